@@ -1,0 +1,22 @@
+"""The model and kernel code that every page of the book imports.
+
+Axis letters, in shape comments and docstrings only:
+
+    B  batch (sequences side by side)     H  attention heads
+    T  queries (tokens being computed)    D  width of one head
+    S  keys (tokens that may be read)     C  model width, C = H * D
+    V  vocabulary                         F  width inside the MLP
+    L  layers (blocks)
+
+Modules, in reading order:
+
+    config     GPTConfig and the published sizes
+    attention  the causal mask, and attention as one equation and as PyTorch's kernel
+    model      GPTAttention, GPTMLP, GPTBlock, GPTModel, GPTLMHeadModel, KVCache
+    sampling   logits to logits: temperature, top-k, top-p; the generation loop
+    data       a corpus that every Python carries, byte-level BPE, batches
+    scaling    parameters, FLOPs and bytes in closed form, without torch
+    trace      one forward pass as a list of steps
+    show       everything that draws or displays
+    checks     what the exercises call
+"""

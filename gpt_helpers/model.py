@@ -1,0 +1,197 @@
+"""GPT-2, as nn.Modules whose parameter names are those of the published weights."""
+
+import functools
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.cache import KVCache
+from gpt_helpers.config import GPTConfig
+from gpt_helpers.inputs import check_inputs, check_labels, padding_of, positions_of
+from gpt_helpers.sampling import generate
+
+ACTIVATIONS = {
+    "gelu": functools.partial(F.gelu, approximate="tanh"),
+    "gelu_erf": F.gelu,
+    "relu": F.relu,
+    "swish": F.silu,
+}
+
+
+class GPTAttention(nn.Module):
+    """Multi-head causal self-attention, (B, T, C) to (B, T, C).
+
+    attend is any function with the signature of attention.attention.
+    Source: vaswani2017attention, sec. 3.2.2.
+    """
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two projections."""
+        super().__init__()
+        self.n_head = config.n_head
+        self.attend = attend
+        self.dropout = config.dropout
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd)
+        self.resid_dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C), padding (B, S) and the LayerCache of this layer."""
+        q, k, v = self.c_attn(x).chunk(3, dim=-1)  # (B, T, C)
+        q, k, v = (split_heads(part, self.n_head) for part in (q, k, v))  # (B, H, T, D)
+        if cache is not None:
+            k, v = cache.append(k, v)  # (B, H, S, D)
+        y = self.attend(q, k, v, padding, self.dropout if self.training else 0.0)  # (B, H, T, D)
+        y = y.transpose(1, 2).flatten(2)  # (B, T, C)
+        return self.resid_dropout(self.c_proj(y))  # (B, T, C)
+
+
+def split_heads(x, n_head):
+    """Return x (B, T, C) as (B, H, T, D): each head gets its own D of the C columns."""
+    return x.unflatten(-1, (n_head, -1)).transpose(1, 2)  # (B, H, T, D)
+
+
+class GPTMLP(nn.Module):
+    """Two projections with an activation between, applied to each position by itself."""
+
+    def __init__(self, config):
+        """Make the two projections."""
+        super().__init__()
+        self.c_fc = nn.Linear(config.n_embd, config.mlp_width)
+        self.c_proj = nn.Linear(config.mlp_width, config.n_embd)
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x):
+        """Return (B, T, C) for x (B, T, C)."""
+        x = self.activation(self.c_fc(x))  # (B, T, F)
+        return self.dropout(self.c_proj(x))  # (B, T, C)
+
+
+class GPTBlock(nn.Module):
+    """Attention, then the MLP; each reads a normalised copy of the stream and adds to it.
+
+    Source: radford2019gpt2 (pre-LN: the norm comes before the sub-layer).
+    """
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.attn = GPTAttention(config, attend)
+        self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.mlp = GPTMLP(config)
+
+    def forward(self, x, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C)."""
+        x = x + self.attn(self.ln_1(x), padding, cache)  # (B, T, C)
+        return x + self.mlp(self.ln_2(x))  # (B, T, C)
+
+
+class GPTModel(nn.Module):
+    """Embeddings, L blocks and a final norm: token ids (B, T) to hidden states (B, T, C).
+
+    block is the class of a block, attend the attention that each block is given.
+    """
+
+    def __init__(self, config, attend=attention_fused, block=GPTBlock):
+        """Make the layers and draw their initial weights."""
+        super().__init__()
+        if not isinstance(config, GPTConfig):
+            raise ValueError(f"config={config!r} must be a GPTConfig, such as PRESETS['demo']")
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = nn.Embedding(config.n_positions, config.n_embd)
+        self.drop = nn.Dropout(config.dropout)
+        self.h = nn.ModuleList([block(config, attend) for _ in range(config.n_layer)])
+        self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        std = config.initializer_range
+        init_weights(self, std, residual_std=std / (2 * config.n_layer) ** 0.5)
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None):
+        """Return hidden states (B, T, C); the arguments are those of GPTLMHeadModel."""
+        check_inputs(self.config, input_ids, attention_mask, position_ids, cache)
+        padding = padding_of(attention_mask, input_ids, cache)
+        if position_ids is None:
+            position_ids = positions_of(padding, input_ids, cache)
+        x = self.drop(self.wte(input_ids) + self.wpe(position_ids))  # (B, T, C)
+        for index, block in enumerate(self.h):
+            x = block(x, padding, None if cache is None else cache.layers[index])  # (B, T, C)
+        return self.ln_f(x)  # (B, T, C)
+
+
+class GPTLMHeadModel(nn.Module):
+    """GPTModel with a head that scores every token of the vocabulary as the next one.
+
+    The head's weights are the token embedding itself. Source: press2017tying.
+    """
+
+    def __init__(self, config, attend=attention_fused, transformer=GPTModel):
+        """Make the model and tie the head to its token embedding."""
+        super().__init__()
+        self.transformer = transformer(config, attend)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.lm_head.weight = self.transformer.wte.weight
+
+    generate = generate
+
+    @property
+    def config(self):
+        """Return the GPTConfig of the model."""
+        return self.transformer.config
+
+    def new_cache(self):
+        """Return an empty KVCache for sequences of up to n_positions tokens."""
+        return KVCache(self.config)
+
+    def forward(
+        self, input_ids, attention_mask=None, position_ids=None, labels=None, cache=None
+    ):
+        """Return a dict with "logits" (B, T, V), and with "loss" and "cache" when asked for.
+
+        input_ids (B, T) are integers below V. attention_mask (B, S) is 1 or True at real
+        tokens and 0 at padding; S counts the tokens in the cache too. position_ids (B, T)
+        default to the number of real tokens before each one. labels (B, T) are the
+        input_ids themselves (the shift by one happens here), -100 where no loss is
+        wanted; the loss is in nats per token. cache is True for a new KVCache, or the
+        one of an earlier call, which is extended in place.
+
+        Raises ValueError for ids, masks, positions or labels that do not fit, and for
+        more than n_positions tokens.
+        """
+        if cache is True:
+            cache = self.new_cache()
+        hidden = self.transformer(input_ids, attention_mask, position_ids, cache)  # (B, T, C)
+        output = {"logits": self.lm_head(hidden)}
+        if labels is not None:
+            check_labels(labels, input_ids, self.config.vocab_size)
+            output["loss"] = next_token_loss(output["logits"], labels)
+        if cache is not None:
+            output["cache"] = cache
+        return output
+
+
+def next_token_loss(logits, labels):
+    """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
+
+    logits is (B, T, V), labels (B, T); a label of -100 is left out.
+    """
+    predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+    return F.cross_entropy(predictions, targets, ignore_index=-100)
+
+
+def init_weights(model, std, residual_std):
+    """Draw every matrix from N(0, std), the projections into the stream from N(0, residual_std).
+
+    Biases become 0 and the gains of norms 1. Source: radford2019gpt2, sec. 2.3, which divides
+    by the square root of the number of residual layers, 2L.
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim == 1:
+            nn.init.ones_(parameter)
+        else:
+            nn.init.normal_(parameter, std=residual_std if "c_proj" in name else std)
