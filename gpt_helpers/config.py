@@ -75,7 +75,7 @@ def check_real(name, value, *, at_least=None, above=None, below=None):
     )
     if not inside:
         bounds = {">=": at_least, ">": above, "<": below}
-        wanted = " and ".join(f"{sign} {bound}" for sign, bound in bounds.items() if bound is not None)
+        wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
         raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
 
 

@@ -76,7 +76,8 @@ def check_range(name, value, limit, limit_name):
     """Raise ValueError unless 0 <= value < limit everywhere."""
     low, high = (bound.item() for bound in value.aminmax())
     if low < 0 or high >= limit:
-        raise ValueError(f"{name} spans {low} to {high}, but must lie in 0 to {limit_name}-1={limit - 1}")
+        allowed = f"0 to {limit_name} - 1 = {limit - 1}"
+        raise ValueError(f"{name} spans {low} to {high}, but must lie in {allowed}")
 
 
 def check_mask(attention_mask, shape):
@@ -89,7 +90,7 @@ def check_mask(attention_mask, shape):
         )
     if not ((attention_mask == 0) | (attention_mask == 1)).all():
         values = attention_mask.unique().tolist()[:4]
-        raise ValueError(f"attention_mask holds {values}; only 0 and 1 (or False, True) have a meaning")
+        raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
 
 
 def check_position_ids(position_ids, shape, n_positions):
@@ -127,5 +128,5 @@ def check_labels(labels, input_ids, vocab_size):
         )
     targets = labels[:, 1:][labels[:, 1:] != IGNORED]
     if targets.numel() == 0:
-        raise ValueError("labels leave nothing to predict: need T >= 2 and a label that is not -100")
+        raise ValueError("labels leave nothing to predict; need T >= 2 and a label other than -100")
     check_range("labels", targets, vocab_size, "vocab_size")

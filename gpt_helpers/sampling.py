@@ -147,7 +147,7 @@ def check_logits(logits):
         found = getattr(logits, "dtype", type(logits).__name__)
         raise ValueError(f"logits are {found}; they must be a floating tensor (..., V)")
     if logits.ndim == 0 or logits.numel() == 0:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}; they must be (..., V), not empty")
+        raise ValueError(f"logits have shape {tuple(logits.shape)}; need (..., V), not empty")
     highest = logits.amax(-1)
     if not highest.isfinite().all():
         bad = highest[~highest.isfinite()][0].item()
@@ -174,7 +174,7 @@ def check_temperature(temperature):
 def check_count(name, value):
     """Raise ValueError unless value is an integer of at least 1."""
     if type(value) is not int or value < 1:
-        raise ValueError(f"{name}={value!r} must be an integer of at least 1; None keeps all tokens")
+        raise ValueError(f"{name}={value!r} must be an integer >= 1; None keeps all tokens")
 
 
 def check_mass(p):
@@ -187,14 +187,14 @@ def check_prompt(input_ids, attention_mask):
     """Return the bool mask (B, T) of a prompt; raise ValueError if a row ends in padding."""
     if not isinstance(input_ids, torch.Tensor) or input_ids.ndim != 2 or input_ids.numel() == 0:
         found = getattr(input_ids, "shape", type(input_ids).__name__)
-        raise ValueError(f"input_ids is {found}; it must be a (B, T) tensor with at least one token")
+        raise ValueError(f"input_ids is {found}; it must be (B, T) with at least one token")
     if attention_mask is None:
         return torch.ones_like(input_ids, dtype=torch.bool)
     if not isinstance(attention_mask, torch.Tensor) or attention_mask.shape != input_ids.shape:
         found = getattr(attention_mask, "shape", type(attention_mask).__name__)
-        raise ValueError(f"attention_mask is {found}; it must be {tuple(input_ids.shape)} like input_ids")
+        raise ValueError(f"attention_mask is {found}; it must be {tuple(input_ids.shape)}")
     mask = attention_mask.bool()
     if not mask[:, -1].all():
         rows = (~mask[:, -1]).nonzero()[:, 0].tolist()
-        raise ValueError(f"rows {rows} end in padding; generation continues a text: pad on the left")
+        raise ValueError(f"rows {rows} end in padding; pad on the left, text is continued")
     return mask

@@ -1,0 +1,77 @@
+"""What the exercises call: each check tries a reader's function and answers in one line."""
+
+import dataclasses
+import functools
+
+import torch
+
+from gpt_helpers.attention import causal_mask
+from gpt_helpers.config import PRESETS, GPTConfig
+from gpt_helpers.scaling import count_parameters
+
+PASSED = "correct"
+
+
+def answer(check):
+    """Turn a check that raises into one that returns "correct" or "not yet: <reason>"."""
+
+    @functools.wraps(check)
+    def answered(function):
+        try:
+            check(function)
+        except Exception as error:  # a reader's code may raise anything
+            return f"not yet: {type(error).__name__}: {error}".rstrip(": ")
+        return PASSED
+
+    return answered
+
+
+@answer
+def window_mask(function):
+    """Try function(queries, keys, window): the causal mask of the last window keys only."""
+    keys = torch.arange(6)
+    for window in (1, 3, 6):
+        for queries in (keys, keys[4:]):
+            mask = function(queries, keys, window)
+            expect(isinstance(mask, torch.Tensor), f"returned {type(mask).__name__}, not a tensor")
+            expect(mask.dtype == torch.bool, f"the mask is {mask.dtype}, not torch.bool")
+            expect(mask.shape == (len(queries), 6), f"the shape is {tuple(mask.shape)}")
+            future = mask & ~causal_mask(queries, keys)
+            expect(not future.any(), "a query reads the future")
+            n_seen = (queries + 1).clamp(max=window)
+            found = mask.sum(-1)
+            expect((found == n_seen).all(), f"with window={window}: {found.tolist()} keys")
+            expect(mask[:, -1][queries == 5].all(), "a query must see its own position")
+
+
+@answer
+def untied_parameters(function):
+    """Try function(config): the parameters of a GPT whose head does not share wte."""
+    small = GPTConfig(vocab_size=11, n_positions=7, n_embd=6, n_layer=2, n_head=3, n_inner=5)
+    for config in (PRESETS["gpt2"], PRESETS["demo"], small):
+        expected = count_parameters(config) + config.vocab_size * config.n_embd
+        found = function(config)
+        expect(found == expected, f"{found} for {dataclasses.asdict(config)}; it has {expected}")
+
+
+@answer
+def min_p_filter(function):
+    """Try function(logits, min_p): drop tokens below min_p times the highest probability."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(4, 9, generator=generator)
+    for min_p in (0.05, 0.3, 1.0):
+        filtered = function(logits, min_p)
+        found = type(filtered).__name__
+        expect(isinstance(filtered, torch.Tensor), f"returned {found}, not a tensor")
+        expect(filtered.shape == logits.shape, f"the shape is {tuple(filtered.shape)}, not (4, 9)")
+        probabilities = logits.softmax(-1)
+        kept = probabilities >= min_p * probabilities.amax(-1, keepdim=True)
+        wrong = int((filtered.isfinite() != kept).sum())
+        expect(wrong == 0, f"with min_p={min_p}, {wrong} of 36 tokens are wrongly kept or dropped")
+        expect(torch.equal(filtered[kept], logits[kept]), "a kept logit has changed")
+
+
+def expect(condition, reason):
+    """Raise ValueError with the reason unless the condition holds."""
+    if not condition:
+        raise ValueError(reason)

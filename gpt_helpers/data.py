@@ -1,0 +1,128 @@
+"""Text to learn from: a corpus that every Python carries, byte-level BPE, and batches.
+
+The corpus is the Python standard library itself: no download, the same on every reader's
+machine up to the Python version, and a language whose grammar can be checked by machine.
+"""
+
+import hashlib
+import sysconfig
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+END_OF_TEXT = "<|endoftext|>"
+N_BYTES = 256
+HELD_OUT_PERCENT = 5
+LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
+LEFT_OUT |= {"idlelib", "lib2to3", "encodings", "pydoc_data"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file: its name relative to the corpus, with forward slashes, and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents to train on, and documents to test on; no file is in both."""
+
+    training: tuple[Document, ...]
+    held_out: tuple[Document, ...]
+
+
+def load_corpus(folder=None):
+    """Return the .py files below folder as a Corpus; the default is the standard library.
+
+    Left out are tests, tables and generated build settings. A file is held out if the hash
+    of its name says so (about 5 % of them), so one that stays in the library stays on its
+    side of the split. Raises ValueError for a folder without Python files.
+    """
+    root = Path(folder or sysconfig.get_paths()["stdlib"])
+    paths = sorted(root.rglob("*.py")) if root.is_dir() else []
+    names = [path.relative_to(root) for path in paths if is_wanted(path.relative_to(root))]
+    documents = [Document(name.as_posix(), read_source(root / name)) for name in names]
+    if not documents:
+        raise ValueError(f"folder={folder!r} holds no .py files; give one with Python sources")
+    held_out = tuple(document for document in documents if is_held_out(document.name))
+    training = tuple(document for document in documents if not is_held_out(document.name))
+    return Corpus(training, held_out)
+
+
+def is_wanted(name):
+    """Return whether the file of this relative path belongs to the corpus."""
+    return not LEFT_OUT & set(name.parts) and not name.name.startswith("_sysconfigdata")
+
+
+def is_held_out(name):
+    """Return whether the document of this name is for testing only."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100 < HELD_OUT_PERCENT
+
+
+def read_source(path):
+    """Return the text of a Python file, in the encoding that it declares."""
+    with tokenize.open(path) as file:
+        return file.read()
+
+
+def train_tokenizer(texts, vocab_size):
+    """Return a byte-level BPE tokenizer learned from texts, with vocab_size tokens at most.
+
+    Token 0 is the end of a text; then come the 256 bytes, so any string can be encoded and
+    decoded without loss; the rest are merges, most frequent first. Raises ValueError for a
+    vocabulary below 257 or for no text. Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
+    """
+    if type(vocab_size) is not int or vocab_size <= N_BYTES:
+        raise ValueError(f"vocab_size={vocab_size!r} must be an integer above {N_BYTES}, the bytes")
+    texts = check_texts(texts)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def check_texts(texts):
+    """Return texts as a list; raise ValueError unless they are strings, at least one not empty."""
+    texts = list(texts) if not isinstance(texts, str) else [None]
+    if not any(texts) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("texts must be an iterable of strings, not one string, and not all empty")
+    return texts
+
+
+def encode(tokenizer, documents):
+    """Return the tokens of all documents in one row (N,), each closed by the end of text."""
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    encodings = tokenizer.encode_batch([document.text for document in documents])
+    return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
+
+
+def sample_batch(tokens, batch_size, n_tokens, generator=None):
+    """Return (B, T) windows of T = n_tokens tokens that start at random places of tokens (N,).
+
+    They serve as input_ids and as labels: the model shifts by one itself. Raises ValueError
+    if tokens is not one row of integers at least n_tokens long.
+    """
+    for name, value in {"batch_size": batch_size, "n_tokens": n_tokens}.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name}={value!r} must be a positive integer")
+    if not isinstance(tokens, torch.Tensor) or tokens.ndim != 1 or tokens.is_floating_point():
+        found = getattr(tokens, "shape", type(tokens).__name__)
+        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor of token ids")
+    if len(tokens) < n_tokens:
+        raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
+    starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)
+    return tokens[starts + torch.arange(n_tokens)]  # (B, T)

@@ -1,0 +1,69 @@
+"""Parameters, FLOPs and bytes of a GPT in closed form. Imports no torch.
+
+One multiplication and one addition count as 2 FLOPs; only matrix products are counted,
+which is all but a percent of the work (norms, softmax and activations are left out).
+"""
+
+
+def parameters_by_module(config):
+    """Return the number of parameters of each part, summed over the layers.
+
+    The head is not listed: its weights are those of wte. Source: radford2019gpt2.
+    """
+    width, inner = config.n_embd, config.mlp_width
+    per_layer = {
+        "h.ln_1": 2 * width,
+        "h.attn": 4 * width**2 + 4 * width,
+        "h.ln_2": 2 * width,
+        "h.mlp": 2 * width * inner + inner + width,
+    }
+    return {
+        "wte": config.vocab_size * width,
+        "wpe": config.n_positions * width,
+        **{name: config.n_layer * count for name, count in per_layer.items()},
+        "ln_f": 2 * width,
+    }
+
+
+def count_parameters(config):
+    """Return the number of parameters of GPTLMHeadModel(config), the tied head counted once."""
+    return sum(parameters_by_module(config).values())
+
+
+def flops_by_module(config, n_positions=None):
+    """Return the forward FLOPs per token of each part, in a sequence of n_positions tokens.
+
+    The scores and the weighted sum are counted for the full square of queries and keys,
+    as a kernel without knowledge of the mask computes them. n_positions defaults to the
+    longest sequence. Raises ValueError if it is longer than that.
+    """
+    n_keys = config.n_positions if n_positions is None else n_positions
+    if type(n_keys) is not int or not 1 <= n_keys <= config.n_positions:
+        raise ValueError(f"n_positions={n_keys!r} must be an integer in 1 to {config.n_positions}")
+    width = config.n_embd
+    return {
+        "h.attn projections": config.n_layer * 2 * 4 * width**2,
+        "h.attn scores and values": config.n_layer * 2 * 2 * n_keys * width,
+        "h.mlp": config.n_layer * 2 * 2 * width * config.mlp_width,
+        "lm_head": 2 * width * config.vocab_size,
+    }
+
+
+def flops_per_token(config, n_positions=None):
+    """Return the forward FLOPs per token; a training step costs three times as many.
+
+    Arguments and errors are those of flops_by_module.
+    Source: hoffmann2022chinchilla, app. F, without its embedding term (a look-up).
+    """
+    return sum(flops_by_module(config, n_positions).values())
+
+
+def kv_cache_bytes(config, n_tokens, bytes_per_value):
+    """Return the bytes that the keys and values of n_tokens tokens take, for one sequence.
+
+    Raises ValueError for a negative or non-integer count.
+    """
+    for name, value in {"n_tokens": n_tokens, "bytes_per_value": bytes_per_value}.items():
+        if type(value) is not int or value < (name == "bytes_per_value"):
+            raise ValueError(f"{name}={value!r} must be a positive integer, such as 1024 or 2")
+    return 2 * config.n_layer * config.n_embd * n_tokens * bytes_per_value

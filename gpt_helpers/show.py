@@ -1,0 +1,198 @@
+"""Everything that draws or displays. Figures come from measured arrays and traced steps.
+
+Text inside figures is symbols and international terms only, so that both editions of the
+book share them; what a figure means is said in its caption. Each concept has one colour.
+"""
+
+import inspect
+import textwrap
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from IPython.display import Markdown
+
+PALETTE = sns.color_palette("colorblind")
+COLOURS = {
+    "Embedding": PALETTE[2],
+    "LayerNorm": PALETTE[7],
+    "GPTAttention": PALETTE[0],
+    "GPTMLP": PALETTE[1],
+    "GPTBlock": PALETTE[9],
+    "Linear": PALETTE[4],
+    "+": "white",
+}
+STYLE = {
+    "figure.dpi": 144,
+    "figure.facecolor": "white",
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.prop_cycle": plt.cycler(color=PALETTE),
+}
+PARTS = {"wte": PALETTE[2], "wpe": PALETTE[8], "attn": PALETTE[0], "mlp": PALETTE[1]}
+INPUTS = {"wte": "input_ids", "wpe": "position_ids"}
+INK = "#222222"
+COLUMN_INCHES = 7.2
+
+
+def source(*objects):
+    """Return the source code of functions and classes as one highlighted Markdown listing."""
+    code = "\n\n".join(textwrap.dedent(inspect.getsource(item)).rstrip() for item in objects)
+    return Markdown(f"```python\n{code}\n```")
+
+
+def panels(n_panels, height, width=COLUMN_INCHES, **options):
+    """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
+    sns.set_theme(style="ticks", rc=STYLE)
+    size = (min(width, COLUMN_INCHES), height)
+    figure, axes = plt.subplots(
+        1, n_panels, figsize=size, layout="constrained", squeeze=False, **options
+    )
+    return figure, list(axes[0])
+
+
+def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
+    """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
+
+    xticks and yticks label columns and rows; cells of small matrices show their numbers.
+    """
+    figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
+    highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
+    for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
+        annotate = matrix.size <= 64 and len(matrices) <= 3
+        sns.heatmap(
+            matrix, ax=axis, vmin=0, vmax=highest, cmap="mako_r", cbar=axis is axes[-1],
+            annot=annotate, fmt=".2g", annot_kws={"size": 7}, square=True,
+            linewidths=0.5 if matrix.size <= 400 else 0, linecolor="white",
+            xticklabels=xticks if len(xticks) else False,
+            yticklabels=yticks if len(yticks) and axis is axes[0] else False,
+        )  # fmt: skip
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel if axis is axes[0] else "")
+        axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
+    """Draw {title: {label: (x, y)}}, one panel per title.
+
+    log names the axes ("x", "y") that are logarithmic; ylabels has one entry per panel.
+    """
+    figure, axes = panels(len(panels_of_lines), height)
+    for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
+        for index, (label, (x, y)) in enumerate(lines.items()):
+            style = ("-", "--", ":", "-.")[index % 4]
+            axis.plot(x, y, style, label=label, marker="o" if len(x) <= 24 else "", markersize=3)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        if "x" in log:
+            axis.set_xscale("log")
+        if "y" in log:
+            axis.set_yscale("log")
+        if len(lines) > 1:
+            axis.legend()
+    sns.despine(figure)
+    return figure
+
+
+def distributions(probabilities, labels, *, ylabel, height=2.4):
+    """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
+    figure, axes = panels(len(probabilities), height, sharey=True)
+    for axis, (title, values) in zip(axes, probabilities.items(), strict=True):
+        colours = [PALETTE[0] if value > 0 else "#cccccc" for value in values]
+        axis.bar(range(len(labels)), values, color=colours)
+        axis.set_xticks(range(len(labels)), labels, rotation=90, family="monospace", fontsize=7)
+        axis.set(title=title, ylabel=ylabel if axis is axes[0] else "")
+    sns.despine(figure)
+    return figure
+
+
+def shares(rows, *, xlabel, height=2.0):
+    """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
+    figure, (axis,) = panels(1, height)
+    for bar, counts in rows.items():
+        left, total = 0.0, sum(counts.values())
+        for part, count in counts.items():
+            share, colour = 100 * count / total, PARTS.get(part, PALETTE[4])
+            axis.barh(bar, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
+            if share >= 4:
+                axis.text(left + share / 2, bar, f"{share:.0f}", ha="center", va="center", size=8)
+            left += share
+    axis.set(xlabel=xlabel, xlim=(0, 100))
+    legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(legend.values(), legend, loc="outside upper center", ncols=len(legend))
+    axis.invert_yaxis()
+    sns.despine(figure)
+    return figure
+
+
+def diagrams(traces):
+    """Draw {title: steps} of trace.trace side by side, inputs at the bottom.
+
+    A box is a step, with its class and the shape of its result; an arrow is a tensor; a
+    circle is a sum. An arrow that passes steps by is a residual connection.
+    """
+    places = {title: place_steps(steps) for title, steps in traces.items()}
+    top = max(y for placed in places.values() for _, y in placed.values())
+    figure, axes = panels(len(traces), 0.5 * (top + 2), width=3.6 * len(traces))
+    for axis, (title, steps) in zip(axes, traces.items(), strict=True):
+        draw_steps(axis, steps, places[title])
+        axis.set(title=title, xlim=(-3.0, 3.0), ylim=(-0.3, top + 0.8))
+        axis.set_axis_off()
+    return figure
+
+
+def place_steps(steps):
+    """Return {step number: (x, y)}; steps that read only the input stand side by side."""
+    first = [number for number, step in enumerate(steps) if set(step.inputs) == {None}]
+    places = {None: (0.0, 0.0)}
+    for column, number in enumerate(first):
+        places[number] = (3.0 * (column - (len(first) - 1) / 2), 1.0)
+    for number in range(len(steps)):
+        places.setdefault(number, (0.0, 2.0 + number - len(first)))
+    return places
+
+
+def draw_steps(axis, steps, places):
+    """Draw one trace: every step, and an arrow from each of its inputs."""
+    for number, step in enumerate(steps):
+        x, y = places[number]
+        draw_step(axis, step, x, y)
+        for origin in step.inputs:
+            outside = origin is None and y == 1
+            draw_arrow(axis, (x, 0.0) if outside else places[origin], (x, y))
+        if y == 1:
+            label = INPUTS.get(step.name.split(".")[-1], "$x$")
+            axis.text(x, 0, label, ha="center", va="center", size=8, color=INK)
+    top = max(y for _, y in places.values())
+    draw_arrow(axis, (0.0, top), (0.0, top + 0.9))
+
+
+def draw_step(axis, step, x, y):
+    """Draw one step as a box with its name, or a sum as a circle."""
+    if step.kind == "+":
+        axis.text(x, y, "+", ha="center", va="center", size=12, color=INK, zorder=4,
+                  bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": INK})  # fmt: skip
+        return
+    colour = COLOURS.get(step.kind, PALETTE[9])
+    box = {"boxstyle": "round,pad=0.3", "fc": (*colour, 0.35), "ec": colour}
+    shape = ", ".join(str(size) for size in step.shape)
+    label = f"{step.name.removeprefix('transformer.')}  {step.kind}\n({shape})"
+    axis.text(x, y, label, ha="center", va="center", size=7, color=INK, bbox=box, zorder=3)
+
+
+def draw_arrow(axis, start, end):
+    """Draw an arrow upwards, into the side of a sum, or around the steps that it passes by."""
+    (x0, y0), (x1, y1) = start, end
+    style = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
+    if x0 != x1:
+        axis.plot([x0, x0], [y0 + 0.25, y1], color=INK, linewidth=1)
+        axis.annotate("", (x1 + (0.25 if x0 > x1 else -0.25), y1), (x0, y1), arrowprops=style)
+    elif y1 - y0 <= 1:
+        axis.annotate("", (x1, y1 - 0.3), (x0, y0 + 0.25), arrowprops=style)
+    else:
+        turn, branch = 2.4, y0 + 0.42
+        style |= {"color": PALETTE[3], "linewidth": 1.4}
+        axis.plot([x0, turn, turn], [branch, branch, y1], color=PALETTE[3], linewidth=1.4)
+        axis.annotate("", (x1 + 0.25, y1), (turn, y1), arrowprops=style)

@@ -1,0 +1,127 @@
+"""One forward pass as a list of steps: which module ran, on whose output, with what result.
+
+The book's diagrams are drawn from these steps, so they show what the code does.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a forward pass.
+
+    name is the module's path ("h.0.attn") or "+" for a sum; kind its class name or "+".
+    inputs are the numbers of the steps whose results it reads, None for what came from
+    outside. shape is that of its result; n_parameters counts its own parameters.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[int | None, ...]
+    shape: tuple[int, ...]
+    n_parameters: int
+
+
+def trace(model, *inputs, leaves=LEAVES):
+    """Run model(*inputs) once and return its Steps in order.
+
+    leaves names the classes to record as one step each; what lies inside them is not
+    looked at. Sums of tensors outside of leaves are steps too, and every other module or
+    operation is taken as part of what surrounds it.
+    """
+    recorder = Recorder(leaves)
+    handles = [
+        handle
+        for name, module in model.named_modules()
+        for handle in (
+            module.register_forward_pre_hook(recorder.enter),
+            module.register_forward_hook(recorder.leave(name)),
+        )
+    ]
+    try:
+        with torch.no_grad(), recorder:
+            model(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return recorder.steps
+
+
+class Recorder(TorchFunctionMode):
+    """Collects Steps from module hooks and from the sums that torch is asked for."""
+
+    def __init__(self, leaves):
+        """Start with nothing recorded."""
+        super().__init__()
+        self.leaves, self.depth = leaves, 0
+        self.steps, self.origin, self.alive = [], {}, []
+
+    def enter(self, module, inputs):
+        """Note that a leaf, or something inside of one, begins."""
+        self.depth += bool(self.depth or type(module).__name__ in self.leaves)
+
+    def leave(self, name):
+        """Return the hook that records the module of this name when it ends."""
+
+        def hook(module, inputs, output):
+            if self.depth:
+                self.depth -= 1
+                if not self.depth:
+                    count = sum(parameter.numel() for parameter in module.parameters())
+                    self.record(name, type(module).__name__, inputs, output, count)
+            elif isinstance(module, torch.nn.Dropout | torch.nn.Identity):
+                self.keep(output, self.origin.get(id(inputs[0])))
+
+        return hook
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        """Run the operation, and record it if it is a sum of two tensors."""
+        result = function(*args, **(kwargs or {}))
+        is_sum = function.__name__ in ("add", "__add__") and not self.depth
+        if is_sum and all(isinstance(value, torch.Tensor) for value in args[:2]):
+            self.record("+", "+", args[:2], result, 0)
+        return result
+
+    def record(self, name, kind, inputs, output, n_parameters):
+        """Append a Step and remember that output is its result."""
+        tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
+        origins = tuple(self.origin.get(id(tensor)) for tensor in tensors)
+        self.keep(output, len(self.steps))
+        self.steps.append(Step(name, kind, origins, tuple(output.shape), n_parameters))
+
+    def keep(self, tensor, number):
+        """Remember which step made a tensor, and keep it alive so that its id stays its own."""
+        self.origin[id(tensor)] = number
+        self.alive.append(tensor)
+
+
+@contextlib.contextmanager
+def recorded_attention(model, weigh):
+    """Collect weigh(q, k, padding) of every attention call in the list that is yielded.
+
+    With attention.attention_weights as weigh, the list holds a (B, H, T, S) tensor per layer.
+    """
+    collected = []
+    modules = [module for module in model.modules() if hasattr(module, "attend")]
+
+    def recording(attend):
+        def attend_and_record(q, k, v, padding=None, dropout=0.0):
+            collected.append(weigh(q, k, padding))
+            return attend(q, k, v, padding, dropout)
+
+        return attend_and_record
+
+    originals = [module.attend for module in modules]
+    for module, attend in zip(modules, originals, strict=True):
+        module.attend = recording(attend)
+    try:
+        yield collected
+    finally:
+        for module, attend in zip(modules, originals, strict=True):
+            module.attend = attend
