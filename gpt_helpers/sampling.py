@@ -33,7 +33,7 @@ def top_k_filter(logits, k):
     """
     check_logits(logits)
     check_count("top_k", k)
-    ranking = logits.argsort(-1, descending=True, stable=True)  # (..., V)
+    ranking = logits.argsort(dim=-1, descending=True, stable=True)  # (..., V)
     return logits.scatter(-1, ranking[..., k:], -torch.inf)  # (..., V)
 
 
@@ -48,7 +48,7 @@ def top_p_filter(logits, p):
     check_mass(p)
     if p == 1:
         return logits.clone()
-    ranking = logits.argsort(-1, descending=True, stable=True)  # (..., V)
+    ranking = logits.argsort(dim=-1, descending=True, stable=True)  # (..., V)
     probabilities = logits.gather(-1, ranking).double().softmax(-1)  # (..., V)
     mass_before = probabilities.cumsum(-1) - probabilities  # (..., V)
     removed = torch.empty_like(ranking, dtype=torch.bool)  # (..., V)
