@@ -125,3 +125,19 @@ def recorded_attention(model, weigh):
     finally:
         for module, attend in zip(modules, originals, strict=True):
             module.attend = attend
+
+
+@contextlib.contextmanager
+def recorded_outputs(model, kind):
+    """Collect the result of every module of the class named kind in the list that is yielded."""
+    collected = []
+    handles = [
+        module.register_forward_hook(lambda module, inputs, output: collected.append(output))
+        for module in model.modules()
+        if type(module).__name__ == kind
+    ]
+    try:
+        yield collected
+    finally:
+        for handle in handles:
+            handle.remove()
