@@ -1,0 +1,38 @@
+"""The Sphinx extension of the book: what its pages need beyond Jupyter Book.
+
+    editions     the language switch, the alternates, words that packages leave in English
+    mathematics  TeX to MathML at build time, and the font that draws it
+    search       Japanese search that finds words inside compounds
+    tables       data frames as numbered tables, and the check that every image has alt text
+"""
+
+import hashlib
+from pathlib import Path
+
+from . import editions, mathematics, search, tables
+
+HERE = Path(__file__).parent
+
+
+def setup(app):
+    """Register every part; a change of any file in this folder makes Sphinx read all pages again."""
+    app.add_config_value("comments_config", {}, "")  # set by Jupyter Book for an extension left out
+    app.connect("config-inited", add_own_files)
+    app.add_css_file("book.css", priority=900)
+    app.add_js_file("book.js", loading_method="defer")
+    for part in (editions, mathematics, search, tables):
+        part.setup(app)
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": digest()}
+
+
+def add_own_files(app, config):
+    """Let Sphinx find the templates and static files that lie beside this module."""
+    config.templates_path = [*config.templates_path, str(HERE / "templates")]
+    config.html_static_path = [*config.html_static_path, str(HERE / "static")]
+    config.html_favicon = str(HERE / "static" / "favicon.svg")
+
+
+def digest():
+    """Return a number that changes with any source file of this folder."""
+    sources = sorted(path for path in HERE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return int(hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:8], 16)

@@ -1,0 +1,55 @@
+"""Japanese search: text is indexed as overlapping pairs of characters.
+
+Sphinx cuts Japanese into words when it builds the index, but not the query in the browser, so
+a word inside a compound is never found. Pairs need no dictionary and are cut alike on both sides.
+"""
+
+import re
+import unicodedata
+
+from sphinx.search import SearchLanguage, languages
+
+CJK = r"\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+RUN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
+SPLIT_QUERY = f"""
+function splitQuery(query) {{
+  const runs = query.normalize("NFKC").match(/[{CJK}]+|[a-zA-Z0-9_\\u00c0-\\u024f]+/g) || [];
+  return runs.flatMap((run) => {{
+    if (run.length === 1 || !/^[{CJK}]/.test(run)) return [run];
+    return Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2));
+  }});
+}}
+"""
+
+
+class JapanesePairs(SearchLanguage):
+    """Index runs of Japanese as pairs of characters and single kanji, the rest as words."""
+
+    lang = "ja"
+    language_name = "Japanese"
+    js_splitter_code = SPLIT_QUERY
+
+    def split(self, text):
+        """Return the terms of a text, in order."""
+        return [term for run in RUN.findall(unicodedata.normalize("NFKC", text)) for term in cut(run)]
+
+    def stem(self, word):
+        """Return the word in lower case: Japanese has no stems, and terms in English keep theirs."""
+        return word.lower()
+
+    def word_filter(self, word):
+        """Keep every term: one kanji is a word."""
+        return bool(word)
+
+
+def cut(run):
+    """Return the search terms of one run of Japanese, or of one other word."""
+    if len(run) == 1 or not re.match(f"[{CJK}]", run):
+        return [run]
+    pairs = [run[i : i + 2] for i in range(len(run) - 1)]
+    return pairs + [character for character in run if "\u3400" <= character <= "\u9fff"]
+
+
+def setup(app):
+    """Replace Sphinx's Japanese search."""
+    languages["ja"] = JapanesePairs

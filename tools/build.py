@@ -1,0 +1,76 @@
+"""Build both editions, strictly: python tools/build.py -> _build/html/{index.html, 404.html, ja, en}.
+
+Each edition is one Sphinx run with its own language and table of contents; the two run side by side.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "_build"
+SITE = BUILD / "html"
+EDITIONS = {"ja": "", "en": ".en"}
+
+
+def merge(base, overlay):
+    """Return base with the values of overlay, dict by dict."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = merge(base[key], value) if both else value
+    return merged
+
+
+def write_config(edition):
+    """Write the edition's whole configuration and return its path."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    overlay = ROOT / f"_config{EDITIONS[edition]}.yml"
+    config = merge(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+    config["sphinx"]["local_extensions"] = {"theme": str(ROOT)}  # it was relative to _config.yml
+    path = BUILD / edition / "config.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def start(edition):
+    """Start Jupyter Book on one edition, warnings as errors, and return the process."""
+    options = ["-W", "-n", "--keep-going", "--config", write_config(edition)]
+    options += ["--toc", ROOT / f"_toc{EDITIONS[edition]}.yml", "--path-output", BUILD / edition]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [jupyter_book, "build", ROOT / "chapters" / edition]
+    return subprocess.Popen(
+        [*map(str, command), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(edition, process):
+    """Wait for one edition and publish it; a failed one is built anew next time. Return its status."""
+    log, _ = process.communicate()
+    output = BUILD / edition / "_build"
+    if process.returncode:
+        print(log)
+        shutil.rmtree(output, ignore_errors=True)  # pages that were read do not repeat their warnings
+        return process.returncode
+    shutil.rmtree(SITE / edition, ignore_errors=True)
+    shutil.copytree(output / "html", SITE / edition)
+    return 0
+
+
+def main():
+    """Build, join, report; exit 1 when an edition has a warning."""
+    begin = time.perf_counter()
+    running = {edition: start(edition) for edition in EDITIONS}
+    failed = [edition for edition, process in running.items() if finish(edition, process)]
+    if failed:
+        sys.exit(f"Not built: {', '.join(failed)}. The warnings above say why.")
+    print(f"Built in {time.perf_counter() - begin:.0f} s. Open {SITE / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
