@@ -33,14 +33,14 @@ NOTEBOOK_METADATA = {
 CELL_METADATA = ("tags", "mystnb")
 
 
-class FailedNotebook(Exception):
+class NotebookError(Exception):
     """A notebook that could not be run; its message names the cell and the error."""
 
 
 def run(notebook, folder, timeout=600):
     """Run every cell of the notebook, in place, in a new kernel that starts in folder.
 
-    Raises FailedNotebook with the id of the cell that failed.
+    Raises NotebookError with the id of the cell that failed.
     """
     started = []
     client = NotebookClient(
@@ -57,7 +57,7 @@ def run(notebook, folder, timeout=600):
         client.execute()
     except Exception as error:
         place = f"cell {started[-1]!r}" if started else "the kernel"
-        raise FailedNotebook(f"{place}: {type(error).__name__}: {error}") from error
+        raise NotebookError(f"{place}: {type(error).__name__}: {error}") from error
 
 
 def strip(notebook):
@@ -163,7 +163,7 @@ def main(arguments=None):
         execute = not (options.sync_only or options.check)
         try:
             texts = refreshed(path, english_path, execute)
-        except FailedNotebook as error:
+        except NotebookError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             status = 1
             continue
