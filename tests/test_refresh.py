@@ -99,7 +99,8 @@ def test_a_failing_notebook_leaves_both_files_and_names_its_cell(chapters, capsy
     assert refresh.main(["--chapters", str(chapters)]) == 1
     assert files(chapters) == before
     message = capsys.readouterr().err
-    assert "'text'" in message and "ZeroDivisionError" in message
+    assert "'text'" in message
+    assert "ZeroDivisionError" in message
 
 
 def test_a_check_changes_nothing_and_fails_until_the_editions_agree(chapters):
