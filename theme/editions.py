@@ -1,10 +1,10 @@
 """Two editions: the way from each page to its twin, and interface words in the page's language."""
 
-import posixpath
 from gettext import NullTranslations
 from pathlib import Path
 
 import yaml
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.locale import translators
 
 NAMES = {"ja": "日本語", "en": "English"}
@@ -42,8 +42,7 @@ def add_twin(app, pagename, templatename, context, doctree):
     up = "../" * (pagename.count("/") + 1)
     context["twin"] = {"lang": there, "name": NAMES[there], "url": f"{up}{there}/{page}.html"}
     if page == pagename:
-        base = app.config.book_url
-        context["alternates"] = {lang: posixpath.join(base or up, lang, f"{page}.html") for lang in NAMES}
+        context["alternates"] = {language: f"{up}{language}/{page}.html" for language in NAMES}
 
 
 def has_twin(app, pagename):
@@ -54,8 +53,19 @@ def has_twin(app, pagename):
     return (Path(app.srcdir).parent / TWIN[app.config.language] / source).exists()
 
 
+def open_hidden_code(translator, node):
+    """Write the prompt of a cell's hidden code, without MyST-NB's English label."""
+    prompt = translator.encode(node["prompt_show"])
+    translator.body.append(f'<details class="hidden-code"><summary>{prompt}</summary>\n')
+
+
+def close_hidden_code(translator, node):
+    """End what open_hidden_code began."""
+    translator.body.append("</details>\n")
+
+
 def setup(app):
-    """Register the words, the twin and the address of the published book."""
-    app.add_config_value("book_url", "", "html")
+    """Register the words, the twin and the prompt of hidden code."""
+    app.add_node(HideCodeCellNode, override=True, html=(open_hidden_code, close_hidden_code))
     app.connect("builder-inited", add_words, priority=400)
     app.connect("html-page-context", add_twin, priority=400)

@@ -34,7 +34,7 @@ RENDER = """
 """
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 APPLY_FUNCTION = "\u2061"
-FENCES = "|∣∥"
+FENCES = set("|∣∥")
 FORMULAS = (nodes.math, nodes.math_block)
 SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 GREEK = {"ϵ": "EPSILON SYMBOL", "ϑ": "THETA SYMBOL", "ϕ": "PHI SYMBOL", "∂": "PARTIAL DIFFERENTIAL"}
@@ -66,6 +66,8 @@ def to_mathml(tex, display=False):
 def modernise(math):
     """Rewrite a <math> element, in place, for browsers that draw MathML Core."""
     for element in math.iter():
+        if element.tag == "mo" and len(element):
+            unwrap_operator(element)
         style_letters(element)
         align_columns(element)
         space_functions(element)
@@ -74,6 +76,15 @@ def modernise(math):
     for fence in math.iter("mo"):
         if fence.text in FENCES and fence.attrib.keys() & {"fence", "stretchy"}:
             fence.attrib.update(lspace="0", rspace="0")
+
+
+def unwrap_operator(operator):
+    """Give an <mo> that holds elements their text, or make it a row when it holds more than that."""
+    if len(operator) == 1 and not len(operator[0]):
+        operator.text = operator[0].text
+        operator[:] = []
+    else:
+        operator.tag = "mrow"
 
 
 def style_letters(element):
@@ -177,7 +188,7 @@ def characters(env):
             except ValueError:
                 continue  # the page shows its TeX, in the font of code
             used.update("".join(math.itertext()))
-    return "".join(used | {styled(letter, "ITALIC") for letter in used} | {"ℎ"})
+    return "".join(used | {styled(letter, "ITALIC") for letter in used} | {"√", "ℎ"})
 
 
 def setup(app):

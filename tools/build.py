@@ -69,6 +69,7 @@ def main():
     failed = [edition for edition, process in running.items() if finish(edition, process)]
     if failed:
         sys.exit(f"Not built: {', '.join(failed)}. The warnings above say why.")
+    shutil.copytree(ROOT / "theme" / "site", SITE, dirs_exist_ok=True)
     print(f"Built in {time.perf_counter() - begin:.0f} s. Open {SITE / 'index.html'}")
 
 
