@@ -19,20 +19,20 @@ def causal_mask(queries, keys):
         1 1 1 1 0
         1 1 1 1 1
     """
-    if queries.ndim != 1 or keys.ndim != 1:
-        shapes = f"queries {tuple(queries.shape)} and keys {tuple(keys.shape)}"
-        raise ValueError(f"{shapes} must both be one-dimensional tensors of positions")
+    check_positions(queries, keys)
     return keys <= queries[:, None]  # (T, S)
 
 
 def positions(q, k):
     """Return the positions of the queries (T,) and of the keys (S,)."""
+    check_heads(q, k, k)
     keys = torch.arange(k.shape[-2], device=k.device)  # (S,)
     return keys[k.shape[-2] - q.shape[-2] :], keys
 
 
 def visible_keys(q, k, padding=None):
     """Return which keys each query may read: (T, S), or (B, 1, T, S) with padding."""
+    check_heads(q, k, k, padding)
     visible = causal_mask(*positions(q, k))  # (T, S)
     if padding is not None:
         visible = visible & padding[:, None, None]  # (B, 1, T, S)
@@ -76,8 +76,22 @@ def attention_fused(q, k, v, padding=None, dropout=0.0):
     return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
 
 
-def check_heads(q, k, v, padding, dropout):
+def check_positions(queries, keys):
+    """Raise ValueError unless both are one-dimensional tensors of integers."""
+    for name, value in {"queries": queries, "keys": keys}.items():
+        if not isinstance(value, torch.Tensor) or value.ndim != 1:
+            found = tuple(value.shape) if isinstance(value, torch.Tensor) else repr(value)
+            raise ValueError(f"{name} is {found}; make it a one-dimensional tensor of positions")
+        if value.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"{name} has dtype {value.dtype}; convert positions with .long()")
+    check_devices(queries=queries, keys=keys)
+
+
+def check_heads(q, k, v, padding=None, dropout=0.0):
     """Raise ValueError unless the four tensors and the dropout fit together."""
+    for name, value in {"q": q, "k": k, "v": v}.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"{name} is a {type(value).__name__}; make it a tensor (B, H, S, D)")
     shapes = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
     if not (q.ndim == k.ndim == 4 and k.shape == v.shape):
         raise ValueError(f"{shapes}: need q (B, H, T, D), and k and v both (B, H, S, D)")
@@ -87,9 +101,25 @@ def check_heads(q, k, v, padding, dropout):
         raise ValueError(f"T={q.shape[2]} queries but S={k.shape[2]} keys; need S >= T")
     if not q.dtype == k.dtype == v.dtype or not q.dtype.is_floating_point:
         raise ValueError(f"dtypes {q.dtype}, {k.dtype}, {v.dtype} must be one floating type")
-    if padding is not None and (padding.dtype, padding.shape) != (torch.bool, k[:, 0, :, 0].shape):
-        expected = (k.shape[0], k.shape[2])
-        found = f"{padding.dtype} {tuple(padding.shape)}"
+    check_devices(q=q, k=k, v=v)
+    if padding is not None:
+        check_padding(padding, k)
+    if not isinstance(dropout, float | int) or dropout is True or not 0 <= dropout < 1:
+        raise ValueError(f"dropout={dropout!r} must be a number, at least 0 and below 1")
+
+
+def check_padding(padding, k):
+    """Raise ValueError unless padding is a bool tensor (B, S) for the keys k (B, H, S, D)."""
+    expected = (k.shape[0], k.shape[2])
+    found = getattr(padding, "dtype", type(padding).__name__), *getattr(padding, "shape", ())
+    if not isinstance(padding, torch.Tensor) or found != (torch.bool, *expected):
         raise ValueError(f"padding is {found}; it must be bool {expected}, True at real tokens")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r} must be at least 0 and below 1")
+    check_devices(k=k, padding=padding)
+
+
+def check_devices(**tensors):
+    """Raise ValueError unless the tensors that are not None are all on one device."""
+    given = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
+    if len(set(given.values())) > 1:
+        found = ", ".join(f"{name} on {device}" for name, device in given.items())
+        raise ValueError(f"{found}; move all to one device with .to(device)")

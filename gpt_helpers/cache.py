@@ -2,6 +2,8 @@
 
 import torch
 
+from gpt_helpers.config import check_config, check_positive_integer
+
 
 class KVCache:
     """The keys and values of the tokens seen so far, one LayerCache per layer.
@@ -13,6 +15,7 @@ class KVCache:
 
     def __init__(self, config):
         """Make empty caches for one batch of sequences of up to n_positions tokens."""
+        check_config(config)
         self.layers = [LayerCache(config.n_positions) for _ in range(config.n_layer)]
         self.padding = None
 
@@ -32,11 +35,13 @@ class LayerCache:
 
     def __init__(self, n_positions):
         """Remember the size; the first append allocates."""
+        check_positive_integer("n_positions", n_positions)
         self.n_positions, self.length = n_positions, 0
         self.keys = self.values = None
 
     def append(self, k, v):
         """Store k and v (B, H, T, D) and return everything stored so far, (B, H, S, D)."""
+        self.check_append(k, v)
         start, self.length = self.length, self.length + k.shape[2]
         if self.keys is None:
             batch, heads, _, width = k.shape
@@ -45,3 +50,19 @@ class LayerCache:
         self.keys[:, :, start : self.length] = k
         self.values[:, :, start : self.length] = v
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+    def check_append(self, k, v):
+        """Raise ValueError unless k and v are of one shape, fit what is stored, and find room."""
+        if not (isinstance(k, torch.Tensor) and isinstance(v, torch.Tensor)):
+            found = f"{type(k).__name__} and {type(v).__name__}"
+            raise ValueError(f"k and v are {found}; they must be tensors (B, H, T, D)")
+        stored = k if self.keys is None else self.keys
+        fits = k.ndim == 4 and k.shape[:2] == stored.shape[:2] and k.shape[3] == stored.shape[3]
+        if not fits or k.shape != v.shape:
+            found = f"k {tuple(k.shape)} and v {tuple(v.shape)}"
+            raise ValueError(f"{found} must be (B, H, T, D) as stored, {tuple(stored.shape)}")
+        if self.length + k.shape[2] > self.n_positions:
+            raise ValueError(
+                f"{self.length} + {k.shape[2]} tokens exceed n_positions={self.n_positions};"
+                " start with a new cache"
+            )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-ACTIVATIONS = ("gelu", "gelu_erf", "relu", "swish")
+ACTIVATION_NAMES = ("gelu", "gelu_erf", "relu", "swish")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,10 @@ class GPTConfig:
                 f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads;"
                 f" use a multiple of {self.n_head}"
             )
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation={self.activation!r} is unknown; use one of {ACTIVATIONS}")
+        if self.activation not in ACTIVATION_NAMES:
+            raise ValueError(
+                f"activation={self.activation!r} is unknown; use one of {ACTIVATION_NAMES}"
+            )
         check_real("dropout", self.dropout, at_least=0, below=1)
         check_real("layer_norm_epsilon", self.layer_norm_epsilon, above=0)
         check_real("initializer_range", self.initializer_range, at_least=0)
@@ -67,7 +69,8 @@ def check_positive_integer(name, value):
 def check_real(name, value, *, at_least=None, above=None, below=None):
     """Raise ValueError unless value is a finite real number within the bounds that are given."""
     inside = (
-        type(value) in (int, float)
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
         and abs(value) < float("inf")
         and (at_least is None or value >= at_least)
         and (above is None or value > above)
@@ -77,6 +80,12 @@ def check_real(name, value, *, at_least=None, above=None, below=None):
         bounds = {">=": at_least, ">": above, "<": below}
         wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
         raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
+
+
+def check_config(config):
+    """Raise ValueError unless config is a GPTConfig."""
+    if not isinstance(config, GPTConfig):
+        raise ValueError(f"config={config!r} must be a GPTConfig, such as PRESETS['demo']")
 
 
 PRESETS = {

@@ -7,6 +7,7 @@ machine up to the Python version, and a language whose grammar can be checked by
 import hashlib
 import sysconfig
 import tokenize
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def load_corpus(folder=None):
     of its name says so (about 5 % of them), so one that stays in the library stays on its
     side of the split. Raises ValueError for a folder without Python files.
     """
-    root = Path(folder or sysconfig.get_paths()["stdlib"])
+    if folder is not None and not isinstance(folder, str | Path):
+        raise ValueError(f"folder={folder!r} must be a path, or None for the standard library")
+    root = Path(folder if folder is not None else sysconfig.get_paths()["stdlib"])
     paths = sorted(root.rglob("*.py")) if root.is_dir() else []
     names = [path.relative_to(root) for path in paths if is_wanted(path.relative_to(root))]
     documents = [Document(name.as_posix(), read_source(root / name)) for name in names]
@@ -79,8 +82,11 @@ def is_held_out(name):
 
 def read_source(path):
     """Return the text of a Python file, in the encoding that it declares."""
-    with tokenize.open(path) as file:
-        return file.read()
+    try:
+        with tokenize.open(path) as file:
+            return file.read()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be decoded ({error}); leave the file out") from error
 
 
 def train_tokenizer(texts, vocab_size):
@@ -109,17 +115,36 @@ def train_tokenizer(texts, vocab_size):
 
 def check_texts(texts):
     """Return texts as a list; raise ValueError unless they are strings, at least one not empty."""
-    texts = list(texts) if not isinstance(texts, str) else [None]
-    if not any(texts) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("texts must be an iterable of strings, not one string, and not all empty")
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise ValueError(f"texts is a {type(texts).__name__}; make it a list of strings")
+    texts = list(texts)
+    others = {type(text).__name__ for text in texts if not isinstance(text, str)}
+    if others or not any(texts):
+        found = f"{len(texts)} items, {sorted(others)} among them" if others else repr(texts[:3])
+        raise ValueError(f"texts holds {found}; it must hold strings that are not all empty")
     return texts
 
 
 def encode(tokenizer, documents):
-    """Return the tokens of all documents in one row (N,), each closed by the end of text."""
+    """Return the tokens of all documents in one row (N,), each closed by the end of text.
+
+    Raises ValueError for no documents, or a tokenizer without an end of text.
+    """
+    check_encodable(tokenizer, documents)
     end = tokenizer.token_to_id(END_OF_TEXT)
     encodings = tokenizer.encode_batch([document.text for document in documents])
     return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
+
+
+def check_encodable(tokenizer, documents):
+    """Raise ValueError unless tokenizer is one of train_tokenizer's, and documents hold text."""
+    if not isinstance(tokenizer, Tokenizer) or tokenizer.token_to_id(END_OF_TEXT) is None:
+        found = type(tokenizer).__name__
+        raise ValueError(f"tokenizer is a {found}; it must be a Tokenizer with {END_OF_TEXT}")
+    is_sequence = isinstance(documents, list | tuple) and documents
+    if not is_sequence or not all(isinstance(item, Document) for item in documents):
+        found = f"{type(documents).__name__} {documents!r:.40}"
+        raise ValueError(f"documents is {found}; it must be a list of at least one Document")
 
 
 def sample_batch(tokens, batch_size, n_tokens, generator=None):
@@ -131,9 +156,15 @@ def sample_batch(tokens, batch_size, n_tokens, generator=None):
     for name, value in {"batch_size": batch_size, "n_tokens": n_tokens}.items():
         if type(value) is not int or value < 1:
             raise ValueError(f"{name}={value!r} must be a positive integer")
-    if not isinstance(tokens, torch.Tensor) or tokens.ndim != 1 or tokens.is_floating_point():
-        found = getattr(tokens, "shape", type(tokens).__name__)
-        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor of token ids")
+    if (
+        not isinstance(tokens, torch.Tensor)
+        or tokens.ndim != 1
+        or tokens.dtype not in (torch.int64, torch.int32)
+    ):
+        found = f"{getattr(tokens, 'dtype', '')} {getattr(tokens, 'shape', type(tokens).__name__)}"
+        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor, .long()")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")
     if len(tokens) < n_tokens:
         raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
     starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)

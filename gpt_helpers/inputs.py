@@ -2,10 +2,12 @@
 
 import torch
 
+from gpt_helpers.attention import check_devices
 from gpt_helpers.cache import KVCache
+from gpt_helpers.config import check_positive_integer
 
 IGNORED = -100  # a label that takes no part in the loss
-INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+INTEGERS = (torch.int64, torch.int32)  # what an embedding can look up
 
 
 def padding_of(attention_mask, input_ids, cache=None):
@@ -16,7 +18,8 @@ def padding_of(attention_mask, input_ids, cache=None):
     """
     padding = None if cache is None else cache.padding
     if attention_mask is not None:
-        padding = None if attention_mask.all() else attention_mask.bool()
+        all_real = not attention_mask.is_meta and attention_mask.all()
+        padding = None if all_real else attention_mask.bool()
     elif padding is not None:
         real = torch.ones_like(input_ids, dtype=torch.bool)
         padding = torch.cat([padding, real], dim=1)  # (B, S)
@@ -51,6 +54,32 @@ def check_inputs(config, input_ids, attention_mask=None, position_ids=None, cach
         check_mask(attention_mask, (input_ids.shape[0], n_tokens))
     if position_ids is not None:
         check_position_ids(position_ids, input_ids.shape, config.n_positions)
+
+
+def check_stream(x, weight):
+    """Raise ValueError unless x is (B, T, C), C and dtype and device those of a weight (F, C)."""
+    width = weight.shape[1]
+    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] != width or 0 in x.shape:
+        found = getattr(x, "shape", type(x).__name__)
+        raise ValueError(f"x is {found}; it must be a tensor (B, T, {width}), not empty")
+    is_cast = x.dtype == weight.dtype or torch.is_autocast_enabled(x.device.type)
+    if not is_cast or x.device != weight.device:
+        found, needed = f"{x.dtype} on {x.device}", f"{weight.dtype} on {weight.device}"
+        raise ValueError(f"x is {found}, the weights {needed}; convert one with .to()")
+
+
+def check_split(x, n_head):
+    """Raise ValueError unless x is (B, T, C) with C a multiple of n_head."""
+    check_positive_integer("n_head", n_head)
+    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] % n_head:
+        found = getattr(x, "shape", type(x).__name__)
+        raise ValueError(f"x is {found}; it must be (B, T, C), C a multiple of n_head={n_head}")
+
+
+def check_callable(name, value):
+    """Raise ValueError unless value can be called."""
+    if not callable(value):
+        raise ValueError(f"{name}={value!r} must be a function or a class, not its name")
 
 
 def check_token_ids(input_ids, vocab_size):
@@ -90,6 +119,8 @@ def check_mask(attention_mask, shape):
             f"attention_mask is {found}; it must be a tensor of shape {shape}, counting cached"
             " tokens, with 1 at real tokens and 0 at padding"
         )
+    if attention_mask.is_meta:
+        return
     if not ((attention_mask == 0) | (attention_mask == 1)).all():
         values = attention_mask.unique().tolist()[:4]
         raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
@@ -112,23 +143,40 @@ def check_cache(cache, config, batch_size):
         raise ValueError(f"cache={cache!r} must be True, or the cache of an earlier call")
     sizes = len(cache.layers), cache.layers[0].n_positions, cache.batch_size or batch_size
     expected = config.n_layer, config.n_positions, batch_size
+    if cache.length:
+        sizes += cache.layers[0].keys.shape[1], cache.layers[0].keys.shape[3]
+        expected += config.n_head, config.head_width
     if sizes != expected:
         raise ValueError(
-            f"the cache has (layers, positions, batch) = {sizes}, this call {expected};"
-            " start with a new one, cache=True"
+            f"the cache has (layers, positions, batch, heads, width) = {sizes}, this call"
+            f" {expected}; start with a new one, cache=True"
         )
     return cache.length
 
 
-def check_labels(labels, input_ids, vocab_size):
-    """Raise ValueError unless labels give at least one token to predict."""
+def check_labels(labels, shape, vocab_size):
+    """Raise ValueError unless labels, of shape (B, T), give at least one token to predict."""
     check_integers("labels", labels)
-    if labels.shape != input_ids.shape:
+    if labels.shape != shape:
         raise ValueError(
-            f"labels has shape {tuple(labels.shape)} but input_ids {tuple(input_ids.shape)};"
+            f"labels has shape {tuple(labels.shape)} but input_ids {tuple(shape)};"
             " pass input_ids themselves, the shift by one happens inside"
         )
+    if labels.is_meta:
+        return
     targets = labels[:, 1:][labels[:, 1:] != IGNORED]
     if targets.numel() == 0:
-        raise ValueError("labels leave nothing to predict; need T >= 2 and a label other than -100")
+        raise ValueError(
+            f"labels {tuple(labels.shape)} leave nothing to predict; need T >= 2 and, after the"
+            " first column, a label other than -100"
+        )
     check_range("labels", targets, vocab_size, "vocab_size")
+
+
+def check_predictions(logits, labels):
+    """Raise ValueError unless logits (B, T, V) and labels (B, T) give a loss."""
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 3:
+        found = getattr(logits, "shape", type(logits).__name__)
+        raise ValueError(f"logits are {found}; they must be a tensor (B, T, V)")
+    check_labels(labels, logits.shape[:2], logits.shape[2])
+    check_devices(labels=labels, logits=logits)

@@ -5,10 +5,20 @@ import functools
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_fused
+from gpt_helpers.attention import attention_fused, check_devices
 from gpt_helpers.cache import KVCache
-from gpt_helpers.config import GPTConfig
-from gpt_helpers.inputs import check_inputs, check_labels, padding_of, positions_of
+from gpt_helpers.config import check_config, check_real
+from gpt_helpers.inputs import (
+    check_callable,
+    check_inputs,
+    check_labels,
+    check_predictions,
+    check_split,
+    check_stream,
+    check_token_ids,
+    padding_of,
+    positions_of,
+)
 from gpt_helpers.sampling import generate
 
 ACTIVATIONS = {
@@ -29,6 +39,8 @@ class GPTAttention(nn.Module):
     def __init__(self, config, attend=attention_fused):
         """Make the two projections."""
         super().__init__()
+        check_config(config)
+        check_callable("attend", attend)
         self.n_head = config.n_head
         self.attend = attend
         self.dropout = config.dropout
@@ -38,6 +50,7 @@ class GPTAttention(nn.Module):
 
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C), padding (B, S) and the LayerCache of this layer."""
+        check_stream(x, self.c_attn.weight)
         q, k, v = self.c_attn(x).chunk(3, dim=-1)  # (B, T, C)
         q, k, v = (split_heads(part, self.n_head) for part in (q, k, v))  # (B, H, T, D)
         if cache is not None:
@@ -49,6 +62,7 @@ class GPTAttention(nn.Module):
 
 def split_heads(x, n_head):
     """Return x (B, T, C) as (B, H, T, D): each head gets its own D of the C columns."""
+    check_split(x, n_head)
     return x.unflatten(-1, (n_head, -1)).transpose(1, 2)  # (B, H, T, D)
 
 
@@ -58,6 +72,7 @@ class GPTMLP(nn.Module):
     def __init__(self, config):
         """Make the two projections."""
         super().__init__()
+        check_config(config)
         self.c_fc = nn.Linear(config.n_embd, config.mlp_width)
         self.c_proj = nn.Linear(config.mlp_width, config.n_embd)
         self.activation = ACTIVATIONS[config.activation]
@@ -65,6 +80,7 @@ class GPTMLP(nn.Module):
 
     def forward(self, x):
         """Return (B, T, C) for x (B, T, C)."""
+        check_stream(x, self.c_fc.weight)
         x = self.activation(self.c_fc(x))  # (B, T, F)
         return self.dropout(self.c_proj(x))  # (B, T, C)
 
@@ -78,6 +94,7 @@ class GPTBlock(nn.Module):
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
         super().__init__()
+        check_config(config)
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.attn = GPTAttention(config, attend)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
@@ -85,6 +102,7 @@ class GPTBlock(nn.Module):
 
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C)."""
+        check_stream(x, self.attn.c_attn.weight)
         x = x + self.attn(self.ln_1(x), padding, cache)  # (B, T, C)
         return x + self.mlp(self.ln_2(x))  # (B, T, C)
 
@@ -98,8 +116,8 @@ class GPTModel(nn.Module):
     def __init__(self, config, attend=attention_fused, block=GPTBlock):
         """Make the layers and draw their initial weights."""
         super().__init__()
-        if not isinstance(config, GPTConfig):
-            raise ValueError(f"config={config!r} must be a GPTConfig, such as PRESETS['demo']")
+        check_config(config)
+        check_callable("block", block)
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
@@ -112,6 +130,7 @@ class GPTModel(nn.Module):
     def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None):
         """Return hidden states (B, T, C); the arguments are those of GPTLMHeadModel."""
         check_inputs(self.config, input_ids, attention_mask, position_ids, cache)
+        check_devices(wte=self.wte.weight, ids=input_ids, mask=attention_mask, at=position_ids)
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)
@@ -130,6 +149,8 @@ class GPTLMHeadModel(nn.Module):
     def __init__(self, config, attend=attention_fused, transformer=GPTModel):
         """Make the model and tie the head to its token embedding."""
         super().__init__()
+        check_config(config)
+        check_callable("transformer", transformer)
         self.transformer = transformer(config, attend)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.lm_head.weight = self.transformer.wte.weight
@@ -145,9 +166,7 @@ class GPTLMHeadModel(nn.Module):
         """Return an empty KVCache for sequences of up to n_positions tokens."""
         return KVCache(self.config)
 
-    def forward(
-        self, input_ids, attention_mask=None, position_ids=None, labels=None, cache=None
-    ):
+    def forward(self, input_ids, attention_mask=None, position_ids=None, labels=None, cache=None):
         """Return a dict with "logits" (B, T, V), and with "loss" and "cache" when asked for.
 
         input_ids (B, T) are integers below V. attention_mask (B, S) is 1 or True at real
@@ -160,12 +179,14 @@ class GPTLMHeadModel(nn.Module):
         Raises ValueError for ids, masks, positions or labels that do not fit, and for
         more than n_positions tokens.
         """
+        if labels is not None:
+            check_token_ids(input_ids, self.config.vocab_size)
+            check_labels(labels, input_ids.shape, self.config.vocab_size)
         if cache is True:
             cache = self.new_cache()
         hidden = self.transformer(input_ids, attention_mask, position_ids, cache)  # (B, T, C)
         output = {"logits": self.lm_head(hidden)}
         if labels is not None:
-            check_labels(labels, input_ids, self.config.vocab_size)
             output["loss"] = next_token_loss(output["logits"], labels)
         if cache is not None:
             output["cache"] = cache
@@ -176,8 +197,10 @@ def next_token_loss(logits, labels):
     """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
 
     logits is (B, T, V), labels (B, T); a label of -100 is left out.
+    Raises ValueError for shapes that do not fit and for labels that leave nothing to predict.
     """
-    predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+    check_predictions(logits, labels)
+    predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=-100)
 
 
@@ -187,6 +210,10 @@ def init_weights(model, std, residual_std):
     Biases become 0 and the gains of norms 1. Source: radford2019gpt2, sec. 2.3, which divides
     by the square root of the number of residual layers, 2L.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model={model!r} must be an nn.Module")
+    check_real("std", std, at_least=0)
+    check_real("residual_std", residual_std, at_least=0)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)

@@ -21,7 +21,9 @@ def apply_temperature(logits, temperature):
         return top_k_filter(logits, 1)
     scaled = logits / temperature  # (..., V)
     if not scaled.amax(-1).isfinite().all():
-        raise ValueError(f"temperature={temperature} overflows {logits.dtype}; use 0 for argmax")
+        raise ValueError(
+            f"temperature={temperature} is out of range for {logits.dtype}; use 0 for argmax"
+        )
     return scaled
 
 
@@ -59,8 +61,12 @@ def top_p_filter(logits, p):
 def sample(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     """Return one token id (B,) per row of logits (B, V): temperature, then top-k, then top-p.
 
-    Temperature 0 is argmax and draws nothing.
+    Temperature 0 is argmax and draws nothing. Raises ValueError for settings out of range.
     """
+    check_settings(temperature, top_k, top_p, generator)
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
+        found = getattr(logits, "shape", type(logits).__name__)
+        raise ValueError(f"logits are {found}; they must be a tensor (B, V), one row per text")
     if temperature == 0:
         return logits.argmax(-1)  # (B,)
     logits = apply_temperature(logits, temperature)  # (B, V)
@@ -93,15 +99,15 @@ def generate(
 
     Raises ValueError for arguments out of range.
     """
-    check_settings(max_new_tokens, temperature, top_k, top_p)
+    check_request(model, max_new_tokens, eos_token_id, use_cache)
+    check_settings(temperature, top_k, top_p, generator)
     mask = check_prompt(input_ids, attention_mask)
-    n_prompt, n_total = input_ids.shape[1], input_ids.shape[1] + max_new_tokens
     ids = torch.nn.functional.pad(input_ids, (0, max_new_tokens))
     mask = torch.nn.functional.pad(mask, (0, max_new_tokens), value=True)
     ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)  # (B,)
     with evaluating(model), torch.inference_mode():
         cache = model.new_cache() if use_cache else None
-        for end in range(n_prompt, n_total):
+        for end in range(input_ids.shape[1], ids.shape[1]):
             logits = last_logits(model, ids[:, :end], mask[:, :end], cache)  # (B, V)
             token = sample(logits, temperature, top_k, top_p, generator)  # (B,)
             if eos_token_id is not None:
@@ -109,9 +115,9 @@ def generate(
                 ended = ended | (token == eos_token_id)
             ids[:, end] = token
             if eos_token_id is not None and ended.all():
-                n_total = end + 1
+                ids = ids[:, : end + 1]
                 break
-    return ids[:, :n_total].clone()
+    return ids.clone()
 
 
 def last_logits(model, ids, mask, cache=None):
@@ -120,6 +126,10 @@ def last_logits(model, ids, mask, cache=None):
     A cache is fed what it lacks; without one, or beyond n_positions, the last n_positions
     tokens are computed from the start.
     """
+    check_model(model)
+    if not isinstance(ids, torch.Tensor) or not isinstance(mask, torch.Tensor):
+        found = f"{type(ids).__name__} and {type(mask).__name__}"
+        raise ValueError(f"ids and mask are {found}; they must be tensors (B, T)")
     n_positions = model.config.n_positions
     if cache is None or ids.shape[1] > n_positions:
         window = ids[:, -n_positions:]
@@ -132,6 +142,8 @@ def last_logits(model, ids, mask, cache=None):
 @contextlib.contextmanager
 def evaluating(model):
     """Put every module into eval mode, and afterwards back into the mode it was in."""
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -154,10 +166,30 @@ def check_logits(logits):
         raise ValueError(f"a row of logits has the maximum {bad}; every row needs a finite one")
 
 
-def check_settings(max_new_tokens, temperature, top_k, top_p):
-    """Raise ValueError for a setting out of range, before any token is computed."""
+def check_model(model):
+    """Raise ValueError unless model is a language model."""
+    if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
+        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+
+
+def check_request(model, max_new_tokens, eos_token_id, use_cache):
+    """Raise ValueError unless this model can make that many tokens and has this end of text."""
+    check_model(model)
+    highest, is_int = model.config.vocab_size - 1, type(eos_token_id) is int
+    if eos_token_id is not None and not (is_int and 0 <= eos_token_id <= highest):
+        raise ValueError(
+            f"eos_token_id={eos_token_id!r} must be an integer in 0 to {highest}; None never stops"
+        )
+    if type(use_cache) is not bool:
+        raise ValueError(f"use_cache={use_cache!r} must be True or False")
     if type(max_new_tokens) is not int or max_new_tokens < 0:
         raise ValueError(f"max_new_tokens={max_new_tokens!r} must be an integer of at least 0")
+
+
+def check_settings(temperature, top_k, top_p, generator):
+    """Raise ValueError for a setting out of range."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")
     check_temperature(temperature)
     if top_k is not None:
         check_count("top_k", top_k)
@@ -167,8 +199,13 @@ def check_settings(max_new_tokens, temperature, top_k, top_p):
 
 def check_temperature(temperature):
     """Raise ValueError unless temperature is a finite number of at least 0."""
-    if type(temperature) not in (int, float) or not 0 <= temperature < float("inf"):
+    if not is_number(temperature) or not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature={temperature!r} must be a finite number >= 0; 0 is argmax")
+
+
+def is_number(value):
+    """Return whether value is an int or a float (a bool is neither here)."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_count(name, value):
@@ -179,7 +216,7 @@ def check_count(name, value):
 
 def check_mass(p):
     """Raise ValueError unless p is a probability mass that can be kept."""
-    if type(p) not in (int, float) or not 0 < p <= 1:
+    if not is_number(p) or not 0 < p <= 1:
         raise ValueError(f"top_p={p!r} must be above 0 and at most 1; None keeps all tokens")
 
 
@@ -188,12 +225,20 @@ def check_prompt(input_ids, attention_mask):
     if not isinstance(input_ids, torch.Tensor) or input_ids.ndim != 2 or input_ids.numel() == 0:
         found = getattr(input_ids, "shape", type(input_ids).__name__)
         raise ValueError(f"input_ids is {found}; it must be (B, T) with at least one token")
+    if input_ids.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"input_ids has dtype {input_ids.dtype}; convert it with .long()")
     if attention_mask is None:
         return torch.ones_like(input_ids, dtype=torch.bool)
     if not isinstance(attention_mask, torch.Tensor) or attention_mask.shape != input_ids.shape:
         found = getattr(attention_mask, "shape", type(attention_mask).__name__)
         raise ValueError(f"attention_mask is {found}; it must be {tuple(input_ids.shape)}")
+    if attention_mask.device != input_ids.device:
+        found = f"attention_mask on {attention_mask.device}, input_ids on {input_ids.device}"
+        raise ValueError(f"{found}; move both to one device with .to(device)")
     mask = attention_mask.bool()
+    if not (mask == attention_mask).all():
+        values = attention_mask.unique().tolist()[:4]
+        raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
     if not mask[:, -1].all():
         rows = (~mask[:, -1]).nonzero()[:, 0].tolist()
         raise ValueError(f"rows {rows} end in padding; pad on the left, text is continued")

@@ -10,6 +10,7 @@ def parameters_by_module(config):
 
     The head is not listed: its weights are those of wte. Source: radford2019gpt2.
     """
+    check_sizes(config)
     width, inner = config.n_embd, config.mlp_width
     per_layer = {
         "h.ln_1": 2 * width,
@@ -37,6 +38,7 @@ def flops_by_module(config, n_positions=None):
     as a kernel without knowledge of the mask computes them. n_positions defaults to the
     longest sequence. Raises ValueError if it is longer than that.
     """
+    check_sizes(config)
     n_keys = config.n_positions if n_positions is None else n_positions
     if type(n_keys) is not int or not 1 <= n_keys <= config.n_positions:
         raise ValueError(f"n_positions={n_keys!r} must be an integer in 1 to {config.n_positions}")
@@ -63,7 +65,18 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
 
     Raises ValueError for a negative or non-integer count.
     """
+    check_sizes(config)
     for name, value in {"n_tokens": n_tokens, "bytes_per_value": bytes_per_value}.items():
         if type(value) is not int or value < (name == "bytes_per_value"):
             raise ValueError(f"{name}={value!r} must be a positive integer, such as 1024 or 2")
     return 2 * config.n_layer * config.n_embd * n_tokens * bytes_per_value
+
+
+def check_sizes(config):
+    """Raise ValueError unless config has the sizes of a GPT."""
+    sizes = ("vocab_size", "n_positions", "n_embd", "n_layer", "mlp_width")
+    missing = [name for name in sizes if not hasattr(config, name)]
+    if missing:
+        raise ValueError(
+            f"config={config!r} has no {missing[0]}; pass a GPTConfig, such as PRESETS['gpt2']"
+        )

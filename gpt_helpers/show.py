@@ -40,12 +40,23 @@ COLUMN_INCHES = 7.2
 
 def source(*objects):
     """Return the source code of functions and classes as one highlighted Markdown listing."""
+    for item in objects:
+        if not (inspect.isclass(item) or inspect.isroutine(item)):
+            raise ValueError(f"{item!r:.60} has no source to show; pass functions or classes")
     code = "\n\n".join(textwrap.dedent(inspect.getsource(item)).rstrip() for item in objects)
     return Markdown(f"```python\n{code}\n```")
 
 
+def texts(samples):
+    """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
+    blocks = [f"**{title}**\n\n````text\n{text}\n````" for title, text in samples.items()]
+    return Markdown("\n\n".join(blocks))
+
+
 def panels(n_panels, height, width=COLUMN_INCHES, **options):
     """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
+    if type(n_panels) is not int or n_panels < 1:
+        raise ValueError(f"n_panels={n_panels!r} must be at least 1; is there anything to draw?")
     sns.set_theme(style="ticks", rc=STYLE)
     size = (min(width, COLUMN_INCHES), height)
     figure, axes = plt.subplots(
@@ -59,6 +70,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
 
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
+    check_drawable("matrices", matrices)
     figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
@@ -80,6 +92,9 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
 
     log names the axes ("x", "y") that are logarithmic; ylabels has one entry per panel.
     """
+    check_drawable("panels_of_lines", panels_of_lines)
+    if len(ylabels) != len(panels_of_lines):
+        raise ValueError(f"{len(ylabels)} ylabels for {len(panels_of_lines)} panels; give one each")
     figure, axes = panels(len(panels_of_lines), height)
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
         for index, (label, (x, y)) in enumerate(lines.items()):
@@ -98,6 +113,10 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
 
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
+    check_drawable("probabilities", probabilities)
+    for title, values in probabilities.items():
+        if len(values) != len(labels):
+            raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
     figure, axes = panels(len(probabilities), height, sharey=True)
     for axis, (title, values) in zip(axes, probabilities.items(), strict=True):
         colours = [PALETTE[0] if value > 0 else "#cccccc" for value in values]
@@ -110,6 +129,7 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
 
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
+    check_drawable("rows", rows)
     figure, (axis,) = panels(1, height)
     for bar, counts in rows.items():
         left, total = 0.0, sum(counts.values())
@@ -133,6 +153,7 @@ def diagrams(traces):
     A box is a step, with its class and the shape of its result; an arrow is a tensor; a
     circle is a sum. An arrow that passes steps by is a residual connection.
     """
+    check_drawable("traces", traces)
     places = {title: place_steps(steps) for title, steps in traces.items()}
     top = max(y for placed in places.values() for _, y in placed.values())
     figure, axes = panels(len(traces), 0.5 * (top + 2), width=3.6 * len(traces))
@@ -196,3 +217,12 @@ def draw_arrow(axis, start, end):
         style |= {"color": PALETTE[3], "linewidth": 1.4}
         axis.plot([x0, turn, turn], [branch, branch, y1], color=PALETTE[3], linewidth=1.4)
         axis.annotate("", (x1 + 0.25, y1), (turn, y1), arrowprops=style)
+
+
+def check_drawable(name, items):
+    """Raise ValueError unless items is a dict of something to draw, none of it empty."""
+    if not isinstance(items, dict) or not items:
+        raise ValueError(f"{name}={items!r:.60} must be a dict with at least one entry")
+    empty = [title for title, item in items.items() if not len(item)]
+    if empty:
+        raise ValueError(f"{name} has nothing to draw for {empty}; leave the entry out")

@@ -35,6 +35,9 @@ def trace(model, *inputs, leaves=LEAVES):
     looked at. Sums of tensors outside of leaves are steps too, and every other module or
     operation is taken as part of what surrounds it.
     """
+    check_module(model)
+    if not isinstance(leaves, list | tuple | set) or not all(type(name) is str for name in leaves):
+        raise ValueError(f"leaves={leaves!r} must be a tuple of class names, such as {LEAVES}")
     recorder = Recorder(leaves)
     handles = [
         handle
@@ -107,6 +110,9 @@ def recorded_attention(model, weigh):
 
     With attention.attention_weights as weigh, the list holds a (B, H, T, S) tensor per layer.
     """
+    check_module(model)
+    if not callable(weigh):
+        raise ValueError(f"weigh={weigh!r} must be a function, such as attention_weights")
     collected = []
     modules = [module for module in model.modules() if hasattr(module, "attend")]
 
@@ -130,6 +136,10 @@ def recorded_attention(model, weigh):
 @contextlib.contextmanager
 def recorded_outputs(model, kind):
     """Collect the result of every module of the class named kind in the list that is yielded."""
+    check_module(model)
+    kinds = sorted({type(module).__name__ for module in model.modules()})
+    if kind not in kinds:
+        raise ValueError(f"kind={kind!r} is no module of this model; use one of {kinds}")
     collected = []
     handles = [
         module.register_forward_hook(lambda module, inputs, output: collected.append(output))
@@ -141,3 +151,9 @@ def recorded_outputs(model, kind):
     finally:
         for handle in handles:
             handle.remove()
+
+
+def check_module(model):
+    """Raise ValueError unless model is a module."""
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")

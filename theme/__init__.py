@@ -1,5 +1,6 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
+    docstrings   the package's plain docstrings on the API page
     editions     the language switch, the alternates, words that packages leave in English
     mathematics  TeX to MathML at build time, and the font that draws it
     search       Japanese search that finds words inside compounds
@@ -9,7 +10,7 @@
 import hashlib
 from pathlib import Path
 
-from . import editions, mathematics, search, tables
+from . import docstrings, editions, mathematics, search, tables
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ def setup(app):
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
-    for part in (editions, mathematics, search, tables):
+    for part in (docstrings, editions, mathematics, search, tables):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": digest()}
 
