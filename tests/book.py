@@ -4,9 +4,9 @@ Markdown is read with the parser and the extensions of the book itself. Prose be
 list of Pieces, so that a test can ask for headings, equations, citations or numerals and is
 never deceived by a sign inside a code listing.
 
-A page marks text in the other language, such as a term in a glossary, by the class
-"bilingual": [自己注意]{.bilingual} in a line, {.bilingual} above a paragraph or table, or
-":class: bilingual" in a directive.
+A page marks text in the other language by the class "bilingual": [自己注意]{.bilingual} in a
+line, {.bilingual} above a paragraph or table, or ":class: bilingual" in a directive. The terms
+of a glossary (not what is said about them) need no mark.
 """
 
 import ast
@@ -148,7 +148,19 @@ def directive_pieces(token, marked):
         spoken.insert(0, title)
     if name in VERBATIM:
         return [*found, Piece("listing", body, marked)]
+    if name == "glossary":
+        return found + glossary_pieces(body, marked)
     return [*found, *(piece for text in [*spoken, body] for piece in pieces(text, marked))]
+
+
+def glossary_pieces(body, marked):
+    """Return the Pieces of a glossary, whose terms stand in both languages."""
+    found = []
+    for line in filter(str.strip, body.splitlines()):
+        is_term = not line.startswith((" ", "\t"))
+        found += [Piece("item", "", marked)] if is_term else []
+        found += pieces(line.strip(), marked or is_term)
+    return found
 
 
 def header_of(content):

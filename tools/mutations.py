@@ -1,0 +1,394 @@
+"""Faults that a person could make, each of which the tests must catch: see tools/mutate.py.
+
+A Mutation replaces one text, which occurs exactly once in its file, by another.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One fault: what is wrong, the file in gpt_helpers, and the text before and after."""
+
+    fault: str
+    file: str
+    old: str
+    new: str
+
+
+ATTENTION = [
+    Mutation("a query does not see itself", "attention.py", "keys <= queries[", "keys < queries["),
+    Mutation(
+        "a query sees the future only", "attention.py", "keys <= queries[", "keys >= queries["
+    ),
+    Mutation(
+        "mask of keys by queries",
+        "attention.py",
+        "keys <= queries[:, None]",
+        "keys[:, None] <= queries",
+    ),
+    Mutation(
+        "queries are the first, not the last, positions",
+        "attention.py",
+        "keys[k.shape[-2] - q.shape[-2] :], keys",
+        "keys[: q.shape[-2]], keys",
+    ),
+    Mutation("padding is not read", "attention.py", "visible & padding[", "visible | ~padding["),
+    Mutation("padding is inverted", "attention.py", "visible & padding[", "visible & ~padding["),
+    Mutation("scores are not scaled", "attention.py", " / q.shape[-1] ** 0.5", ""),
+    Mutation("scores are scaled by D", "attention.py", "q.shape[-1] ** 0.5", "q.shape[-1]"),
+    Mutation(
+        "scores are scaled by the length",
+        "attention.py",
+        "q.shape[-1] ** 0.5",
+        "q.shape[-2] ** 0.5",
+    ),
+    Mutation(
+        "the mask is inverted",
+        "attention.py",
+        "fill(~visible, -torch.inf)",
+        "fill(visible, -torch.inf)",
+    ),
+    Mutation("masked scores are 0", "attention.py", "(~visible, -torch.inf)", "(~visible, 0.0)"),
+    Mutation(
+        "softmax over the queries", "attention.py", "scores.softmax(-1)", "scores.softmax(-2)"
+    ),
+    Mutation(
+        "a row without keys is nan", "attention.py", "weights.masked_fill(~visible, 0.0)", "weights"
+    ),
+    Mutation(
+        "dropout is not applied", "attention.py", "F.dropout(weights, dropout) @ v", "weights @ v"
+    ),
+    Mutation(
+        "fused: one new query sees one key",
+        "attention.py",
+        "is_causal = q.shape[-2] > 1",
+        "is_causal = True",
+    ),
+    Mutation(
+        "fused: is_causal although T < S", "attention.py", "q.shape[-2] in (1, k.shape[-2])", "True"
+    ),
+    Mutation(
+        "fused: the future is not hidden",
+        "attention.py",
+        "is_causal=is_causal)",
+        "is_causal=False)",
+    ),
+    Mutation(
+        "fused: padding is not read", "attention.py", "if padding is None and q.shape", "if q.shape"
+    ),
+    Mutation(
+        "fused: no dropout with padding",
+        "attention.py",
+        "attn_mask=visible, dropout_p=dropout",
+        "attn_mask=visible",
+    ),
+]
+
+MODEL = [
+    Mutation("keys and queries change places", "model.py", "q, k, v = heads", "k, q, v = heads"),
+    Mutation("values and keys change places", "model.py", "q, k, v = heads", "q, v, k = heads"),
+    Mutation(
+        "heads are not put side by side",
+        "model.py",
+        "y.transpose(1, 2).flatten(2)",
+        "y.flatten(0, 1).reshape(x.shape)",
+    ),
+    Mutation(
+        "heads take every H-th column",
+        "model.py",
+        "x.unflatten(-1, (n_head, -1)).transpose(1, 2)",
+        "x.unflatten(-1, (-1, n_head)).permute(0, 3, 1, 2)",
+    ),
+    Mutation(
+        "attention drops weights in eval mode",
+        "model.py",
+        "self.dropout if self.training else 0.0",
+        "self.dropout",
+    ),
+    Mutation(
+        "attention does not pass padding on",
+        "model.py",
+        "self.attend(q, k, v, padding,",
+        "self.attend(q, k, v, None,",
+    ),
+    Mutation(
+        "no projection after the heads",
+        "model.py",
+        "self.resid_dropout(self.c_proj(y))",
+        "self.resid_dropout(y)",
+    ),
+    Mutation(
+        "no dropout after the MLP", "model.py", "self.dropout(self.c_proj(x))", "self.c_proj(x)"
+    ),
+    Mutation(
+        "gelu is the erf form",
+        "model.py",
+        'F.gelu, approximate="tanh"',
+        'F.gelu, approximate="none"',
+    ),
+    Mutation(
+        "gelu_erf is the tanh form",
+        "model.py",
+        '"gelu_erf": F.gelu',
+        '"gelu_erf": functools.partial(F.gelu, approximate="tanh")',
+    ),
+    Mutation("no activation", "model.py", "self.activation(self.c_fc(x))", "self.c_fc(x)"),
+    Mutation(
+        "the stream enters attention without norm",
+        "model.py",
+        "self.attn(self.ln_1(x),",
+        "self.attn(x,",
+    ),
+    Mutation("no residual around attention", "model.py", "x = x + self.attn(", "x = self.attn("),
+    Mutation("no residual around the MLP", "model.py", "return x + self.mlp(", "return self.mlp("),
+    Mutation(
+        "both norms are the first", "model.py", "self.mlp(self.ln_2(x))", "self.mlp(self.ln_1(x))"
+    ),
+    Mutation(
+        "epsilon of ln_1 is PyTorch's",
+        "model.py",
+        "self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)",
+        "self.ln_1 = nn.LayerNorm(config.n_embd)",
+    ),
+    Mutation(
+        "epsilon of ln_f is PyTorch's",
+        "model.py",
+        "self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)",
+        "self.ln_f = nn.LayerNorm(config.n_embd)",
+    ),
+    Mutation(
+        "residual projections are not scaled",
+        "model.py",
+        "std / (2 * config.n_layer) ** 0.5",
+        "std",
+    ),
+    Mutation(
+        "scaled by 1/sqrt(L)", "model.py", "(2 * config.n_layer) ** 0.5", "config.n_layer ** 0.5"
+    ),
+    Mutation("scaled by 1/2L", "model.py", "(2 * config.n_layer) ** 0.5", "(2 * config.n_layer)"),
+    Mutation("no position embedding", "model.py", " + self.wpe(position_ids)", ""),
+    Mutation(
+        "no dropout of the embeddings",
+        "model.py",
+        "self.drop(self.wte(input_ids) + self.wpe(position_ids))",
+        "self.wte(input_ids) + self.wpe(position_ids)",
+    ),
+    Mutation("no final norm", "model.py", "return self.ln_f(x)", "return x"),
+    Mutation("one cache for all layers", "model.py", "cache.layers[index]", "cache.layers[0]"),
+    Mutation(
+        "the head is not tied",
+        "model.py",
+        "        self.lm_head.weight = self.transformer.wte.weight\n",
+        "",
+    ),
+    Mutation(
+        "the loss is not shifted",
+        "model.py",
+        "logits[:, :-1].flatten(0, 1), labels[:, 1:]",
+        "logits.flatten(0, 1), labels",
+    ),
+    Mutation(
+        "the loss is shifted backwards",
+        "model.py",
+        "logits[:, :-1].flatten(0, 1), labels[:, 1:]",
+        "logits[:, 1:].flatten(0, 1), labels[:, :-1]",
+    ),
+    Mutation(
+        "label -100 is not ignored",
+        "model.py",
+        "targets, ignore_index=-100",
+        "targets.clamp(min=0)",
+    ),
+    Mutation(
+        "the loss is a sum",
+        "model.py",
+        "targets, ignore_index=-100",
+        'targets, ignore_index=-100, reduction="sum"',
+    ),
+    Mutation(
+        "norm gains start at 0", "model.py", "nn.init.ones_(parameter)", "nn.init.zeros_(parameter)"
+    ),
+    Mutation("biases keep PyTorch's values", "model.py", "nn.init.zeros_(parameter)", "pass"),
+    Mutation(
+        "initializer_range is not read", "model.py", "std = config.initializer_range", "std = 0.02"
+    ),
+    Mutation(
+        "positions ignore the cache",
+        "inputs.py",
+        "torch.arange(n_seen, n_seen + n_new",
+        "torch.arange(0, n_new",
+    ),
+    Mutation(
+        "cached positions are one too high",
+        "inputs.py",
+        "torch.arange(n_seen, n_seen + n_new",
+        "torch.arange(n_seen + (n_seen > 0), n_seen + (n_seen > 0) + n_new",
+    ),
+    Mutation("positions count from 1", "inputs.py", "padding.cumsum(-1) - 1", "padding.cumsum(-1)"),
+    Mutation(
+        "positions count the padding",
+        "inputs.py",
+        "padding.cumsum(-1) - 1",
+        "torch.ones_like(padding).cumsum(-1) - 1",
+    ),
+    Mutation(
+        "the first positions instead of the last",
+        "inputs.py",
+        "clamp(min=0)[:, -n_new:]",
+        "clamp(min=0)[:, :n_new]",
+    ),
+    Mutation("the cache forgets the padding", "inputs.py", "cache.padding = padding", "pass"),
+    Mutation(
+        "one token too many is accepted",
+        "inputs.py",
+        "n_tokens > config.n_positions",
+        "n_tokens > config.n_positions + 1",
+    ),
+    Mutation(
+        "cached tokens are not counted",
+        "inputs.py",
+        "n_tokens = n_seen + input_ids.shape[1]",
+        "n_tokens = input_ids.shape[1]",
+    ),
+    Mutation("token V is accepted", "inputs.py", "high >= limit", "high > limit"),
+    Mutation(
+        "the cache gives back the first keys only",
+        "cache.py",
+        "self.keys.narrow(2, 0, self.length)",
+        "self.keys.narrow(2, 0, k.shape[2])",
+    ),
+    Mutation(
+        "the cache is written from the start",
+        "cache.py",
+        "self.keys.narrow(2, self.length, k",
+        "self.keys.narrow(2, 0, k",
+    ),
+    Mutation("cached values are the keys", "cache.py", "copy_(v)", "copy_(k)"),
+]
+
+SAMPLING = [
+    Mutation(
+        "temperature multiplies",
+        "sampling.py",
+        "scaled = logits / temperature",
+        "scaled = logits * temperature",
+    ),
+    Mutation(
+        "temperature is not read",
+        "sampling.py",
+        "scaled = logits / temperature",
+        "scaled = logits / 1",
+    ),
+    Mutation(
+        "temperature 0 keeps two",
+        "sampling.py",
+        "return top_k_filter(logits, 1)",
+        "return top_k_filter(logits, 2)",
+    ),
+    Mutation("temperature 0 draws", "sampling.py", "return logits.argmax(-1)", "temperature = 1.0"),
+    Mutation(
+        "top-k keeps one too many", "sampling.py", "ranking[..., k:]", "ranking[..., k + 1 :]"
+    ),
+    Mutation("top-k removes the highest", "sampling.py", "ranking[..., k:]", "ranking[..., :k]"),
+    Mutation(
+        "top-k keeps all ties",
+        "sampling.py",
+        "logits.scatter(-1, ranking[..., k:], -torch.inf)",
+        "logits.masked_fill(logits < logits.sort().values[..., -k:][..., :1], -torch.inf)",
+    ),
+    Mutation("top-p keeps one too many", "sampling.py", "mass_before >= p", "mass_before > p"),
+    Mutation(
+        "top-p loses the last one",
+        "sampling.py",
+        "mass_before = probabilities.cumsum(-1) - probabilities",
+        "mass_before = probabilities.cumsum(-1)",
+    ),
+    Mutation(
+        "top-p is not put back in order",
+        "sampling.py",
+        "removed.scatter(-1, ranking, mass_before >= p)",
+        "mass_before >= p",
+    ),
+    Mutation(
+        "top-p ranks by the first row",
+        "sampling.py",
+        "removed.scatter(-1, ranking, mass_before >= p)",
+        "removed.scatter(-1, ranking[:1].expand_as(ranking), mass_before >= p)",
+    ),
+    Mutation(
+        "top-p keeps what it should remove",
+        "sampling.py",
+        "masked_fill(removed, -torch.inf)",
+        "masked_fill(~removed, -torch.inf)",
+    ),
+    Mutation(
+        "top-k is not used",
+        "sampling.py",
+        "logits = top_k_filter(logits, top_k)",
+        "logits = logits.clone()",
+    ),
+    Mutation(
+        "top-p is not used",
+        "sampling.py",
+        "logits = top_p_filter(logits, top_p)",
+        "logits = logits.clone()",
+    ),
+    Mutation(
+        "the generator is not used",
+        "sampling.py",
+        ".softmax(-1), 1, generator=generator)",
+        ".softmax(-1), 1)",
+    ),
+    Mutation("generate leaves eval mode on", "sampling.py", "module.training = mode", "pass"),
+    Mutation(
+        "generate restores one mode for all",
+        "sampling.py",
+        "module.training = mode",
+        "module.training = modes[0][1]",
+    ),
+    Mutation("generate does not turn dropout off", "sampling.py", "    model.eval()\n", ""),
+    Mutation(
+        "ended rows go on", "sampling.py", "token = token.masked_fill(ended, eos_token_id)", "pass"
+    ),
+    Mutation(
+        "the end of text is not seen", "sampling.py", "ended | (token == eos_token_id)", "ended"
+    ),
+    Mutation("one ended row ends all", "sampling.py", "ended.all()", "ended.any()"),
+    Mutation(
+        "an ended row may go on later", "sampling.py", "ended = ended | (token", "ended = (token"
+    ),
+    Mutation("the last token is cut off", "sampling.py", "ids[:, : end + 1]", "ids[:, :end]"),
+    Mutation(
+        "generation does not read the mask",
+        "sampling.py",
+        "known = mask if cache.length == 0 else None",
+        "known = None",
+    ),
+    Mutation(
+        "the window is one too short",
+        "sampling.py",
+        "window = ids[:, -n_positions:]",
+        "window = ids[:, -n_positions + 1 :]",
+    ),
+    Mutation(
+        "the cache is used beyond the window",
+        "sampling.py",
+        "if cache is None or ids.shape[1] > n_positions:",
+        "if cache is None:",
+    ),
+    Mutation(
+        "the cache is left one token early",
+        "sampling.py",
+        "ids.shape[1] > n_positions",
+        "ids.shape[1] >= n_positions",
+    ),
+    Mutation(
+        "right padding is accepted",
+        "sampling.py",
+        "if not mask[:, -1].all()",
+        "if not mask[:, 0].any()",
+    ),
+]
+
+MUTATIONS = ATTENTION + MODEL + SAMPLING
