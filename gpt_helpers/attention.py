@@ -89,19 +89,22 @@ def check_positions(queries, keys):
 
 def check_heads(q, k, v, padding=None, dropout=0.0):
     """Raise ValueError unless the four tensors and the dropout fit together."""
-    for name, value in {"q": q, "k": k, "v": v}.items():
-        if not isinstance(value, torch.Tensor):
-            raise ValueError(f"{name} is a {type(value).__name__}; make it a tensor (B, H, S, D)")
-    shapes = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
+    if not all(isinstance(value, torch.Tensor) for value in (q, k, v)):
+        found = ", ".join(type(value).__name__ for value in (q, k, v))
+        raise ValueError(f"q, k, v are {found}; make them tensors (B, H, T, D)")
     if not (q.ndim == k.ndim == 4 and k.shape == v.shape):
-        raise ValueError(f"{shapes}: need q (B, H, T, D), and k and v both (B, H, S, D)")
-    if q.shape[:2] != k.shape[:2] or q.shape[3] != k.shape[3] or 0 in q.shape:
-        raise ValueError(f"{shapes}: batch, heads and width must agree and not be empty")
-    if q.shape[2] > k.shape[2]:
-        raise ValueError(f"T={q.shape[2]} queries but S={k.shape[2]} keys; need S >= T")
+        found = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
+        raise ValueError(f"{found}: need q (B, H, T, D), and k and v both (B, H, S, D)")
+    (*rest, n_queries, width), (*key_rest, n_keys, key_width) = q.shape, k.shape
+    if (rest, width) != (key_rest, key_width) or 0 in q.shape:
+        found = f"q {tuple(q.shape)}, k {tuple(k.shape)}"
+        raise ValueError(f"{found}: batch, heads and width must agree and not be empty")
+    if n_queries > n_keys:
+        raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     if not q.dtype == k.dtype == v.dtype or not q.dtype.is_floating_point:
         raise ValueError(f"dtypes {q.dtype}, {k.dtype}, {v.dtype} must be one floating type")
-    check_devices(q=q, k=k, v=v)
+    if not q.device == k.device == v.device:
+        check_devices(q=q, k=k, v=v)
     if padding is not None:
         check_padding(padding, k)
     if not isinstance(dropout, float | int) or dropout is True or not 0 <= dropout < 1:

@@ -42,14 +42,14 @@ class LayerCache:
     def append(self, k, v):
         """Store k and v (B, H, T, D) and return everything stored so far, (B, H, S, D)."""
         self.check_append(k, v)
-        start, self.length = self.length, self.length + k.shape[2]
         if self.keys is None:
             batch, heads, _, width = k.shape
             self.keys = k.new_empty(batch, heads, self.n_positions, width)
             self.values = torch.empty_like(self.keys)
-        self.keys[:, :, start : self.length] = k
-        self.values[:, :, start : self.length] = v
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        self.keys.narrow(2, self.length, k.shape[2]).copy_(k)
+        self.values.narrow(2, self.length, k.shape[2]).copy_(v)
+        self.length += k.shape[2]
+        return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
 
     def check_append(self, k, v):
         """Raise ValueError unless k and v are of one shape, fit what is stored, and find room."""

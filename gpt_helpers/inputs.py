@@ -4,7 +4,6 @@ import torch
 
 from gpt_helpers.attention import check_devices
 from gpt_helpers.cache import KVCache
-from gpt_helpers.config import check_positive_integer
 
 IGNORED = -100  # a label that takes no part in the loss
 INTEGERS = (torch.int64, torch.int32)  # what an embedding can look up
@@ -59,7 +58,7 @@ def check_inputs(config, input_ids, attention_mask=None, position_ids=None, cach
 def check_stream(x, weight):
     """Raise ValueError unless x is (B, T, C), C and dtype and device those of a weight (F, C)."""
     width = weight.shape[1]
-    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] != width or 0 in x.shape:
+    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] != width or not x.numel():
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, T, {width}), not empty")
     is_cast = x.dtype == weight.dtype or torch.is_autocast_enabled(x.device.type)
@@ -68,12 +67,13 @@ def check_stream(x, weight):
         raise ValueError(f"x is {found}, the weights {needed}; convert one with .to()")
 
 
-def check_split(x, n_head):
-    """Raise ValueError unless x is (B, T, C) with C a multiple of n_head."""
-    check_positive_integer("n_head", n_head)
-    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] % n_head:
+def check_split(x, n_heads):
+    """Raise ValueError unless x is (B, T, N*D), its last size a multiple of n_heads."""
+    if type(n_heads) is not int or n_heads < 1:
+        raise ValueError(f"n_heads={n_heads!r} must be a positive integer")
+    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] % n_heads:
         found = getattr(x, "shape", type(x).__name__)
-        raise ValueError(f"x is {found}; it must be (B, T, C), C a multiple of n_head={n_head}")
+        raise ValueError(f"x is {found}; it must be (B, T, C), C a multiple of {n_heads}")
 
 
 def check_callable(name, value):

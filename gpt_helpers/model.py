@@ -46,24 +46,24 @@ class GPTAttention(nn.Module):
         self.dropout = config.dropout
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
-        self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C), padding (B, S) and the LayerCache of this layer."""
         check_stream(x, self.c_attn.weight)
-        q, k, v = self.c_attn(x).chunk(3, dim=-1)  # (B, T, C)
-        q, k, v = (split_heads(part, self.n_head) for part in (q, k, v))  # (B, H, T, D)
+        heads = split_heads(self.c_attn(x), 3 * self.n_head)  # (B, 3H, T, D)
+        q, k, v = heads.chunk(3, dim=1)  # (B, H, T, D)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, H, S, D)
-        y = self.attend(q, k, v, padding, self.dropout if self.training else 0.0)  # (B, H, T, D)
+        dropout = self.dropout if self.training else 0.0
+        y = self.attend(q, k, v, padding, dropout)  # (B, H, T, D)
         y = y.transpose(1, 2).flatten(2)  # (B, T, C)
-        return self.resid_dropout(self.c_proj(y))  # (B, T, C)
+        return F.dropout(self.c_proj(y), self.dropout, self.training)  # (B, T, C)
 
 
-def split_heads(x, n_head):
-    """Return x (B, T, C) as (B, H, T, D): each head gets its own D of the C columns."""
-    check_split(x, n_head)
-    return x.unflatten(-1, (n_head, -1)).transpose(1, 2)  # (B, H, T, D)
+def split_heads(x, n_heads):
+    """Return x (B, T, N*D) as (B, N, T, D): each of N = n_heads heads gets D of the columns."""
+    check_split(x, n_heads)
+    return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)  # (B, N, T, D)
 
 
 class GPTMLP(nn.Module):
@@ -76,13 +76,13 @@ class GPTMLP(nn.Module):
         self.c_fc = nn.Linear(config.n_embd, config.mlp_width)
         self.c_proj = nn.Linear(config.mlp_width, config.n_embd)
         self.activation = ACTIVATIONS[config.activation]
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = config.dropout
 
     def forward(self, x):
         """Return (B, T, C) for x (B, T, C)."""
         check_stream(x, self.c_fc.weight)
         x = self.activation(self.c_fc(x))  # (B, T, F)
-        return self.dropout(self.c_proj(x))  # (B, T, C)
+        return F.dropout(self.c_proj(x), self.dropout, self.training)  # (B, T, C)
 
 
 class GPTBlock(nn.Module):

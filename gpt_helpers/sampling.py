@@ -109,14 +109,13 @@ def generate(
         cache = model.new_cache() if use_cache else None
         for end in range(input_ids.shape[1], ids.shape[1]):
             logits = last_logits(model, ids[:, :end], mask[:, :end], cache)  # (B, V)
-            token = sample(logits, temperature, top_k, top_p, generator)  # (B,)
+            ids[:, end] = sample(logits, temperature, top_k, top_p, generator)
             if eos_token_id is not None:
-                token = token.masked_fill(ended, eos_token_id)
-                ended = ended | (token == eos_token_id)
-            ids[:, end] = token
-            if eos_token_id is not None and ended.all():
-                ids = ids[:, : end + 1]
-                break
+                ids[ended, end] = eos_token_id
+                ended = ended | (ids[:, end] == eos_token_id)  # (B,)
+                if ended.all():
+                    ids = ids[:, : end + 1]
+                    break
     return ids.clone()
 
 

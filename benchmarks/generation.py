@@ -1,0 +1,125 @@
+"""Tokens per second of greedy generation, beside Hugging Face's generate with equal weights.
+
+    python benchmarks/generation.py [--csv benchmarks/generation.csv]
+
+One process runs every method in turn, again and again, so that a slow moment of the machine
+meets all of them alike; the medians are compared. All methods must produce equal tokens.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+import transformers
+
+from gpt_helpers.config import PRESETS
+from gpt_helpers.model import GPTLMHeadModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from reference import hugging_face  # noqa: E402
+
+
+def methods(model, prompt, n_new):
+    """Return {name: function that generates n_new tokens greedily}."""
+    peer, mask = hugging_face(model), torch.ones_like(prompt)
+
+    def ours(use_cache):
+        return model.generate(prompt, n_new, temperature=0, use_cache=use_cache)
+
+    def theirs():
+        return peer.generate(prompt, attention_mask=mask, max_new_tokens=n_new, do_sample=False)
+
+    return {
+        "Hugging Face, cached": theirs,
+        "ours, cached": lambda: ours(use_cache=True),
+        "ours, uncached": lambda: ours(use_cache=False),
+    }
+
+
+def measure(contestants, n_rounds):
+    """Return {name: seconds of each round}, the order reversed in every second round."""
+    tokens = [generate() for generate in contestants.values()]
+    if not all(torch.equal(tokens[0], other) for other in tokens):
+        raise ValueError("the methods generate different tokens, so their times say nothing")
+    seconds = {name: [] for name in contestants}
+    for index in range(n_rounds):
+        for name in list(contestants)[:: 1 if index % 2 else -1]:
+            start = time.perf_counter()
+            contestants[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def compare(n_prompt, n_new, n_rounds, n_threads):
+    """Return one row per method, for the model of demo size and batch 1."""
+    torch.set_num_threads(n_threads)
+    torch.manual_seed(0)
+    model = GPTLMHeadModel(PRESETS["demo"]).eval()
+    prompt = torch.randint(model.config.vocab_size, (1, n_prompt))
+    seconds = measure(methods(model, prompt, n_new), n_rounds)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    slowest = {name: max(values) for name, values in seconds.items()}
+    peer = medians["Hugging Face, cached"]
+    return [
+        {
+            "method": name,
+            "threads": n_threads,
+            "prompt_tokens": n_prompt,
+            "new_tokens": n_new,
+            "rounds": n_rounds,
+            "seconds_median": round(median, 5),
+            "seconds_fastest": round(min(seconds[name]), 5),
+            "seconds_slowest": round(slowest[name], 5),
+            "tokens_per_second": round(n_new / median),
+            "times_hugging_face": round(peer / median, 2),
+        }
+        for name, median in medians.items()
+    ]
+
+
+def machine():
+    """Return what the numbers depend on besides the code."""
+    return {
+        "model": "demo",
+        "batch": 1,
+        "dtype": "float32",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+    }
+
+
+def main():
+    """Measure, print the table, and write it if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, help="where to write the table")
+    parser.add_argument("--prompt-tokens", type=int, default=16)
+    parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    rows = [
+        row
+        for n_threads in options.threads
+        for row in compare(options.prompt_tokens, options.new_tokens, options.rounds, n_threads)
+    ]
+    table = pd.DataFrame(rows)
+    sys.stdout.write(table.to_string(index=False) + "\n")
+    if options.csv:
+        partial = options.csv.with_suffix(".partial")
+        table.assign(**machine()).to_csv(partial, index=False)
+        partial.replace(options.csv)
+
+
+if __name__ == "__main__":
+    main()
