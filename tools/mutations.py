@@ -97,8 +97,8 @@ MODEL = [
     Mutation(
         "heads take every H-th column",
         "model.py",
-        "x.unflatten(-1, (n_head, -1)).transpose(1, 2)",
-        "x.unflatten(-1, (-1, n_head)).permute(0, 3, 1, 2)",
+        "x.unflatten(-1, (n_heads, -1)).transpose(1, 2)",
+        "x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)",
     ),
     Mutation(
         "attention drops weights in eval mode",
@@ -113,13 +113,25 @@ MODEL = [
         "self.attend(q, k, v, None,",
     ),
     Mutation(
-        "no projection after the heads",
-        "model.py",
-        "self.resid_dropout(self.c_proj(y))",
-        "self.resid_dropout(y)",
+        "no projection after the heads", "model.py", "F.dropout(self.c_proj(y),", "F.dropout(y,"
     ),
     Mutation(
-        "no dropout after the MLP", "model.py", "self.dropout(self.c_proj(x))", "self.c_proj(x)"
+        "no dropout after attention",
+        "model.py",
+        "F.dropout(self.c_proj(y), self.dropout, self.training)",
+        "self.c_proj(y)",
+    ),
+    Mutation(
+        "no dropout after the MLP",
+        "model.py",
+        "F.dropout(self.c_proj(x), self.dropout, self.training)",
+        "self.c_proj(x)",
+    ),
+    Mutation(
+        "the MLP drops in eval mode",
+        "model.py",
+        "self.c_proj(x), self.dropout, self.training",
+        "self.c_proj(x), self.dropout, True",
     ),
     Mutation(
         "gelu is the erf form",
