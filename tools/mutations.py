@@ -360,16 +360,14 @@ SAMPLING = [
         "module.training = modes[0][1]",
     ),
     Mutation("generate does not turn dropout off", "sampling.py", "    model.eval()\n", ""),
+    Mutation("ended rows go on", "sampling.py", "ids[ended, end] = eos_token_id", "pass"),
     Mutation(
-        "ended rows go on", "sampling.py", "token = token.masked_fill(ended, eos_token_id)", "pass"
-    ),
-    Mutation(
-        "the end of text is not seen", "sampling.py", "ended | (token == eos_token_id)", "ended"
+        "the end of text is not seen",
+        "sampling.py",
+        "ended | (ids[:, end] == eos_token_id)",
+        "ended",
     ),
     Mutation("one ended row ends all", "sampling.py", "ended.all()", "ended.any()"),
-    Mutation(
-        "an ended row may go on later", "sampling.py", "ended = ended | (token", "ended = (token"
-    ),
     Mutation("the last token is cut off", "sampling.py", "ids[:, : end + 1]", "ids[:, :end]"),
     Mutation(
         "generation does not read the mask",
@@ -388,12 +386,6 @@ SAMPLING = [
         "sampling.py",
         "if cache is None or ids.shape[1] > n_positions:",
         "if cache is None:",
-    ),
-    Mutation(
-        "the cache is left one token early",
-        "sampling.py",
-        "ids.shape[1] > n_positions",
-        "ids.shape[1] >= n_positions",
     ),
     Mutation(
         "right padding is accepted",
