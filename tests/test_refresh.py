@@ -83,8 +83,13 @@ def test_a_refresh_removes_unstable_metadata(chapters):
         assert "execution" not in read(chapters, language)["sum"].metadata
 
 
-def test_a_second_refresh_gives_the_same_bytes(chapters):
+def test_a_second_refresh_gives_the_same_bytes_of_text_and_figures(chapters):
+    path = chapters / "ja" / "page.ipynb"
+    plotting = nbformat.read(path, 4)
+    plotting.cells[-1].source = "from matplotlib.pyplot import plot\nlines = plot([1, 2])"
+    nbformat.write(plotting, path)
     refresh.main(["--chapters", str(chapters)])
+    assert "image/png" in read(chapters, "en")["text"].outputs[0].data
     first = files(chapters)
     refresh.main(["--chapters", str(chapters)])
     assert files(chapters) == first
