@@ -1,12 +1,17 @@
-"""Hugging Face's GPT-2 with the weights of one of ours, to compare against."""
+"""What the tests of behaviour share: small models, their Hugging Face twins, prompts."""
 
 import dataclasses
 
+import pytest
 import torch
+from hypothesis import settings
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.model import GPTLMHeadModel
+
+settings.register_profile("same every time", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("same every time")
 
 SMALL = GPTConfig(vocab_size=61, n_positions=20, n_embd=24, n_layer=3, n_head=4)
 ACTIVATIONS = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu", "swish": "silu"}
@@ -66,3 +71,10 @@ def left_padded(prompts, pad=0):
         ids[row, longest - len(prompt) :] = prompt
         mask[row, longest - len(prompt) :] = 1
     return ids, mask
+
+
+def refused(message, function, *args, **kwargs):
+    """Check that the call raises a ValueError whose message matches."""
+    with pytest.raises(ValueError, match=message) as caught:
+        function(*args, **kwargs)
+    assert type(caught.value) is ValueError

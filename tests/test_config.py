@@ -1,0 +1,109 @@
+"""A GPTConfig is either the shape of a possible GPT or refused with a reason."""
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import refused
+
+from gpt_helpers.config import ACTIVATION_NAMES, PRESETS, GPTConfig
+
+SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
+
+
+def test_the_defaults_are_gpt2():
+    assert PRESETS["gpt2"] == GPTConfig()
+    expected = (50257, 1024, 768, 12, 12, None, "gelu", 0.1, 1e-5, 0.02)
+    assert dataclasses.astuple(GPTConfig()) == expected
+
+
+def test_the_presets_differ_in_size_only():
+    sizes = {name: dataclasses.astuple(config)[:5] for name, config in PRESETS.items()}
+    assert sizes == {
+        "gpt2": (50257, 1024, 768, 12, 12),
+        "gpt2-medium": (50257, 1024, 1024, 24, 16),
+        "gpt2-large": (50257, 1024, 1280, 36, 20),
+        "gpt2-xl": (50257, 1024, 1600, 48, 25),
+        "demo": (1000, 128, 128, 4, 4),
+    }
+    assert {dataclasses.astuple(config)[5:] for config in PRESETS.values()} == {
+        dataclasses.astuple(GPTConfig())[5:]
+    }
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GPTConfig().n_layer = 3
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 512) | st.none())
+def test_widths_divide_into_heads_and_the_mlp_is_four_times_as_wide(heads, width, inner):
+    config = GPTConfig(n_embd=heads * width, n_head=heads, n_inner=inner)
+    assert config.head_width == width
+    assert config.mlp_width == (4 * heads * width if inner is None else inner)
+
+
+@given(st.integers(1, 64), st.integers(1, 64))
+def test_a_width_that_leaves_a_remainder_is_refused_with_both_numbers(width, heads):
+    if width % heads:
+        refused(
+            f"n_embd={width} .* n_head={heads} .*multiple of {heads}",
+            GPTConfig,
+            n_embd=width,
+            n_head=heads,
+        )
+    else:
+        assert GPTConfig(n_embd=width, n_head=heads).head_width * heads == width
+
+
+@pytest.mark.parametrize("name", [*SIZES, "n_inner"])
+@pytest.mark.parametrize("value", [0, -3, True, 2.0, math.nan, "8", [8]], ids=repr)
+def test_a_size_that_is_no_positive_integer_is_refused(name, value):
+    refused(
+        rf"{name}={value!r} must be a positive integer".replace("[", r"\["),
+        GPTConfig,
+        **{name: value},
+    )
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_only_the_mlp_width_may_be_left_open(name):
+    refused(f"{name}=None", GPTConfig, **{name: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "bounds"),
+    [
+        ("dropout", (-0.1, 1, 1.5), ">= 0 and < 1"),
+        ("layer_norm_epsilon", (0, -1e-5), "> 0"),
+        ("initializer_range", (-0.02,), ">= 0"),
+    ],
+)
+def test_a_number_out_of_bounds_is_refused_with_the_bounds(name, values, bounds):
+    for value in (*values, math.nan, math.inf, -math.inf, True, None, "0.1", 1j):
+        refused(
+            rf"{name}={value!r} must be a finite number {bounds}".replace("(", r"\("),
+            GPTConfig,
+            **{name: value},
+        )
+
+
+@pytest.mark.parametrize("value", ["GELU", None, 3, ["gelu"]], ids=repr)
+def test_an_unknown_activation_is_refused_with_the_known_ones(value):
+    refused(
+        f"activation=.* is unknown; use one of .*{ACTIVATION_NAMES[-1]}",
+        GPTConfig,
+        activation=value,
+    )
+
+
+def test_the_ends_of_each_range_are_allowed():
+    GPTConfig(1, 1, 1, 1, 1, 1, dropout=0, layer_norm_epsilon=1e-30, initializer_range=0)
+    assert {GPTConfig(activation=name).activation for name in ACTIVATION_NAMES} == {
+        "gelu",
+        "gelu_erf",
+        "relu",
+        "swish",
+    }
