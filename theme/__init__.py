@@ -1,27 +1,27 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
-    docstrings   the package's plain docstrings on the API page
-    editions     the language switch, the alternates, words that packages leave in English
-    mathematics  TeX to MathML at build time, and the font that draws it
-    search       Japanese search that finds words inside compounds
-    tables       data frames as numbered tables, and the check that every image has alt text
+docstrings   the package's plain docstrings on the API page
+editions     the language switch, the alternates, words that packages leave in English
+mathematics  TeX to MathML at build time, and the font that draws it
+search       Japanese search that finds words inside compounds
+tables       data frames as numbered tables, and the check that every image has alt text
 """
 
 import hashlib
 from pathlib import Path
 
-from . import docstrings, editions, mathematics, search, tables
+from . import docstrings, editions, markup, mathematics, search, tables
 
 HERE = Path(__file__).parent
 
 
 def setup(app):
-    """Register every part; a change of any file in this folder makes Sphinx read all pages again."""
-    app.add_config_value("comments_config", {}, "")  # set by Jupyter Book for an extension left out
+    """Register every part. After a change of any file here, Sphinx reads all pages again."""
+    app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it in any case
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
-    for part in (docstrings, editions, mathematics, search, tables):
+    for part in (docstrings, editions, markup, mathematics, search, tables):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": digest()}
 

@@ -4,7 +4,6 @@ from gettext import NullTranslations
 from pathlib import Path
 
 import yaml
-from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.locale import translators
 
 NAMES = {"ja": "日本語", "en": "English"}
@@ -53,19 +52,7 @@ def has_twin(app, pagename):
     return (Path(app.srcdir).parent / TWIN[app.config.language] / source).exists()
 
 
-def open_hidden_code(translator, node):
-    """Write the prompt of a cell's hidden code, without MyST-NB's English label."""
-    prompt = translator.encode(node["prompt_show"])
-    translator.body.append(f'<details class="hidden-code"><summary>{prompt}</summary>\n')
-
-
-def close_hidden_code(translator, node):
-    """End what open_hidden_code began."""
-    translator.body.append("</details>\n")
-
-
 def setup(app):
-    """Register the words, the twin and the prompt of hidden code."""
-    app.add_node(HideCodeCellNode, override=True, html=(open_hidden_code, close_hidden_code))
+    """Register the words and the twin."""
     app.connect("builder-inited", add_words, priority=400)
     app.connect("html-page-context", add_twin, priority=400)

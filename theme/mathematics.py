@@ -10,6 +10,7 @@ import json
 import unicodedata
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,7 +35,7 @@ RENDER = """
 """
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 APPLY_FUNCTION = "\u2061"
-FENCES = set("|∣∥")
+FENCES = {"|", "\N{DIVIDES}", "\N{PARALLEL TO}"}
 FORMULAS = (nodes.math, nodes.math_block)
 SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 GREEK = {"ϵ": "EPSILON SYMBOL", "ϑ": "THETA SYMBOL", "ϕ": "PHI SYMBOL", "∂": "PARTIAL DIFFERENTIAL"}
@@ -79,7 +80,7 @@ def modernise(math):
 
 
 def unwrap_operator(operator):
-    """Give an <mo> that holds elements their text, or make it a row when it holds more than that."""
+    """Give an <mo> that holds an element its text, or make it a row if it holds more."""
     if len(operator) == 1 and not len(operator[0]):
         operator.text = operator[0].text
         operator[:] = []
@@ -88,7 +89,7 @@ def unwrap_operator(operator):
 
 
 def style_letters(element):
-    """Replace mathvariant by the letters that Unicode has for it: double-struck R becomes ℝ."""
+    """Replace mathvariant by the letters that Unicode has for it, such as those of number sets."""
     variant = element.attrib.pop("mathvariant", None)
     if variant == "normal" and element.tag == "mi":
         element.set("mathvariant", variant)  # the one value that MathML Core knows
@@ -98,7 +99,7 @@ def style_letters(element):
 
 
 def styled(letter, style):
-    """Return the mathematical alphanumeric character of a letter, or the letter if there is none."""
+    """Return the mathematical alphanumeric character of a letter, or the letter itself."""
     name = GREEK.get(letter) or unicodedata.name(letter, "").removeprefix("LATIN ")
     name = name.removeprefix("GREEK ").replace("LETTER ", "")
     for full_name in (f"MATHEMATICAL {style} {name}", f"{style} {name}"):
@@ -122,8 +123,7 @@ def align_columns(table):
 
 def space_functions(row):
     """Put a thin space between a function's name and its argument, unless a bracket follows."""
-    children = list(row)
-    for child, following in zip(children, children[1:], strict=False):
+    for child, following in pairwise(list(row)):
         named = child.tag in SCRIPTS and any(mo.text == APPLY_FUNCTION for mo in child.iter("mo"))
         bracket = following.tag == "mo" or (len(following) and following[0].tag == "mo")
         if (named or child.text == APPLY_FUNCTION) and not bracket:
@@ -184,11 +184,15 @@ def characters(env):
     for docname in env.found_docs:
         for node in env.get_doctree(docname).findall(lambda n: isinstance(n, FORMULAS)):
             try:
-                math = ElementTree.fromstring(to_mathml(node.astext().strip(), node.tagname != "math"))
+                math = ElementTree.fromstring(
+                    to_mathml(node.astext().strip(), node.tagname != "math")
+                )
             except ValueError:
                 continue  # the page shows its TeX, in the font of code
             used.update("".join(math.itertext()))
-    return "".join(used | {styled(letter, "ITALIC") for letter in used} | {"√", "ℎ"})
+    return "".join(
+        used | {styled(letter, "ITALIC") for letter in used} | {"√", "\N{PLANCK CONSTANT}"}
+    )
 
 
 def setup(app):

@@ -31,10 +31,12 @@ class JapanesePairs(SearchLanguage):
 
     def split(self, text):
         """Return the terms of a text, in order."""
-        return [term for run in RUN.findall(unicodedata.normalize("NFKC", text)) for term in cut(run)]
+        return [
+            term for run in RUN.findall(unicodedata.normalize("NFKC", text)) for term in cut(run)
+        ]
 
     def stem(self, word):
-        """Return the word in lower case: Japanese has no stems, and terms in English keep theirs."""
+        """Return the word in lower case, like the script in the page; it has no stems."""
         return word.lower()
 
     def word_filter(self, word):

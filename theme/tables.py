@@ -1,4 +1,4 @@
-"""Data frames as real tables, and the rule that every image has alt text.
+"""Data frames as real tables.
 
 The HTML that pandas writes has empty header cells and its own styles, and MyST-NB would number it
 as a figure. A cell with "mystnb": {"figure": {"name": ..., "caption": ...}} whose output is a data
@@ -9,12 +9,9 @@ import re
 from xml.etree import ElementTree
 
 from docutils import nodes
-from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
-from sphinx.util import logging
 
-LOG = logging.getLogger(__name__)
-NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?\s*%?|nan|-?inf", re.IGNORECASE)
+NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?\s*%?|nan|-?inf", re.IGNORECASE)
 
 
 class DataFrames(SphinxTransform):
@@ -76,25 +73,14 @@ def merge_index_names(head):
 
 
 def make_row(texts):
-    """Return a docutils row; numbers are marked, and a nameless index is named for those who listen."""
+    """Return a docutils row in which numbers are marked."""
     row = nodes.row()
     for text in texts:
-        paragraph = nodes.paragraph("", text)
-        if not text:
-            paragraph = nodes.paragraph("", "", nodes.inline("", _("row"), classes=["visually-hidden"]))
         classes = ["number"] if NUMBER.fullmatch(text) else []
-        row += nodes.entry("", paragraph, classes=classes)
+        row += nodes.entry("", nodes.paragraph("", text), classes=classes)
     return row
 
 
-def require_alt(app, doctree, docname):
-    """Warn of every image without alt text, so that the strict build fails."""
-    for image in doctree.findall(nodes.image):
-        if not image.get("alt"):
-            LOG.warning("image without alt text", location=image, type="alt")
-
-
 def setup(app):
-    """Register the tables and the check of alt text."""
+    """Register the tables."""
     app.add_transform(DataFrames)
-    app.connect("doctree-resolved", require_alt)

@@ -1,6 +1,6 @@
-"""Build both editions, strictly: python tools/build.py -> _build/html/{index.html, 404.html, ja, en}.
+"""Build both editions, strictly, into _build/html: python tools/build.py.
 
-Each edition is one Sphinx run with its own language and table of contents; the two run side by side.
+Each edition is a run of Sphinx with its own language and table of contents, side by side.
 """
 
 import shutil
@@ -44,18 +44,21 @@ def start(edition):
     options += ["--toc", ROOT / f"_toc{EDITIONS[edition]}.yml", "--path-output", BUILD / edition]
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", ROOT / "chapters" / edition]
+    arguments = [str(part) for part in command + options]
     return subprocess.Popen(
-        [*map(str, command), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )
 
 
 def finish(edition, process):
-    """Wait for one edition and publish it; a failed one is built anew next time. Return its status."""
+    """Wait for one edition, publish it if it has no warning, and return its exit status."""
     log, _ = process.communicate()
     output = BUILD / edition / "_build"
     if process.returncode:
         print(log)
-        shutil.rmtree(output, ignore_errors=True)  # pages that were read do not repeat their warnings
+        shutil.rmtree(
+            output, ignore_errors=True
+        )  # pages that were read do not repeat their warnings
         return process.returncode
     shutil.rmtree(SITE / edition, ignore_errors=True)
     shutil.copytree(output / "html", SITE / edition)

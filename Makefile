@@ -1,0 +1,37 @@
+# make book     install once, build both editions, print the path to open
+# make test     the whole proof: style, strict build, tests, notebooks, pages
+# make serve    serve the built book on this machine
+# make refresh  run the Japanese notebooks again and sync the English edition
+
+PYTHON ?= python3
+PORT ?= 8000
+PINS = requirements.txt constraints.txt pyproject.toml
+
+.PHONY: book test serve refresh
+
+book: .venv/book
+	.venv/bin/python tools/build.py
+
+test: .venv/test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/python tools/build.py
+	.venv/bin/python -m pytest
+
+serve: book
+	.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+refresh: .venv/book
+	.venv/bin/python tools/refresh.py
+
+# A stamp says which pins are installed: nothing is installed again until they change.
+.venv/book: $(PINS)
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python lacks venv: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -r requirements.txt
+	touch $@
+
+.venv/test: .venv/book tests/requirements.txt
+	.venv/bin/python -m pip install -r tests/requirements.txt
+	touch $@

@@ -1,0 +1,79 @@
+"""Fixtures that open the built book in a real browser."""
+
+import os
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serve files without a line in the log for each."""
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def find_chromium(playwright):
+    """Return the path of a Chromium, or fail with what to do."""
+    found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), MAC]
+    for path in [*found, playwright.chromium.executable_path]:
+        if path and Path(path).exists():
+            return path
+    pytest.fail(
+        "The page tests need Chromium. Install the package chromium, or run "
+        "'playwright install chromium', or set CHROMIUM to the path of a browser."
+    )
+
+
+@pytest.fixture(scope="session")
+def site():
+    """Return the folder of the built book."""
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"No book in {SITE}: run 'make book' first.")
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Serve the built book on loopback and return its address."""
+    handler = partial(QuietHandler, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start one headless Chromium for all page tests."""
+    with sync_playwright() as playwright:
+        path = find_chromium(playwright)
+        chromium = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """Open one new window."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
