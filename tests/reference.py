@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 import torch
 from hypothesis import settings
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.model import GPTLMHeadModel
@@ -19,17 +18,20 @@ CONV1D = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 
 
 def random_model(config=SMALL, seed=0, std=None, **changes):
-    """Return one of our models in eval mode; with std, every parameter is drawn from N(0, std)."""
+    """Return one of our models in eval mode; std perturbs everything, biases and gains too."""
     torch.manual_seed(seed)
     model = GPTLMHeadModel(dataclasses.replace(config, **changes)).eval()
     if std is not None:
         for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=std)
+            is_gain = bool((parameter == 1).all())
+            torch.nn.init.normal_(parameter, mean=float(is_gain), std=std)
     return model
 
 
 def hugging_face(model):
     """Return a GPT2LMHeadModel with the weights of our model (its Conv1D is transposed)."""
+    from transformers import GPT2Config, GPT2LMHeadModel  # takes seconds; few tests need it
+
     config = model.config
     peer = GPT2LMHeadModel(
         GPT2Config(
