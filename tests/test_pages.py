@@ -10,8 +10,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 EDITIONS = ("ja", "en")
 TWIN = {"ja": "en", "en": "ja"}
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
-AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then((results) => results.violations.map(
-    (found) => `${found.id} (${found.impact}): ${found.nodes[0].html.slice(0, 160)}`))"""
+AXE = """() => axe.run({resultTypes: ["violations"], preload: false}).then((results) =>
+  results.violations.map((found) => `${found.id} (${found.impact}): ${found.nodes[0].html.slice(0, 160)}`))"""
 FACTS = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const value = (selector, name) => all(selector).map((element) => element.getAttribute(name));

@@ -7,7 +7,6 @@ search       Japanese search that finds words inside compounds
 tables       data frames as numbered tables, and the check that every image has alt text
 """
 
-import hashlib
 from pathlib import Path
 
 from . import docstrings, editions, markup, mathematics, search, tables
@@ -16,14 +15,14 @@ HERE = Path(__file__).parent
 
 
 def setup(app):
-    """Register every part. After a change of any file here, Sphinx reads all pages again."""
+    """Register every part."""
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it in any case
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
     for part in (docstrings, editions, markup, mathematics, search, tables):
         part.setup(app)
-    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": digest()}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def add_own_files(app, config):
@@ -31,9 +30,3 @@ def add_own_files(app, config):
     config.templates_path = [*config.templates_path, str(HERE / "templates")]
     config.html_static_path = [*config.html_static_path, str(HERE / "static")]
     config.html_favicon = str(HERE / "static" / "favicon.svg")
-
-
-def digest():
-    """Return a number that changes with any source file of this folder."""
-    sources = sorted(path for path in HERE.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return int(hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:8], 16)

@@ -3,6 +3,7 @@
 Each edition is a run of Sphinx with its own language and table of contents, side by side.
 """
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,18 @@ def write_config(edition):
     return path
 
 
+def forget_old_pages():
+    """Delete what was built with other settings: Sphinx looks for changes in the pages only."""
+    settings = [*ROOT.glob("_*.yml"), *ROOT.glob("theme/**/*.*"), ROOT / "constraints.txt"]
+    files = sorted(path for path in settings if path.is_file() and path.suffix != ".pyc")
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    stamp = BUILD / "settings"
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(BUILD, ignore_errors=True)
+        BUILD.mkdir()
+        stamp.write_text(digest)
+
+
 def start(edition):
     """Start Jupyter Book on one edition, warnings as errors, and return the process."""
     options = ["-W", "-n", "--keep-going", "--config", write_config(edition)]
@@ -68,6 +81,7 @@ def finish(edition, process):
 def main():
     """Build, join, report; exit 1 when an edition has a warning."""
     begin = time.perf_counter()
+    forget_old_pages()
     running = {edition: start(edition) for edition in EDITIONS}
     failed = [edition for edition, process in running.items() if finish(edition, process)]
     if failed:
