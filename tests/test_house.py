@@ -22,7 +22,7 @@ import subprocess
 import sys
 
 import pytest
-from book import CHAPTERS, JAPANESE, ROOT, bibliography_keys, prose, values
+from book import CHAPTERS, ROOT, bibliography_keys, prose, values
 
 PACKAGE = ROOT / "gpt_helpers"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -404,11 +404,6 @@ def test_both_readmes_have_the_same_rows():
         ]
 
     assert facts("en") == facts("ja")
-
-
-def test_the_japanese_readme_names_the_concepts_in_japanese():
-    rows = where_table((ROOT / README["ja"]).read_text("utf-8"))
-    assert [row[0] for row in rows if not JAPANESE.search(row[0])] == []
 
 
 @pytest.mark.parametrize(
