@@ -41,10 +41,10 @@ UNFINISHED = re.compile(
 )
 POLITE = re.compile(
     r"(?:です|ます|でした|ました|ません|ませんでした|でしょう|ましょう|ください)"
-    r"(?:か|ね|よ|が|から|ので|けれど)?(?:[。、！？）」]|\s|$)"  # noqa: RUF001
+    r"(?:か|ね|よ|が|から|ので|けれど)?(?:[。、！？）」]|\s|$)"
 )
 QUOTED = re.compile(r"「[^」]*」|『[^』]*』")
-FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ]")  # noqa: RUF001
+FULL_WIDTH = re.compile(r"[０-９Ａ-Ｚａ-ｚ]")
 
 
 def lines_of(cell):
