@@ -90,7 +90,8 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
-    log names the axes ("x", "y") that are logarithmic; ylabels has one entry per panel.
+    log names the axes that are logarithmic ("x" in powers of 2, "y" in powers of 10);
+    ylabels has one entry per panel.
     """
     check_drawable("panels_of_lines", panels_of_lines)
     if len(ylabels) != len(panels_of_lines):
@@ -102,7 +103,8 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
             axis.plot(x, y, style, label=label, marker="o" if len(x) <= 24 else "", markersize=3)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if "x" in log:
-            axis.set_xscale("log")
+            axis.set_xscale("log", base=2)
+            axis.xaxis.set_major_formatter("{x:.0f}")
         if "y" in log:
             axis.set_yscale("log")
         if len(lines) > 1:
