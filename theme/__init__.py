@@ -27,6 +27,6 @@ def setup(app):
 
 def add_own_files(app, config):
     """Let Sphinx find the templates and static files that lie beside this module."""
-    config.templates_path = [*config.templates_path, str(HERE / "templates")]
+    config.templates_path = [str(HERE / "templates"), *config.templates_path]
     config.html_static_path = [*config.html_static_path, str(HERE / "static")]
     config.html_favicon = str(HERE / "static" / "favicon.svg")

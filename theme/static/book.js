@@ -1,4 +1,4 @@
-// Two things that the packages leave open: words of the copy button, and keys for wide formulas.
+// What the packages leave open: words, search from disk, and keys for wide formulas.
 
 // sphinx-copybutton has no Japanese; its words are global and are read when the page has loaded.
 if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
@@ -10,6 +10,18 @@ if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
   };
   locale = "ja";
 }
+
+// Sphinx has the words of the search page, but these two are empty in Japanese.
+if (typeof Documentation !== "undefined" && document.documentElement.lang === "ja") {
+  Object.assign(Documentation.TRANSLATIONS, {
+    "Search finished, found ${resultCount} page(s) matching the search query.":
+      "${resultCount} 件のページが見つかった。",
+    ", in ": "、",
+  });
+}
+
+// Pages opened from disk may not read each other, so search lists them without excerpts.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 // A box that scrolls must be reachable by keyboard; one that does not should not stop the tab key.
 const boxes = new ResizeObserver((entries) => {
