@@ -22,7 +22,7 @@ from gpt_helpers.config import PRESETS
 from gpt_helpers.model import GPTLMHeadModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from reference import hugging_face  # noqa: E402
+from reference import hugging_face
 
 
 def methods(model, prompt, n_new):

@@ -169,7 +169,8 @@ def test_every_module_is_left_in_the_mode_it_was_found_in(is_training):
     refused("input_ids spans", model.generate, random_ids(1, 3) + V)
     assert [module.training for module in model.modules()] == before
     model.transformer.h[0].attn.attend = None
-    pytest.raises(TypeError, model.generate, PROMPTS[0][None])
+    with pytest.raises(TypeError):
+        model.generate(PROMPTS[0][None])
     assert [module.training for module in model.modules()] == before
 
 

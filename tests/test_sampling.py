@@ -313,7 +313,8 @@ def test_modes_are_restored_one_by_one_even_after_an_error():
             assert not any(module.training for module in model.modules())
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert [module.training for module in model.modules()] == before
     refused("model is a NoneType; it must be an nn.Module", evaluating(None).__enter__)
 

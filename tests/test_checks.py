@@ -1,0 +1,83 @@
+"""The exercises accept right answers and say what is wrong with others."""
+
+import re
+
+import pytest
+import torch
+
+from gpt_helpers.checks import PASSED, min_p_filter, untied_parameters, window_mask
+from gpt_helpers.scaling import count_parameters
+
+
+def right_mask(queries, keys, window):
+    """Return the causal mask of the last window keys."""
+    distance = queries[:, None] - keys
+    return (distance >= 0) & (distance < window)
+
+
+def right_filter(logits, min_p):
+    """Return logits without the tokens below min_p times the highest probability."""
+    probabilities = logits.softmax(-1)
+    least = min_p * probabilities.amax(-1, keepdim=True)
+    return logits.masked_fill(probabilities < least, -torch.inf)
+
+
+def test_right_answers_pass():
+    assert window_mask(right_mask) == PASSED
+    assert untied_parameters(lambda c: count_parameters(c) + c.vocab_size * c.n_embd) == PASSED
+    assert min_p_filter(right_filter) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda queries, keys, window: None, "returned NoneType"),
+        (lambda queries, keys, window: right_mask(queries, keys, window).int(), "torch.int32"),
+        (lambda queries, keys, window: right_mask(queries, keys, window).T, "the shape is|keys"),
+        (lambda queries, keys, window: right_mask(keys, keys, window), r"the shape is \(6, 6\)"),
+        (lambda queries, keys, window: keys <= queries[:, None], "with window=1"),
+        (lambda queries, keys, window: right_mask(queries, keys, window + 1), "with window=1"),
+        (
+            lambda queries, keys, window: (queries[:, None] - keys).abs() < window,
+            "reads the future",
+        ),
+        (lambda queries, keys, window: keys[-1], "the mask is torch.int64"),
+        (lambda: None, "TypeError"),
+        (None, "TypeError"),
+    ],
+)
+def test_a_wrong_window_is_told_what_is_wrong(function, reason):
+    assert_told(window_mask(function), reason)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (count_parameters, "124439808 where 163037184 is right"),
+        (lambda config: count_parameters(config) + config.vocab_size, "where 163037184 is right"),
+        (lambda config: config.nothing, "AttributeError"),
+    ],
+)
+def test_a_wrong_count_is_told_the_right_one(function, reason):
+    assert_told(untied_parameters(function), reason)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda logits, min_p: logits, "wrongly kept or dropped"),
+        (lambda logits, min_p: right_filter(logits, min_p / 2), "wrongly kept or dropped"),
+        (lambda logits, min_p: right_filter(logits, min_p) + 1, "a kept logit has changed"),
+        (lambda logits, min_p: right_filter(logits, min_p)[0], r"the shape is \(9,\)"),
+        (lambda logits, min_p: logits.tolist(), "returned list"),
+        (lambda logits, min_p: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_filter_is_told_what_is_wrong(function, reason):
+    assert_told(min_p_filter(function), reason)
+
+
+def assert_told(answer, reason):
+    """Check that the answer is no pass and gives the reason."""
+    assert answer.startswith("not yet: ")
+    assert re.search(reason, answer)
