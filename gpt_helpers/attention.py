@@ -89,14 +89,14 @@ def check_positions(queries, keys):
 
 def check_heads(q, k, v, padding=None, dropout=0.0):
     """Raise ValueError unless the four tensors and the dropout fit together."""
-    if not all(isinstance(value, torch.Tensor) for value in (q, k, v)):
+    if not (torch.is_tensor(q) and torch.is_tensor(k) and torch.is_tensor(v)):
         found = ", ".join(type(value).__name__ for value in (q, k, v))
         raise ValueError(f"q, k, v are {found}; make them tensors (B, H, T, D)")
     if not (q.ndim == k.ndim == 4 and k.shape == v.shape):
         found = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
         raise ValueError(f"{found}: need q (B, H, T, D), and k and v both (B, H, S, D)")
-    (*rest, n_queries, width), (*key_rest, n_keys, key_width) = q.shape, k.shape
-    if (rest, width) != (key_rest, key_width) or 0 in q.shape:
+    (batch, n_heads, n_queries, width), n_keys = q.shape, k.shape[2]
+    if k.shape != (batch, n_heads, n_keys, width) or q.numel() == 0:
         found = f"q {tuple(q.shape)}, k {tuple(k.shape)}"
         raise ValueError(f"{found}: batch, heads and width must agree and not be empty")
     if n_queries > n_keys:

@@ -57,12 +57,12 @@ class LayerCache:
             found = f"{type(k).__name__} and {type(v).__name__}"
             raise ValueError(f"k and v are {found}; they must be tensors (B, H, T, D)")
         stored = k if self.keys is None else self.keys
-        fits = k.ndim == 4 and k.shape[:2] == stored.shape[:2] and k.shape[3] == stored.shape[3]
-        if not fits or k.shape != v.shape:
+        (*batch_and_heads, _, width), n_new = stored.shape, k.shape[-2]
+        if k.ndim != 4 or k.shape != (*batch_and_heads, n_new, width) or k.shape != v.shape:
             found = f"k {tuple(k.shape)} and v {tuple(v.shape)}"
             raise ValueError(f"{found} must be (B, H, T, D) as stored, {tuple(stored.shape)}")
-        if self.length + k.shape[2] > self.n_positions:
+        if self.length + n_new > self.n_positions:
             raise ValueError(
-                f"{self.length} + {k.shape[2]} tokens exceed n_positions={self.n_positions};"
+                f"{self.length} + {n_new} tokens exceed n_positions={self.n_positions};"
                 " start with a new cache"
             )

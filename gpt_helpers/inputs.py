@@ -56,8 +56,8 @@ def check_inputs(config, input_ids, attention_mask=None, position_ids=None, cach
 
 
 def check_stream(x, weight):
-    """Raise ValueError unless x is (B, T, C), C and dtype and device those of a weight (F, C)."""
-    width = weight.shape[1]
+    """Raise ValueError unless x is (B, T, C), C and dtype and device those of a weight (..., C)."""
+    width = weight.shape[-1]
     if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] != width or not x.numel():
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, T, {width}), not empty")

@@ -102,7 +102,7 @@ class GPTBlock(nn.Module):
 
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C)."""
-        check_stream(x, self.attn.c_attn.weight)
+        check_stream(x, self.ln_1.weight)
         x = x + self.attn(self.ln_1(x), padding, cache)  # (B, T, C)
         return x + self.mlp(self.ln_2(x))  # (B, T, C)
 
