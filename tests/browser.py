@@ -31,6 +31,13 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Serve on, without a traceback, when the browser leaves before the answer."""
+
+    def handle_error(self, request, client_address):
+        """Say nothing."""
+
+
 def find_chromium(playwright):
     """Return the path of a Chromium, or fail with what to do."""
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), MAC]
@@ -55,7 +62,7 @@ def site():
 def address(site):
     """Serve the built book on loopback and return its address."""
     handler = partial(QuietHandler, directory=site)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

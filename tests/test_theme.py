@@ -82,6 +82,12 @@ def test_a_cell_that_spans_rows_is_repeated_in_each():
     assert [[e.astext() for e in row] for row in rows][1:] == [["p", "q", "1"], ["p", "r", "2"]]
 
 
+def test_columns_of_numbers_are_marked_and_others_are_not():
+    frame = pd.DataFrame({"a": [1, -2.5], "b": [1, "x"]}, index=["p", "q"])
+    marked = [[e["classes"] for e in row] for row in read_table(frame.to_html()).findall(nodes.row)]
+    assert marked == [[[], ["number"], []]] * 3
+
+
 def test_a_docstring_keeps_its_indented_lines_and_cites_its_source():
     lines = ["Return 2 * x.", "", "    1 0", "", "Source: vaswani2017attention, eq. 1."]
     to_markup(None, "function", "f", None, None, lines)

@@ -47,8 +47,10 @@ def read_table(html):
     n_columns = max(len(row) for row in head + body)
     n_index = len(source.find("tbody/tr").findall("th")) if body else 0
     columns = [nodes.colspec(colwidth=1, stub=int(i < n_index)) for i in range(n_columns)]
-    rows = [nodes.thead("", *map(make_row, head)), nodes.tbody("", *map(make_row, body))]
-    group = nodes.tgroup("", *columns, *rows, cols=n_columns)
+    numeric = [all(map(NUMBER.fullmatch, texts)) for texts in zip(*body, strict=True)]
+    rows = [[make_row(row, numeric, n_index) for row in part] for part in (head, body)]
+    parts = [nodes.thead("", *rows[0]), nodes.tbody("", *rows[1])]
+    group = nodes.tgroup("", *columns, *parts, cols=n_columns)
     return nodes.table("", group, classes=["data-frame"])
 
 
@@ -72,11 +74,12 @@ def merge_index_names(head):
     return head
 
 
-def make_row(texts):
-    """Return a docutils row in which numbers are marked."""
+def make_row(texts, numeric, n_index):
+    """Return a docutils row; cells of columns that hold numbers only are marked."""
     row = nodes.row()
-    for text in texts:
-        classes = ["number"] if NUMBER.fullmatch(text) else []
+    for column, text in enumerate(texts):
+        is_number = column >= n_index and column < len(numeric) and numeric[column]
+        classes = ["number"] if is_number else []
         row += nodes.entry("", nodes.paragraph("", text), classes=classes)
     return row
 
