@@ -48,10 +48,10 @@ class GPTAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
     def forward(self, x, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C), padding (B, S) and the LayerCache of this layer."""
+        """Return (B, T, C) for x (B, T, C), padding (B, S) and the layer's LayerCache."""
         check_stream(x, self.c_attn.weight)
         heads = split_heads(self.c_attn(x), 3 * self.n_head)  # (B, 3H, T, D)
-        q, k, v = heads.chunk(3, dim=1)  # (B, H, T, D)
+        q, k, v = heads.split(self.n_head, dim=1)  # (B, H, T, D)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, H, S, D)
         dropout = self.dropout if self.training else 0.0
@@ -61,13 +61,13 @@ class GPTAttention(nn.Module):
 
 
 def split_heads(x, n_heads):
-    """Return x (B, T, N*D) as (B, N, T, D): each of N = n_heads heads gets D of the columns."""
+    """Return x (B, T, N*D) as (B, N, T, D): N = n_heads heads get D columns each."""
     check_split(x, n_heads)
     return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)  # (B, N, T, D)
 
 
 class GPTMLP(nn.Module):
-    """Two projections with an activation between, applied to each position by itself."""
+    """Two projections with an activation between, for each position by itself."""
 
     def __init__(self, config):
         """Make the two projections."""
