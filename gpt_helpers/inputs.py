@@ -1,5 +1,7 @@
 """What a model accepts: token ids, masks, positions and labels, checked, with clear errors."""
 
+import functools
+
 import torch
 
 from gpt_helpers.attention import check_devices
@@ -53,6 +55,23 @@ def check_inputs(config, input_ids, attention_mask=None, position_ids=None, cach
         check_mask(attention_mask, (input_ids.shape[0], n_tokens))
     if position_ids is not None:
         check_position_ids(position_ids, input_ids.shape, config.n_positions)
+
+
+def refuse_misfits(forward):
+    """Make forward(self, x, ...) raise a clear ValueError for an x that does not fit its weights.
+
+    It looks at x only after torch has failed, so it costs nothing while all is well.
+    """
+
+    @functools.wraps(forward)
+    def checked(self, x, *args, **kwargs):
+        try:
+            return forward(self, x, *args, **kwargs)
+        except (AttributeError, RuntimeError, TypeError, ValueError):
+            check_stream(x, next(self.parameters()))
+            raise
+
+    return checked
 
 
 def check_stream(x, weight):

@@ -14,10 +14,10 @@ from gpt_helpers.inputs import (
     check_labels,
     check_predictions,
     check_split,
-    check_stream,
     check_token_ids,
     padding_of,
     positions_of,
+    refuse_misfits,
 )
 from gpt_helpers.sampling import generate
 
@@ -47,23 +47,24 @@ class GPTAttention(nn.Module):
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
+    @refuse_misfits
     def forward(self, x, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C), padding (B, S) and the layer's LayerCache."""
-        check_stream(x, self.c_attn.weight)
+        """Return (B, T, C) for x (B, T, C), padding (B, S) and the layer's cache."""
         heads = split_heads(self.c_attn(x), 3 * self.n_head)  # (B, 3H, T, D)
-        q, k, v = heads.split(self.n_head, dim=1)  # (B, H, T, D)
+        q, k, v = heads.chunk(3, dim=1)  # (B, H, T, D)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, H, S, D)
         dropout = self.dropout if self.training else 0.0
         y = self.attend(q, k, v, padding, dropout)  # (B, H, T, D)
         y = y.transpose(1, 2).flatten(2)  # (B, T, C)
-        return F.dropout(self.c_proj(y), self.dropout, self.training)  # (B, T, C)
+        y = self.c_proj(y)  # (B, T, C)
+        return F.dropout(y, self.dropout) if self.training else y  # (B, T, C)
 
 
 def split_heads(x, n_heads):
     """Return x (B, T, N*D) as (B, N, T, D): N = n_heads heads get D columns each."""
     check_split(x, n_heads)
-    return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)  # (B, N, T, D)
+    return x.view(*x.shape[:2], n_heads, -1).transpose(1, 2)  # (B, N, T, D)
 
 
 class GPTMLP(nn.Module):
@@ -78,11 +79,12 @@ class GPTMLP(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.dropout = config.dropout
 
+    @refuse_misfits
     def forward(self, x):
         """Return (B, T, C) for x (B, T, C)."""
-        check_stream(x, self.c_fc.weight)
         x = self.activation(self.c_fc(x))  # (B, T, F)
-        return F.dropout(self.c_proj(x), self.dropout, self.training)  # (B, T, C)
+        x = self.c_proj(x)  # (B, T, C)
+        return F.dropout(x, self.dropout) if self.training else x  # (B, T, C)
 
 
 class GPTBlock(nn.Module):
@@ -100,9 +102,9 @@ class GPTBlock(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = GPTMLP(config)
 
+    @refuse_misfits
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C)."""
-        check_stream(x, self.ln_1.weight)
         x = x + self.attn(self.ln_1(x), padding, cache)  # (B, T, C)
         return x + self.mlp(self.ln_2(x))  # (B, T, C)
 

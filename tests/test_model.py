@@ -328,9 +328,7 @@ def test_modules_refuse_parts_that_cannot_be_called():
     [
         (None, "x is NoneType"),
         ([1.0], "x is list"),
-        (torch.randn(5, 24), r"x is torch.Size\(\[5, 24\]\); it must be a tensor \(B, T, 24\)"),
         (torch.randn(2, 5, 23), r"\[2, 5, 23\].*\(B, T, 24\)"),
-        (torch.randn(2, 0, 24), r"\[2, 0, 24\].*not empty"),
         (torch.ones(2, 5, 24).long(), "x is torch.int64 on cpu, the weights torch.float32"),
         (torch.randn(2, 5, 24).double(), r"torch.float64 on cpu, .* convert one with .to\(\)"),
         (torch.randn(2, 5, 24, device="meta"), "x is torch.float32 on meta"),
@@ -338,6 +336,22 @@ def test_modules_refuse_parts_that_cannot_be_called():
 )
 def test_modules_refuse_a_stream_that_does_not_fit(module, x, message):
     refused(message, module(SMALL), x)
+
+
+@pytest.mark.parametrize("module", [GPTAttention, GPTBlock])
+def test_attention_needs_a_batch_of_at_least_one_token(module):
+    refused(r"\[5, 24\]\); it must be a tensor \(B, T, 24\)", module(SMALL), torch.randn(5, 24))
+    refused(r"\[2, 0, 24\].*not empty", module(SMALL), torch.randn(2, 0, 24))
+    assert GPTMLP(SMALL)(torch.randn(5, 24)).shape == (5, 24)  # each position by itself
+
+
+def test_an_error_that_is_not_about_the_stream_is_passed_on():
+    layer = GPTAttention(SMALL, attend=lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        layer(torch.randn(2, 5, 24))
+    layer.attend = lambda *arguments: None
+    with pytest.raises(AttributeError, match="transpose"):
+        layer(torch.randn(2, 5, 24))
 
 
 def test_modules_refuse_padding_and_caches_that_do_not_fit():

@@ -97,8 +97,8 @@ MODEL = [
     Mutation(
         "heads take every H-th column",
         "model.py",
-        "x.unflatten(-1, (n_heads, -1)).transpose(1, 2)",
-        "x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)",
+        "x.view(*x.shape[:2], n_heads, -1).transpose(1, 2)",
+        "x.view(*x.shape[:2], -1, n_heads).permute(0, 3, 1, 2)",
     ),
     Mutation(
         "attention drops weights in eval mode",
@@ -112,26 +112,24 @@ MODEL = [
         "self.attend(q, k, v, padding,",
         "self.attend(q, k, v, None,",
     ),
-    Mutation(
-        "no projection after the heads", "model.py", "F.dropout(self.c_proj(y),", "F.dropout(y,"
-    ),
+    Mutation("no projection after the heads", "model.py", "y = self.c_proj(y)", "y = y"),
     Mutation(
         "no dropout after attention",
         "model.py",
-        "F.dropout(self.c_proj(y), self.dropout, self.training)",
-        "self.c_proj(y)",
+        "F.dropout(y, self.dropout) if self.training else y",
+        "y",
     ),
     Mutation(
         "no dropout after the MLP",
         "model.py",
-        "F.dropout(self.c_proj(x), self.dropout, self.training)",
-        "self.c_proj(x)",
+        "F.dropout(x, self.dropout) if self.training else x",
+        "x",
     ),
     Mutation(
         "the MLP drops in eval mode",
         "model.py",
-        "self.c_proj(x), self.dropout, self.training",
-        "self.c_proj(x), self.dropout, True",
+        "F.dropout(x, self.dropout) if self.training else x",
+        "F.dropout(x, self.dropout)",
     ),
     Mutation(
         "gelu is the erf form",
