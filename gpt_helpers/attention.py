@@ -40,7 +40,7 @@ def visible_keys(q, k, padding=None):
 
 
 def attention_weights(q, k, padding=None):
-    """Return the softmax weights (B, H, T, S); each row sums to 1, or to 0 if it sees no key."""
+    """Return the softmax weights (B, H, T, S); a row sums to 1, or to 0 if blind."""
     visible = visible_keys(q, k, padding)
     scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
     scores = scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)

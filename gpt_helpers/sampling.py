@@ -12,7 +12,7 @@ import torch
 def apply_temperature(logits, temperature):
     """Return logits / temperature, (..., V). Below 1 sharpens, above 1 flattens.
 
-    Temperature 0 keeps the highest logit only (the lowest token id, if several are equal).
+    Temperature 0 keeps the highest logit only (of equal ones, the lowest token id).
     Raises ValueError for a negative temperature, or one so small that it overflows.
     """
     check_logits(logits)
@@ -21,17 +21,16 @@ def apply_temperature(logits, temperature):
         return top_k_filter(logits, 1)
     scaled = logits / temperature  # (..., V)
     if not scaled.amax(-1).isfinite().all():
-        raise ValueError(
-            f"temperature={temperature} is out of range for {logits.dtype}; use 0 for argmax"
-        )
+        found = f"temperature={temperature} is out of range for {logits.dtype}"
+        raise ValueError(f"{found}; use 0 for argmax")
     return scaled
 
 
 def top_k_filter(logits, k):
     """Return logits with all but the k highest set to -inf, (..., V).
 
-    Exactly k stay: among equal logits those with the lowest token ids. A k of V or more
-    keeps all. Raises ValueError for k < 1.
+    Exactly k stay: among equal logits those with the lowest token ids. A k of V or
+    more keeps all. Raises ValueError for k < 1.
     """
     check_logits(logits)
     check_count("top_k", k)
@@ -40,11 +39,11 @@ def top_k_filter(logits, k):
 
 
 def top_p_filter(logits, p):
-    """Return logits with all but the smallest set of mass p or more set to -inf, (..., V).
+    """Return logits with all but the smallest set of mass >= p set to -inf, (..., V).
 
     Tokens are taken from the likeliest down (equal ones by token id) until their
-    probabilities reach p; the likeliest always stays. Raises ValueError unless 0 < p <= 1.
-    Source: holtzman2020nucleus, sec. 3.1.
+    probabilities reach p; the likeliest always stays. Raises ValueError unless
+    0 < p <= 1. Source: holtzman2020nucleus, sec. 3.1.
     """
     check_logits(logits)
     check_mass(p)

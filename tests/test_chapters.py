@@ -31,6 +31,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 TAGS = {"hide-input", "remove-input", "nbval-ignore-output", "raises-exception", "exercise"}
 MAX_CELL_LINES, MEDIAN_CELL_LINES, MAX_BYTES = 20, 5, 2_000_000
 MAX_EXEMPT_SHARE = 0.05
+PAGE_COLUMNS = 86  # what the text column shows beside both sidebars, 1280 px wide
 IDENTIFIER = re.compile(r"[a-z]{2,}(-[a-z0-9]+)*")
 UNSTABLE = re.compile(
     r"(?<![\w.])/(?:home|root|work|usr|tmp|opt|var|Users)/|site-packages|dist-packages"
@@ -85,6 +86,23 @@ def long_cells(notebook):
     found = [f"{key}: {size} lines" for key, size in sizes.items() if size > MAX_CELL_LINES]
     median = statistics.median(sizes.values() or [0])
     return [*found, f"median {median} lines"] if median > MEDIAN_CELL_LINES else found
+
+
+def wide_lines(notebook):
+    """Return the lines of code cells and of source listings that a reader has to scroll to see."""
+    listings = [
+        (cell["id"], output.get("data", {}).get("text/markdown", ""))
+        for cell in code_cells(notebook)
+        if "remove-input" in tags(cell)
+        for output in cell.outputs
+    ]
+    sources = [(cell["id"], cell.source) for cell in code_cells(notebook)]
+    return [
+        f"{key}: {line}"
+        for key, text in sources + listings
+        for line in text.splitlines()
+        if len(line) > PAGE_COLUMNS
+    ]
 
 
 def unannounced_cells(notebook):
@@ -219,6 +237,10 @@ def test_committed_outputs_come_from_one_clean_run():
 
 def test_code_cells_are_short():
     check_notebooks(long_cells)
+
+
+def test_code_and_listings_fit_the_page():
+    check_notebooks(wide_lines)
 
 
 def test_prose_stands_before_every_code_cell():
@@ -381,6 +403,12 @@ DRAW = "x = 1\nfig = show.curves(x)"
         (missing_runs, [code("1", execution_count=1)], [code("1", execution_count=2)]),
         (long_cells, [code("x\n" * 5)], [code("x\n" * 6)]),
         (long_cells, [code("x"), code("x"), code("x\n" * 20)], [code("x"), code("x\n" * 21)]),
+        (wide_lines, [code("x" * 86)], [code("x" * 87)]),
+        (
+            wide_lines,
+            [code("1", outputs=shown("x" * 87, "text/markdown"))],
+            [code("1", outputs=shown("x" * 87, "text/markdown"), tags=["remove-input"])],
+        ),
         (unannounced_cells, [code("1"), TEXT, code("2")], [code("1"), code("2")]),
         (
             unannounced_cells,
