@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_the_generation_benchmark_prints_and_writes_a_row_per_method(tmp_path):
     path = tmp_path / "table.csv"
-    settings = "--prompt-tokens 3 --new-tokens 4 --rounds 2 --threads 1".split()
+    settings = ["--prompt-tokens", "3", "--new-tokens", "4", "--rounds", "2", "--threads", "1"]
     command = [sys.executable, ROOT / "benchmarks/generation.py", *settings, "--csv", path]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     table = pd.read_csv(path)
