@@ -17,10 +17,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 END_OF_TEXT = "<|endoftext|>"
 N_BYTES = 256
 HELD_OUT_PERCENT = 5
-LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
-LEFT_OUT |= {"idlelib", "lib2to3", "encodings", "pydoc_data"}
+LEFT_OUT = {
+    "test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__",
+    "idlelib", "lib2to3", "encodings", "pydoc_data",
+}  # fmt: skip
 
-# One sentence of one meaning, in official translations. Source: un1948udhr, article 1.
+# One text of one content, in official translations. Source: un1948udhr, article 1.
 HUMAN_RIGHTS = {
     "en": "All human beings are born free and equal in dignity and rights."
     " They are endowed with reason and conscience"

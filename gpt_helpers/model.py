@@ -9,6 +9,7 @@ from gpt_helpers.attention import attention_fused, check_devices
 from gpt_helpers.cache import KVCache
 from gpt_helpers.config import check_config, check_real
 from gpt_helpers.inputs import (
+    IGNORED,
     check_callable,
     check_inputs,
     check_labels,
@@ -203,7 +204,7 @@ def next_token_loss(logits, labels):
     """
     check_predictions(logits, labels)
     predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten().long()
-    return F.cross_entropy(predictions, targets, ignore_index=-100)
+    return F.cross_entropy(predictions, targets, ignore_index=IGNORED)
 
 
 def init_weights(model, std, residual_std):

@@ -1,7 +1,7 @@
 """Parameters, FLOPs and bytes of a GPT in closed form. Imports no torch.
 
-One multiplication and one addition count as 2 FLOPs; only matrix products are counted,
-which is all but a percent of the work (norms, softmax and activations are left out).
+One multiplication and one addition count as 2 FLOPs. Only matrix products are counted;
+norms, softmax and activations are left out.
 """
 
 
@@ -66,8 +66,9 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
     Raises ValueError for a negative or non-integer count.
     """
     check_sizes(config)
-    for name, value in {"n_tokens": n_tokens, "bytes_per_value": bytes_per_value}.items():
-        if type(value) is not int or value < (name == "bytes_per_value"):
+    counts = (("n_tokens", n_tokens, 0), ("bytes_per_value", bytes_per_value, 1))
+    for name, value, least in counts:
+        if type(value) is not int or value < least:
             raise ValueError(f"{name}={value!r} must be a positive integer, such as 1024 or 2")
     return 2 * config.n_layer * config.n_embd * n_tokens * bytes_per_value
 

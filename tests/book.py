@@ -97,15 +97,20 @@ def prose(path):
 @functools.cache
 def pieces(text, bilingual=False):
     """Return the Pieces of a Markdown text, in order."""
-    found, marks = [], [bilingual]
-    for token in PARSER.parse(text):
-        marked = marks[-1] or MARK in str(token.attrs.get("class", "")).split()
+    tokens = with_marks(PARSER.parse(text), bilingual)
+    return [piece for token, marked in tokens for piece in block_pieces(token, marked)]
+
+
+def with_marks(tokens, marked):
+    """Yield each token with whether it, or what stands around it, carries the mark."""
+    marks = [marked]
+    for token in tokens:
+        here = marks[-1] or MARK in str(token.attrs.get("class", "")).split()
         if token.nesting == 1:
-            marks.append(marked)
+            marks.append(here)
         elif token.nesting == -1:
             marks.pop()
-        found += block_pieces(token, marked)
-    return found
+        yield token, here
 
 
 def block_pieces(token, marked):
@@ -170,13 +175,8 @@ def header_of(content):
 
 def inline_pieces(tokens, marked):
     """Return the Pieces of the tokens of one block, and last their text as one paragraph."""
-    found, said, marks = [], [], [marked]
-    for token in tokens:
-        here = marks[-1] or MARK in str(token.attrs.get("class", "")).split()
-        if token.nesting == 1:
-            marks.append(here)
-        elif token.nesting == -1:
-            marks.pop()
+    found, said = [], []
+    for token, here in with_marks(tokens, marked):
         found += inline_piece(token, here)
         if token.type in ("text", "softbreak", "hardbreak") and not here:
             said.append("\n" if "break" in token.type else token.content)

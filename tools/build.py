@@ -69,9 +69,8 @@ def finish(edition, process):
     output = BUILD / edition / "_build"
     if process.returncode:
         print(log)
-        shutil.rmtree(
-            output, ignore_errors=True
-        )  # pages that were read do not repeat their warnings
+        # Pages that were read do not repeat their warnings.
+        shutil.rmtree(output, ignore_errors=True)
         return process.returncode
     shutil.rmtree(SITE / edition, ignore_errors=True)
     shutil.copytree(output / "html", SITE / edition)

@@ -207,14 +207,14 @@ MODEL = [
     Mutation(
         "label -100 is not ignored",
         "model.py",
-        "targets, ignore_index=-100",
+        "targets, ignore_index=IGNORED",
         "targets.clamp(min=0)",
     ),
     Mutation(
         "the loss is a sum",
         "model.py",
-        "targets, ignore_index=-100",
-        'targets, ignore_index=-100, reduction="sum"',
+        "targets, ignore_index=IGNORED",
+        'targets, ignore_index=IGNORED, reduction="sum"',
     ),
     Mutation(
         "norm gains start at 0", "model.py", "nn.init.ones_(parameter)", "nn.init.zeros_(parameter)"
