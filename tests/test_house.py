@@ -46,7 +46,7 @@ CORE = {
     "cache": {"config"},
     "inputs": {"attention", "cache", "config"},
     "model": {"attention", "cache", "config", "inputs", "sampling"},
-    "variants": {"attention", "model"},
+    "variants": {"attention", "config", "inputs", "model"},
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
