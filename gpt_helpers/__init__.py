@@ -16,6 +16,7 @@ Modules, in reading order:
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
     data       a corpus that every Python carries, byte-level BPE, batches
     scaling    parameters, FLOPs and bytes in closed form, without torch
+    memory     bytes that training keeps and sends, in closed form, without torch
     trace      one forward pass as a list of steps
     show       everything that draws or displays
     checks     what the exercises call

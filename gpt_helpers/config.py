@@ -1,4 +1,4 @@
-"""The shape of a GPT, and the four published sizes of GPT-2. Imports no torch."""
+"""The shape of a GPT, and published sizes: the four of GPT-2, and GPT-3. Imports no torch."""
 
 from dataclasses import dataclass
 
@@ -41,10 +41,7 @@ class GPTConfig:
                 f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads;"
                 f" use a multiple of {self.n_head}"
             )
-        if self.activation not in ACTIVATION_NAMES:
-            raise ValueError(
-                f"activation={self.activation!r} is unknown; use one of {ACTIVATION_NAMES}"
-            )
+        check_choice("activation", self.activation, ACTIVATION_NAMES)
         check_real("dropout", self.dropout, at_least=0, below=1)
         check_real("layer_norm_epsilon", self.layer_norm_epsilon, above=0)
         check_real("initializer_range", self.initializer_range, at_least=0)
@@ -58,6 +55,12 @@ class GPTConfig:
     def mlp_width(self):
         """Return F, the width inside the MLP."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
+
+
+def check_choice(name, value, choices):
+    """Raise ValueError unless value is one of the names in choices."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(choices)}")
 
 
 def check_positive_integer(name, value):
@@ -93,5 +96,7 @@ PRESETS = {
     "gpt2-medium": GPTConfig(n_embd=1024, n_layer=24, n_head=16),
     "gpt2-large": GPTConfig(n_embd=1280, n_layer=36, n_head=20),
     "gpt2-xl": GPTConfig(n_embd=1600, n_layer=48, n_head=25),
+    # GPT-3 175B. Source: brown2020gpt3, table 2.1. Every second layer of it is sparse.
+    "gpt3": GPTConfig(n_positions=2048, n_embd=12288, n_layer=96, n_head=96),
     "demo": GPTConfig(vocab_size=1000, n_positions=128, n_embd=128, n_layer=4, n_head=4),
 }

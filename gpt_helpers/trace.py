@@ -1,9 +1,11 @@
 """One forward pass as a list of steps: which module ran, on whose output, with what result.
 
-The book's diagrams are drawn from these steps, so they show what the code does.
+The book's diagrams are drawn from these steps, so they show what the code does. What a pass
+leaves behind, attention weights, results of modules and saved bytes, is recorded here too.
 """
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -151,6 +153,39 @@ def recorded_outputs(model, kind):
     finally:
         for handle in handles:
             handle.remove()
+
+
+def saved_bytes(function, excluded=()):
+    """Call function() and return the bytes that autograd keeps for the backward pass.
+
+    Tensors that share memory, such as views, count once, with the whole of that memory.
+    The memory of the excluded tensors, such as model.parameters(), is not counted.
+
+    Raises ValueError unless function is callable and excluded holds tensors.
+    """
+    if not callable(function):
+        raise ValueError(f"function={function!r} must be callable, such as lambda: model(ids)")
+    left_out = storages_of(excluded)
+    kept = {}
+
+    def keep(tensor):
+        kept.update(storages_of([tensor]))  # alive, so that its id stays its own
+        return tensor.detach()  # a result that its own operation saved would never be freed
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        function()
+    return sum(storage.nbytes() for key, storage in kept.items() if key not in left_out)
+
+
+def storages_of(tensors):
+    """Return {id: memory} of the tensors, or raise ValueError for what are none."""
+    iterable = isinstance(tensors, Iterable) and not isinstance(tensors, torch.Tensor)
+    found = list(tensors) if iterable else [None]
+    if not all(isinstance(tensor, torch.Tensor) for tensor in found):
+        kind = type(tensors).__name__
+        raise ValueError(f"excluded is a {kind}; make it tensors, such as model.parameters()")
+    storages = [tensor.untyped_storage() for tensor in found]
+    return {id(storage): storage for storage in storages}
 
 
 def check_module(model):

@@ -26,6 +26,7 @@ def test_the_presets_differ_in_size_only():
         "gpt2-medium": (50257, 1024, 1024, 24, 16),
         "gpt2-large": (50257, 1024, 1280, 36, 20),
         "gpt2-xl": (50257, 1024, 1600, 48, 25),
+        "gpt3": (50257, 2048, 12288, 96, 96),
         "demo": (1000, 128, 128, 4, 4),
     }
     assert {dataclasses.astuple(config)[5:] for config in PRESETS.values()} == {

@@ -41,6 +41,7 @@ CORE = {
     "sampling": set(),
     "data": set(),
     "scaling": set(),
+    "memory": {"config", "scaling"},
     "show": set(),
     "trace": set(),
     "cache": {"config"},
@@ -50,7 +51,7 @@ CORE = {
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling")
+WITHOUT_TORCH = ("config", "scaling", "memory")
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 
@@ -276,7 +277,7 @@ def loaded_after_importing(modules, watched):
     return done.stdout.splitlines()
 
 
-def test_config_and_scaling_do_not_load_torch():
+def test_config_scaling_and_memory_do_not_load_torch():
     modules = [f"gpt_helpers.{name}" for name in WITHOUT_TORCH]
     assert loaded_after_importing(modules, {"torch"}) == []
     assert loaded_after_importing(["gpt_helpers.attention"], {"torch"})

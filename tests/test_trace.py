@@ -1,12 +1,14 @@
 """A trace lists the steps that ran, in order, with what each one read."""
 
+import weakref
+
 import pytest
 import torch
 from reference import SMALL, random_ids, random_model, refused
 
-from gpt_helpers.attention import attention_weights
+from gpt_helpers.attention import attention, attention_fused, attention_weights
 from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.trace import recorded_attention, recorded_outputs, trace
+from gpt_helpers.trace import recorded_attention, recorded_outputs, saved_bytes, trace
 from gpt_helpers.variants.gpt1 import GPT1Block, GPT1Model
 
 MODEL = random_model()
@@ -116,6 +118,55 @@ def test_recording_ends_after_an_error_too():
     assert not any(module._forward_hooks for module in MODEL.modules())
 
 
+def test_saved_bytes_are_those_of_what_the_backward_pass_reads():
+    x = torch.randn(6, 10, requires_grad=True)
+    w = torch.randn(10, 3, requires_grad=True)
+    assert saved_bytes(lambda: x + x) == 0
+    assert saved_bytes(lambda: x.exp()) == 4 * 60
+    assert saved_bytes(lambda: x.double().exp()) == 8 * 60
+    assert saved_bytes(lambda: x @ w) == 4 * (60 + 30)
+    assert saved_bytes(lambda: x.exp().sum().backward()) == 4 * 60
+    assert torch.equal(x.grad, x.exp())
+    with torch.no_grad():
+        assert saved_bytes(lambda: x @ w) == 0
+
+
+def test_saved_bytes_count_shared_memory_once_and_wholly():
+    x = torch.randn(6, 10, requires_grad=True)
+    assert saved_bytes(lambda: x * x) == 4 * 60
+    assert saved_bytes(lambda: x[1:, :2] * x.T[2:4, :5].T) == 4 * 60
+    assert saved_bytes(lambda: [x.exp() for _ in range(9)]) == 9 * 4 * 60
+    assert saved_bytes(lambda: [x.flatten()[n].exp().item() for n in range(9)]) == 9 * 4
+
+
+def test_saved_bytes_leave_out_what_is_excluded_and_its_views():
+    linear, x = torch.nn.Linear(10, 3), torch.randn(6, 10, requires_grad=True)
+    assert saved_bytes(lambda: linear(x)) == 4 * (60 + 30)
+    assert saved_bytes(lambda: linear(x), linear.parameters()) == 4 * 60
+    assert saved_bytes(lambda: linear(x), [x]) == 4 * 30
+    assert saved_bytes(lambda: linear(x), [x[3:], *linear.parameters()]) == 0
+
+
+def test_saved_bytes_free_all_that_was_saved():
+    x, memory = torch.randn(6, 10, requires_grad=True), []
+
+    def remember():
+        memory.append(weakref.ref(x.exp().untyped_storage()))
+
+    assert saved_bytes(remember) == 4 * 60
+    assert memory[0]() is None
+
+
+def test_attention_saves_its_weights_and_the_fused_kernel_does_not():
+    def saved(attend, n_tokens):
+        q, k, v = torch.randn(3, 2, 4, n_tokens, 8, requires_grad=True)
+        return saved_bytes(lambda: attend(q, k, v))
+
+    assert saved(attention_fused, 64) == 2 * saved(attention_fused, 32)
+    growth = saved(attention, 64) - 2 * saved(attention, 32)
+    assert growth >= 2 * 4 * (64**2 - 2 * 32**2) * 4  # at least one (B, H, T, S) in float32
+
+
 def test_what_cannot_be_traced_is_refused():
     refused("model is a NoneType; it must be an nn.Module", trace, None, IDS)
     for wrong in ("Linear", 3, None, [torch.nn.Linear]):
@@ -124,3 +175,6 @@ def test_what_cannot_be_traced_is_refused():
     refused("weigh=None must be a function", recorded_attention(MODEL, None).__enter__)
     refused("model is a NoneType", recorded_outputs(None, "GPTMLP").__enter__)
     refused("kind='MLP' is no module .*GPTMLP", recorded_outputs(MODEL, "MLP").__enter__)
+    refused("function=3 must be callable", saved_bytes, 3)
+    for wrong in (None, 3, [3], torch.zeros(2), torch.tensor(1.0), "ab"):
+        refused("excluded is a .*; make it tensors", saved_bytes, MODEL, wrong)

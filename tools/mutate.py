@@ -28,6 +28,8 @@ TESTS = {
     "inputs.py": ["inputs", "model", "cache", "sampling"],
     "cache.py": ["cache", "model", "sampling"],
     "sampling.py": ["sampling", "generate", "generation", "cache"],
+    "memory.py": ["memory"],
+    "trace.py": ["trace", "memory"],
 }
 SECONDS = 600
 

@@ -393,4 +393,109 @@ SAMPLING = [
     ),
 ]
 
-MUTATIONS = ATTENTION + MODEL + SAMPLING
+MEMORY = [
+    Mutation(
+        "mixed precision keeps no master copy",
+        "memory.py",
+        '"mixed": (2, 2, 4, 4, 4)',
+        '"mixed": (2, 2, 0, 4, 4)',
+    ),
+    Mutation(
+        "16-bit weights under autocast",
+        "memory.py",
+        '"autocast": (4, 4, 0, 4, 4)',
+        '"autocast": (2, 2, 4, 4, 4)',
+    ),
+    Mutation(
+        "zero1 shares the gradients",
+        "memory.py",
+        '"zero1": STATES[2:]',
+        '"zero1": STATES[1:]',
+    ),
+    Mutation(
+        "fsdp does not share the weights",
+        "memory.py",
+        '"fsdp": STATES}',
+        '"fsdp": STATES[1:]}',
+    ),
+    Mutation(
+        "a share is rounded down",
+        "memory.py",
+        "-(-n_parameters // n_gpus)",
+        "n_parameters // n_gpus",
+    ),
+    Mutation(
+        "a ring has as many steps as GPUs",
+        "memory.py",
+        "(n_gpus - 1) * share_of",
+        "n_gpus * share_of",
+    ),
+    Mutation(
+        "an all-reduce goes round the ring once",
+        "memory.py",
+        'gradients": 2 * once',
+        'gradients": once',
+    ),
+    Mutation(
+        "fsdp keeps the weights after the forward pass",
+        "memory.py",
+        '            "all-gather weights, backward": once,\n',
+        "",
+    ),
+    Mutation(
+        "attention keeps nothing for the softmax",
+        "memory.py",
+        "5 * stream + FLOAT * rows * config.n_head",
+        "5 * stream",
+    ),
+    Mutation(
+        "relu keeps its input too",
+        "memory.py",
+        '1 if config.activation == "relu" else 2',
+        "2",
+    ),
+    Mutation(
+        "norms keep no statistics",
+        "memory.py",
+        "norm = stream + 2 * FLOAT * rows",
+        "norm = stream",
+    ),
+    Mutation(
+        "the last token has a target",
+        "memory.py",
+        "n_targets = batch_size * (n_tokens - 1)",
+        "n_targets = batch_size * n_tokens",
+    ),
+    Mutation(
+        "targets are always a copy",
+        "memory.py",
+        "0 if is_view else INTEGER",
+        "INTEGER",
+    ),
+    Mutation(
+        "the layers are counted once",
+        "memory.py",
+        "config.n_layer * count for",
+        "count for",
+    ),
+    Mutation(
+        "only the view is counted, not its memory",
+        "trace.py",
+        "kept.update(storages_of([tensor]))",
+        "kept[id(tensor)] = tensor",
+    ),
+    Mutation(
+        "what was saved is never freed",
+        "trace.py",
+        "return tensor.detach()",
+        "return tensor",
+    ),
+    Mutation(
+        "excluded tensors are counted",
+        "trace.py",
+        " if key not in left_out",
+        "",
+    ),
+]
+
+MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY
