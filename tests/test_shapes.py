@@ -14,6 +14,7 @@ as reached only where its letters were set beforehand to different sizes: (S, T)
 
 import ast
 import contextlib
+import dataclasses
 import importlib
 import importlib.util
 import io
@@ -28,7 +29,7 @@ import torch
 
 PACKAGE = Path(__file__).resolve().parents[1] / "gpt_helpers"
 LEGEND = set("BTSHDCVLF")
-SIZES = {"B": 2, "L": 3, "T": 4, "H": 5, "D": 7, "S": 10, "C": 35, "F": 44, "V": 61}
+SIZES = {"B": 2, "L": 3, "T": 4, "H": 5, "D": 8, "S": 10, "C": 40, "F": 44, "V": 61}
 TERM = re.compile(r"[A-Z0-9]+(?:\s*[-+*]\s*[A-Z0-9]+)*")
 
 
@@ -328,7 +329,11 @@ def models():
         n_inner=SIZES["F"],
     )
     kinds = (part("model").GPTModel, part("variants.gpt1").GPT1Model)
-    return [part("model").GPTLMHeadModel(config, transformer=kind).eval() for kind in kinds]
+    gpts = [part("model").GPTLMHeadModel(config, transformer=kind) for kind in kinds]
+    modern, config = part("variants.modern"), dataclasses.replace(config, dropout=0.0)
+    for mlp in (modern.SquaredReLUMLP, modern.SwiGLUMLP):
+        gpts.append(modern.ModernLMHeadModel(config, mlp=mlp))
+    return [gpt.eval() for gpt in gpts]
 
 
 def token_ids(n_tokens):

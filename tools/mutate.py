@@ -28,6 +28,7 @@ TESTS = {
     "inputs.py": ["inputs", "model", "cache", "sampling"],
     "cache.py": ["cache", "model", "sampling"],
     "sampling.py": ["sampling", "generate", "generation", "cache"],
+    "variants/modern.py": ["modern"],
     "memory.py": ["memory"],
     "trace.py": ["trace", "memory"],
 }

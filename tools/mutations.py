@@ -498,4 +498,148 @@ MEMORY = [
     ),
 ]
 
-MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY
+MODERN = [
+    Mutation(
+        "pairs are sheared, not rotated",
+        "variants/modern.py",
+        "second, sines, value=-1)",
+        "second, sines)",
+    ),
+    Mutation(
+        "pairs turn backwards",
+        "variants/modern.py",
+        "return angles.cos(), angles.sin()",
+        "return angles.cos(), -angles.sin()",
+    ),
+    Mutation(
+        "pairs are neighbours",
+        "variants/modern.py",
+        "first, second = x.chunk(2, dim=-1)",
+        "first, second = x[..., ::2], x[..., 1::2]",
+    ),
+    Mutation(
+        "pairs turn at the root of their frequencies",
+        "variants/modern.py",
+        "-2 * pairs",
+        "-pairs",
+    ),
+    Mutation("a rotation changes the dtype", "variants/modern.py", ".type_as(x)", ""),
+    Mutation(
+        "queries are not normalised",
+        "variants/modern.py",
+        "rotate(self.qk_norm(q), rotation)",
+        "rotate(q, rotation)",
+    ),
+    Mutation(
+        "keys are not normalised",
+        "variants/modern.py",
+        "rotate(self.qk_norm(k), rotation)",
+        "rotate(k, rotation)",
+    ),
+    Mutation(
+        "queries are not rotated",
+        "variants/modern.py",
+        "rotate(self.qk_norm(q), rotation)",
+        "self.qk_norm(q)",
+    ),
+    Mutation(
+        "queries and keys are centred",
+        "variants/modern.py",
+        "rms_norm(config, config.head_width)",
+        "nn.LayerNorm(config.head_width, config.layer_norm_epsilon, False)",
+    ),
+    Mutation(
+        "keys are rotated after the cache, by their place in it",
+        "variants/modern.py",
+        """        k = rotate(self.qk_norm(k), rotation)  # (B, H, T, D)
+        if cache is not None:
+            k, v = cache.append(k, v)  # (B, H, S, D)
+""",
+        """        k = self.qk_norm(k)
+        if cache is not None:
+            k, v = cache.append(k, v)  # (B, H, S, D)
+        k = rotate(k, rotary_angles(torch.arange(k.shape[2])[None], k.shape[3]))
+""",
+    ),
+    Mutation(
+        "modern attention does not read the padding",
+        "variants/modern.py",
+        "self.attend(q, k, v, padding)",
+        "self.attend(q, k, v)",
+    ),
+    Mutation(
+        "given positions are not used",
+        "variants/modern.py",
+        "if position_ids is None:",
+        "if True:",
+    ),
+    Mutation(
+        "relu is not squared",
+        "variants/modern.py",
+        "F.relu(self.c_fc(x)).square()",
+        "F.relu(self.c_fc(x))",
+    ),
+    Mutation(
+        "the gate and what it gates are exchanged",
+        "variants/modern.py",
+        "F.silu(gate) * x",
+        "F.silu(x) * gate",
+    ),
+    Mutation(
+        "attention reads the stream without a norm",
+        "variants/modern.py",
+        "self.attn(self.ln_1(x), rotation",
+        "self.attn(x, rotation",
+    ),
+    Mutation(
+        "the MLP reads the stream without a norm",
+        "variants/modern.py",
+        "self.mlp(self.ln_2(x))",
+        "self.mlp(x)",
+    ),
+    Mutation(
+        "there is no modern final norm",
+        "variants/modern.py",
+        "return self.ln_f(x)",
+        "return x",
+    ),
+    Mutation(
+        "norms have gains",
+        "variants/modern.py",
+        "elementwise_affine=False",
+        "elementwise_affine=True",
+    ),
+    Mutation(
+        "the epsilon of the config is not used",
+        "variants/modern.py",
+        "eps=config.layer_norm_epsilon",
+        "eps=1e-5",
+    ),
+    Mutation(
+        "the attention has biases",
+        "variants/modern.py",
+        "3 * config.n_embd, bias=False",
+        "3 * config.n_embd",
+    ),
+    Mutation(
+        "blocks change the stream at first",
+        "variants/modern.py",
+        "init_weights(self, config.initializer_range, residual_std=0)",
+        "init_weights(self, config.initializer_range, residual_std=0.02)",
+    ),
+    Mutation(
+        "the table of positions is left",
+        "variants/modern.py",
+        "del self.wpe, self.drop",
+        "del self.drop",
+    ),
+    Mutation(
+        "the modern head is tied",
+        "variants/modern.py",
+        "        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)\n",
+        "",
+    ),
+    Mutation("dropout is accepted", "variants/modern.py", "if config.dropout:", "if False:"),
+]
+
+MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + MODERN

@@ -230,7 +230,8 @@ def check_rotation(x, rotation):
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D), D even")
     batch, _, n_tokens, width = x.shape
-    shapes = [getattr(part, "shape", type(part).__name__) for part in rotation or ()]
+    parts = rotation if isinstance(rotation, tuple) else ()
+    shapes = [getattr(part, "shape", type(part).__name__) for part in parts]
     fitting = [(rows, 1, n_tokens, width // 2) for rows in (1, batch)]
     if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0] not in fitting:
         raise ValueError(
