@@ -39,6 +39,8 @@ CORE = {
     "config": set(),
     "attention": set(),
     "sampling": set(),
+    "ngrams": {"sampling"},
+    "syntax": set(),
     "data": set(),
     "scaling": set(),
     "memory": {"config", "scaling"},
@@ -51,7 +53,7 @@ CORE = {
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling", "memory")
+WITHOUT_TORCH = ("config", "scaling", "memory", "syntax")
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 

@@ -407,6 +407,15 @@ def use_batches(log):
     part("data").sample_batch(torch.arange(50), SIZES["B"], SIZES["T"])
 
 
+def use_ngrams(log):
+    """Score B rows of T tokens, read on after them, and generate."""
+    log.sizes = SIZES
+    ngrams = part("ngrams").NGrams(torch.arange(99) % SIZES["V"], 3, SIZES["V"])
+    ngrams.probability_of(token_ids(SIZES["T"]))
+    ngrams.logits(token_ids(SIZES["T"]))
+    ngrams.generate(token_ids(SIZES["T"]), 2)
+
+
 SCENARIOS = (
     use_whole_sequences,
     use_continued_sequences,
@@ -414,6 +423,7 @@ SCENARIOS = (
     use_generation,
     use_filters,
     use_batches,
+    use_ngrams,
 )
 
 

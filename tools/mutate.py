@@ -29,6 +29,8 @@ TESTS = {
     "cache.py": ["cache", "model", "sampling"],
     "sampling.py": ["sampling", "generate", "generation", "cache"],
     "variants/modern.py": ["modern"],
+    "ngrams.py": ["ngrams"],
+    "syntax.py": ["syntax"],
     "memory.py": ["memory"],
     "trace.py": ["trace", "memory"],
 }

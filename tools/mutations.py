@@ -498,6 +498,160 @@ MEMORY = [
     ),
 ]
 
+NGRAMS = [
+    Mutation(
+        "the range of a context ends one key early",
+        "ngrams.py",
+        "torch.searchsorted(keys, low + self.vocab_size) - first",
+        "torch.searchsorted(keys, low + self.vocab_size - 1) - first",
+    ),
+    Mutation(
+        "the range of a context begins one key late",
+        "ngrams.py",
+        "first = torch.searchsorted(keys, low)  # (B,)",
+        "first = torch.searchsorted(keys, low, right=True)  # (B,)",
+    ),
+    Mutation(
+        "a run counts as its neighbour does",
+        "ngrams.py",
+        "counts_before[place + 1] - counts_before[place]",
+        "counts_before[place] - counts_before[place - 1]",
+    ),
+    Mutation(
+        "different runs are counted, not runs",
+        "ngrams.py",
+        "return counts_before[last] - counts_before[first]",
+        "return last - first",
+    ),
+    Mutation(
+        "runs are not in order", "ngrams.py", "ordered = keys.sort().values", "ordered = keys"
+    ),
+    Mutation(
+        "the digits of a key are added up",
+        "ngrams.py",
+        "keys = keys * vocab_size + tokens[",
+        "keys = keys + tokens[",
+    ),
+    Mutation(
+        "scores are not smoothed",
+        "ngrams.py",
+        "(seen + self.strength * shorter) / (total + self.strength)",
+        "seen / total.clamp(min=1)",
+    ),
+    Mutation(
+        "scores fall back on the uniform distribution",
+        "ngrams.py",
+        "self.strength * shorter)",
+        "self.strength / self.vocab_size)",
+    ),
+    Mutation(
+        "the total of a context lacks the prior",
+        "ngrams.py",
+        "/ (total + self.strength)  # (B, N)",
+        "/ total.clamp(min=1)  # (B, N)",
+    ),
+    Mutation(
+        "logits are those of one order less",
+        "ngrams.py",
+        "min(self.order, ids.shape[1] + 1) + 1",
+        "min(self.order, ids.shape[1] + 1)",
+    ),
+    Mutation(
+        "scores are those of one order less",
+        "ngrams.py",
+        "min(self.order, rows.shape[1]) + 1",
+        "min(self.order, rows.shape[1])",
+    ),
+    Mutation(
+        "the context is the first, not the last, tokens",
+        "ngrams.py",
+        "ids[:, ids.shape[1] - (n - 1) :]",
+        "ids[:, : n - 1]",
+    ),
+    Mutation(
+        "generation reads too short a context",
+        "ngrams.py",
+        "max(end - self.order, 0)",
+        "max(end - self.order + 2, 0)",
+    ),
+    Mutation(
+        "the first token is scored too",
+        "ngrams.py",
+        "probabilities[:, 1:].log()",
+        "probabilities.log()",
+    ),
+    Mutation(
+        "n-grams sample without the generator",
+        "ngrams.py",
+        "temperature, generator=generator)",
+        "temperature)",
+    ),
+    Mutation(
+        "a key of 2**63 is accepted", "ngrams.py", "LARGEST_KEY = 2**63 - 1", "LARGEST_KEY = 2**66"
+    ),
+]
+
+SYNTAX = [
+    Mutation("a cut function may be wrong anywhere", "syntax.py", "is_incomplete(rest) and ", ""),
+    Mutation("a body need not begin", "syntax.py", " and begins_body(lines)", ""),
+    Mutation(
+        "comments begin a body",
+        "syntax.py",
+        'line.strip() and line.lstrip()[0] != "#"',
+        "line.strip()",
+    ),
+    Mutation(
+        "a finished function is treated as cut",
+        "syntax.py",
+        "        if finished:\n",
+        "        if not source:\n",
+    ),
+    Mutation(
+        "a function may lack a line", "syntax.py", "lines[:number]) + ", "lines[: number - 1]) + "
+    ),
+    Mutation(
+        "a closing bracket ends a function",
+        "syntax.py",
+        " and not line.startswith(CLOSING_BRACKETS)",
+        "",
+    ),
+    Mutation(
+        "a blank line ends a function",
+        "syntax.py",
+        "if line.strip() and not line[0].isspace()",
+        "if not line[:1].isspace()",
+    ),
+    Mutation(
+        "the line of the cut is kept",
+        "syntax.py",
+        'source.split("\\n")[:-1]]',
+        'source.split("\\n")]',
+    ),
+    Mutation(
+        "a continued line is kept in part",
+        "syntax.py",
+        "lines[-1].endswith(",
+        "lines[-1].startswith(",
+    ),
+    Mutation("two functions are one", "syntax.py", "len(body) == 1 and isinstance", "isinstance"),
+    Mutation(
+        "what is too deep raises",
+        "syntax.py",
+        "ValueError, RecursionError, MemoryError, ",
+        "ValueError, ",
+    ),
+    Mutation("null bytes raise", "syntax.py", "(SyntaxError, ValueError, ", "(SyntaxError, "),
+    Mutation(
+        "warnings about samples are shown",
+        "syntax.py",
+        '        warnings.simplefilter("ignore")  # sampled',
+        "        pass  # sampled",
+    ),
+    Mutation(
+        "methods keep their indentation", "syntax.py", "line.removeprefix(indentation)", "line"
+    ),
+]
+
 MODERN = [
     Mutation(
         "pairs are sheared, not rotated",
@@ -642,4 +796,4 @@ MODERN = [
     Mutation("dropout is accepted", "variants/modern.py", "if config.dropout:", "if False:"),
 ]
 
-MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + MODERN
+MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN
