@@ -10,13 +10,22 @@ Axis letters, in shape comments and docstrings only:
 
 Modules, in reading order:
 
-    config     GPTConfig and the published sizes
+    config     GPTConfig, the published sizes, TrainingSettings
     attention  the causal mask, and attention as one equation and as PyTorch's kernel
     model      GPTAttention, GPTMLP, GPTBlock, GPTModel, GPTLMHeadModel, KVCache
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
     data       a corpus that every Python carries, byte-level BPE, batches
     scaling    parameters, FLOPs and bytes in closed form, without torch
     memory     bytes that training keeps and sends, in closed form, without torch
+    batches    the windows that a training step reads, and those that a model is scored on
+    training   learning rate, parameter groups, the loop; a command line of its own
+    recipes    complete trainings by name
+    state      what a run must remember to go on; checkpoint: the sealed file that holds it
+    pretrained a trained model as one file, and the one that ships with the book
+    distributed several processes: DDP and FSDP2
+    scoring    nats per token, bits per byte
+    ngrams     what counting alone can predict
+    syntax     the share of sampled functions that Python accepts
     trace      one forward pass as a list of steps
     show       everything that draws or displays
     checks     what the exercises call

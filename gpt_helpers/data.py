@@ -5,6 +5,7 @@ machine up to the Python version, and a language whose grammar can be checked by
 """
 
 import hashlib
+import json
 import sysconfig
 import tokenize
 from collections.abc import Iterable
@@ -101,17 +102,44 @@ def train_tokenizer(texts, vocab_size):
     if type(vocab_size) is not int or vocab_size <= N_BYTES:
         raise ValueError(f"vocab_size={vocab_size!r} must be an integer above {N_BYTES}, the bytes")
     texts = check_texts(texts)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[END_OF_TEXT],
-        initial_alphabet=alphabet,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def byte_level(bpe):
+    """Return a Tokenizer that applies a BPE model to bytes."""
+    tokenizer = Tokenizer(bpe)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def merges_of(tokenizer):
+    """Return the merges of a tokenizer of train_tokenizer, [[left, right], ...], in order."""
+    check_encodable(tokenizer, [Document("", "")])
+    return [list(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def build_tokenizer(merges):
+    """Return the tokenizer that has these merges: all that training one adds to the bytes.
+
+    Raises ValueError for a merge of what is not in the vocabulary by then.
+    """
+    vocabulary = [END_OF_TEXT, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    for pair in merges:
+        if len(pair) != 2 or not all(part in ids for part in pair):
+            raise ValueError(f"merge {pair!r} joins no two earlier tokens; the list is incomplete")
+        ids.setdefault("".join(pair), len(ids))
+    tokenizer = byte_level(models.BPE(vocab=ids, merges=[tuple(pair) for pair in merges]))
+    tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer
 
 
@@ -155,19 +183,27 @@ def sample_batch(tokens, batch_size, n_tokens, generator=None):
     They serve as input_ids and as labels: the model shifts by one itself. Raises ValueError
     if tokens is not one row of integers at least n_tokens long.
     """
-    for name, value in {"batch_size": batch_size, "n_tokens": n_tokens}.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}={value!r} must be a positive integer")
-    if (
-        not isinstance(tokens, torch.Tensor)
-        or tokens.ndim != 1
-        or tokens.dtype not in (torch.int64, torch.int32)
-    ):
-        found = f"{getattr(tokens, 'dtype', '')} {getattr(tokens, 'shape', type(tokens).__name__)}"
-        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor, .long()")
+    check_counts({"batch_size": (batch_size, 1), "n_tokens": (n_tokens, 1)})
+    check_row(tokens)
     if generator is not None and not isinstance(generator, torch.Generator):
         raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")
     if len(tokens) < n_tokens:
         raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
     starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)
     return tokens[starts + torch.arange(n_tokens)]  # (B, T)
+
+
+def check_counts(counts):
+    """Raise ValueError unless each {name: (value, least)} is an integer of at least least."""
+    for name, (value, least) in counts.items():
+        if type(value) is not int or value < least:
+            kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+            raise ValueError(f"{name}={value!r} must be {kind}")
+
+
+def check_row(tokens):
+    """Raise ValueError unless tokens is one row of integers."""
+    is_tensor = isinstance(tokens, torch.Tensor)
+    if not is_tensor or tokens.ndim != 1 or tokens.dtype not in (torch.int64, torch.int32):
+        found = f"{getattr(tokens, 'dtype', '')} {getattr(tokens, 'shape', type(tokens).__name__)}"
+        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor, .long()")

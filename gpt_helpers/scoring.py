@@ -1,0 +1,62 @@
+"""How good a language model is: nats per token, and bits per byte."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gpt_helpers.config import check_positive_integer, check_real
+from gpt_helpers.sampling import evaluating
+
+
+def evaluate(model, windows, batch_size=16):
+    """Return the mean loss, in nats per token, of a model on windows (N, T) of token ids.
+
+    Every token but the first of each window is predicted from those before it in the window.
+    Train or eval mode is left as it was found. Raises ValueError for what is no (N, T).
+    """
+    check_positive_integer("batch_size", batch_size)
+    if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
+        found = getattr(windows, "shape", type(windows).__name__)
+        raise ValueError(f"windows is {found}; it must be a tensor (N, T) with T >= 2")
+    device, total = next(model.parameters()).device, 0.0
+    with evaluating(model), torch.no_grad():
+        for rows in windows.split(batch_size):
+            ids = rows.to(device)
+            total += model(ids, labels=ids)["loss"].item() * len(ids)
+    return total / len(windows)
+
+
+def bits_per_byte(nats_per_token, bytes_per_token):
+    """Return a loss in bits per byte of text, which does not depend on the tokenizer.
+
+    Raises ValueError for a negative loss, or no bytes.
+    """
+    check_real("nats_per_token", nats_per_token, at_least=0)
+    check_real("bytes_per_token", bytes_per_token, above=0)
+    return nats_per_token / math.log(2) / bytes_per_token
+
+
+def document_nats(model, ids, context, stride):
+    """Return the nats that a model pays for all tokens of one document, ids (N,), but the first.
+
+    Windows of context tokens begin every stride tokens, and each scores what the one before
+    did not: so a token is predicted from at least context - stride tokens before it, or from
+    all there are. Raises ValueError unless 1 <= stride < context.
+    """
+    check_positive_integer("stride", stride)
+    check_positive_integer("context", context)
+    if stride >= context:
+        raise ValueError(f"stride={stride} must be below context={context}")
+    nats, scored = 0.0, 1
+    with evaluating(model), torch.no_grad():
+        for start in range(0, max(len(ids) - context, 0) + stride, stride):
+            window = ids[None, start : start + context]
+            fresh = start + window.shape[1] - scored
+            if fresh <= 0:
+                break
+            logits = model(window)["logits"][0, :-1]  # (T-1, V)
+            losses = F.cross_entropy(logits, window[0, 1:], reduction="none")
+            nats += losses[-fresh:].sum().item()
+            scored = start + window.shape[1]
+    return nats
