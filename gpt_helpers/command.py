@@ -9,11 +9,12 @@ import torch
 
 from gpt_helpers import distributed
 from gpt_helpers.batches import Batches, fixed_windows
-from gpt_helpers.checkpoint import copy_tensors, replace_file
+from gpt_helpers.checkpoint import copy_tensors
 from gpt_helpers.config import PRECISIONS
 from gpt_helpers.data import encode, load_corpus, train_tokenizer
 from gpt_helpers.pretrained import save_model
 from gpt_helpers.recipes import RECIPES
+from gpt_helpers.rows import write_rows
 from gpt_helpers.training import train
 
 WINDOWS = 128  # held-out windows that the log's scores are measured on
@@ -85,15 +86,8 @@ def run(recipe, options):
     if distributed.rank() == 0:
         trained = recipe.model(config)
         copy_tensors(dict(trained.named_parameters()), weights, "the run")
-        write_log(options.folder / "log.csv", log)
+        write_rows(options.folder / "log.csv", log, LOG_COLUMNS)
         save_model(options.folder / "model.safetensors", trained, tokenizer)
-
-
-def write_log(path, log):
-    """Write the rows of a training log as CSV, replacing path at once."""
-    lines = [LOG_COLUMNS, *([row.get(name, "") for name in LOG_COLUMNS] for row in log)]
-    text = "".join(",".join(str(value) for value in line) + "\n" for line in lines)
-    replace_file(path, text.encode())
 
 
 def main(arguments=None):

@@ -1,0 +1,36 @@
+"""Rows of measurements, each a dict, in a CSV file."""
+
+import csv
+import io
+import math
+
+from gpt_helpers.checkpoint import replace_file
+
+
+def write_rows(path, rows, columns):
+    """Write the columns of the rows to path, replacing it at once; what a row lacks stays empty.
+
+    Floats keep 7 digits.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = [row.get(name, "") for name in columns]
+        writer.writerow([f"{v:.7g}" if isinstance(v, float) else v for v in values])
+    replace_file(path, text.getvalue().encode())
+
+
+def read_rows(path, numbers):
+    """Return the rows of a file of write_rows, the columns in numbers as floats (empty: nan).
+
+    A file that is not there has none. Raises ValueError for a column that is missing.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(set(numbers) - set(reader.fieldnames or ()))
+        if missing:
+            raise ValueError(f"{path} lacks the columns {missing}; it has {reader.fieldnames}")
+        return [row | {name: float(row[name] or math.nan) for name in numbers} for row in reader]
