@@ -42,14 +42,13 @@ def parses(source, finished):
 
     A finished function is accepted if ast.parse takes all of it as one function definition;
     nothing is removed. A cut one loses the line that the cut went through: what follows the
-    last newline, and lines before it that end in a backslash. It is accepted if the rest
+    last newline, and lines before it that end in a backslash. It is accepted if
 
-    - parses as one function definition, or
-    - has a signature and begins a body, and Python finds nothing wrong with it but that it is
-      incomplete: a string or a bracket still open, a block without a statement, a try
-      without an except. A mistake in any line of it is not forgiven.
+    - ast.parse takes it up to the end of some line, as one function definition: at least one
+      statement of its body is complete; a docstring is one; and
+    - what follows that line is not wrong but incomplete: a string or a bracket still open, a
+      block without a statement, a try without an except. No mistake in it is forgiven.
 
-    A docstring is a statement, an open one too, and what stands in a string is not judged.
     Nesting too deep for the parser, and characters it does not read, are not accepted.
     Raises ValueError unless source begins with "def " and finished is True or False.
     """
@@ -62,7 +61,7 @@ def parses(source, finished):
             return is_one_function(source)
         lines = whole_lines(source)
         rest = "".join(lines)
-        return is_one_function(rest) or (is_incomplete(rest) and begins_body(lines))
+        return is_one_function(rest) or (is_incomplete(rest) and has_statement(lines))
 
 
 def whole_lines(source):
@@ -73,12 +72,9 @@ def whole_lines(source):
     return lines
 
 
-def begins_body(lines):
-    """Return whether lines are a signature, complete in its first lines, and code after it."""
-    for end in range(1, len(lines)):
-        if is_one_function("".join(lines[:end]) + " pass\n"):
-            return any(line.strip() and line.lstrip()[0] != "#" for line in lines[end:])
-    return False
+def has_statement(lines):
+    """Return whether the first lines, up to one of them, are a function with a statement."""
+    return any(is_one_function("".join(lines[:end])) for end in range(len(lines), 0, -1))
 
 
 def is_one_function(source):
@@ -101,11 +97,11 @@ def is_incomplete(source):
 def share_that_parses(texts):
     """Return the share, 0 to 1, of texts whose function Python accepts.
 
-    Raises ValueError for no texts, or one that does not begin with "def ".
+    A text that does not begin with "def " is not accepted. Raises ValueError for no texts.
     """
     if isinstance(texts, str):
         raise ValueError(f"texts is the str {texts!r:.40}; make it a list of strings")
-    accepted = [parses(*function_text(text)) for text in texts]
+    accepted = [t.startswith(START) and parses(*function_text(t)) for t in texts]
     if not accepted:
         raise ValueError("texts is empty; a share needs at least one text")
     return sum(accepted) / len(accepted)

@@ -593,13 +593,8 @@ NGRAMS = [
 
 SYNTAX = [
     Mutation("a cut function may be wrong anywhere", "syntax.py", "is_incomplete(rest) and ", ""),
-    Mutation("a body need not begin", "syntax.py", " and begins_body(lines)", ""),
-    Mutation(
-        "comments begin a body",
-        "syntax.py",
-        'line.strip() and line.lstrip()[0] != "#"',
-        "line.strip()",
-    ),
+    Mutation("no statement need be complete", "syntax.py", " and has_statement(lines)", ""),
+    Mutation("all lines must parse", "syntax.py", "len(lines), 0, -1", "len(lines), 2, -9999"),
     Mutation(
         "a finished function is treated as cut",
         "syntax.py",
