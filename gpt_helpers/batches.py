@@ -10,8 +10,9 @@ class Batches:
     """Training data as a list: batches[step] is (B, T), a function of the seed and the step.
 
     An epoch cuts the tokens (N,) into windows of T = n_tokens, from a random first token on,
-    and shuffles them. So each token is read once per epoch (but for those at the edges), and
-    a run that stops and goes on reads what it would have read.
+    and shuffles them. So no token is read twice in an epoch, and all are read but those at the
+    edges and in windows that fill no batch. A run that stops and goes on reads what it would
+    have read.
     """
 
     def __init__(self, tokens, batch_size, n_tokens, seed=0):

@@ -23,15 +23,15 @@ def write_sealed(path, tensors, facts):
     Raises ValueError for what the format cannot hold.
     """
     path = Path(path)
-    check_tensors(tensors)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    check_content(tensors, facts)
     try:
         metadata = {"facts": json.dumps(facts), "sha256": OPEN_SEAL}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"facts cannot be written as JSON: {error}") from error
-    data = save(plain, metadata)
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        data = save(plain, metadata)
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} cannot be written: {error}") from error
     seal = hashlib.sha256(data).hexdigest()
-    data = data.replace(OPEN_SEAL.encode(), seal.encode(), 1)
+    data = data.replace(seal_field(OPEN_SEAL), seal_field(seal), 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, data)
 
@@ -61,10 +61,16 @@ def read_sealed(path):
     length = 8 + int.from_bytes(data[:8], "little") + data_bytes(header)
     if len(data) < length:
         raise ValueError(f"{path} has {len(data)} of {length} bytes: cut short; copy it again")
-    seal = metadata["sha256"].encode()
-    if hashlib.sha256(data.replace(seal, OPEN_SEAL.encode(), 1)).hexdigest().encode() != seal:
+    seal = metadata["sha256"]
+    unsealed = data.replace(seal_field(seal), seal_field(OPEN_SEAL), 1)
+    if hashlib.sha256(unsealed).hexdigest() != seal:
         raise ValueError(f"{path} was altered: its content does not fit its seal; copy it again")
     return load(data), json.loads(metadata["facts"])
+
+
+def seal_field(seal):
+    """Return the seal as it stands in the header, and nowhere else: facts have no bare quotes."""
+    return f'"sha256":"{seal}"'.encode()
 
 
 def read_header(path, data):
@@ -93,11 +99,13 @@ def data_bytes(header):
         return 0
 
 
-def check_tensors(tensors):
-    """Raise ValueError unless tensors is a dict of strings and tensors."""
-    is_dict = isinstance(tensors, dict)
+def check_content(tensors, facts):
+    """Raise ValueError unless tensors is a dict of tensors by name, and facts is a dict."""
+    is_dict = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
     if not is_dict or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise ValueError(f"tensors={tensors!r:.60} must be a dict of tensors by name")
+    if not isinstance(facts, dict):
+        raise ValueError(f"facts={facts!r:.60} must be a dict that JSON can hold")
 
 
 def copy_tensors(targets, tensors, source):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from gpt_helpers.checkpoint import copy_tensors, read_sealed, write_sealed
+from gpt_helpers.checkpoint import check_shapes, copy_tensors, read_sealed, write_sealed
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.data import build_tokenizer, merges_of
 from gpt_helpers.model import GPTLMHeadModel
@@ -19,11 +19,15 @@ STDLIB = Path(str(resources.files("gpt_helpers"))) / "stdlib" / "model.safetenso
 def save_model(path, model, tokenizer):
     """Write a model's weights, rounded to float16, with its config and its tokenizer.
 
-    Raises ValueError for a model of no known class, or weights beyond float16.
+    Raises ValueError for a model of no known class or with other parts than its class makes,
+    and for weights beyond float16.
     """
     kind = type(model).__name__
     if kind not in MODELS:
         raise ValueError(f"model is a {kind}; it must be one of {sorted(MODELS)}")
+    with torch.device("meta"):
+        rebuilt = dict(MODELS[kind](model.config).named_parameters())
+    check_shapes(rebuilt, dict(model.named_parameters()), f"this {kind}")
     halves = {name: weight.half() for name, weight in model.named_parameters()}
     beyond = sorted(name for name, half in halves.items() if not half.isfinite().all())
     if beyond:

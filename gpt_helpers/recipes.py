@@ -29,6 +29,12 @@ LIVE = GPTConfig(1024, n_positions=256, n_embd=128, n_layer=4, n_head=4, dropout
 SHIPPED = GPTConfig(1024, n_positions=256, n_embd=192, n_layer=5, n_head=4, dropout=0.0)
 
 RECIPES = {
+    # To see the command work, in seconds.
+    "smoke": Recipe(
+        GPTConfig(300, n_positions=32, n_embd=32, n_layer=3, n_head=4),
+        TrainingSettings(total_steps=30, warmup_steps=3, evaluate_every=10, save_every=1),
+        batch_size=8,
+    ),
     # The live run of the training page, as GPT-2 and GPT-3 were trained, and its modern rival.
     "live": Recipe(LIVE, TrainingSettings(total_steps=400, evaluate_every=50), batch_size=16),
     "live-modern": Recipe(

@@ -1,4 +1,4 @@
-"""How good a language model is: nats per token, and bits per byte."""
+"""How good a language model is: nats per token, bits per byte, and functions to judge."""
 
 import math
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.config import check_positive_integer, check_real
+from gpt_helpers.data import END_OF_TEXT, encode
 from gpt_helpers.sampling import evaluating
 
 
@@ -48,10 +49,10 @@ def document_nats(model, ids, context, stride):
     check_positive_integer("context", context)
     if stride >= context:
         raise ValueError(f"stride={stride} must be below context={context}")
-    nats, scored = 0.0, 1
+    device, nats, scored = next(model.parameters()).device, 0.0, 1
     with evaluating(model), torch.no_grad():
         for start in range(0, max(len(ids) - context, 0) + stride, stride):
-            window = ids[None, start : start + context]
+            window = ids[None, start : start + context].to(device)
             fresh = start + window.shape[1] - scored
             if fresh <= 0:
                 break
@@ -60,3 +61,36 @@ def document_nats(model, ids, context, stride):
             nats += losses[-fresh:].sum().item()
             scored = start + window.shape[1]
     return nats
+
+
+def document_bits_per_byte(model, tokenizer, documents, stride):
+    """Return the bits per byte that a model pays for whole documents, their ends included.
+
+    Each document is read by itself, after an end of text, in windows of n_positions tokens
+    that begin every stride tokens, as in document_nats.
+    """
+    end = torch.tensor([tokenizer.token_to_id(END_OF_TEXT)])
+    nats = sum(
+        document_nats(
+            model,
+            torch.cat([end, encode(tokenizer, [document])]),
+            model.config.n_positions,
+            stride,
+        )
+        for document in documents
+    )
+    n_bytes = sum(len(document.text.encode()) for document in documents)
+    return bits_per_byte(nats, n_bytes)
+
+
+def sample_functions(model, tokenizer, n_samples, n_tokens, temperature, generator=None):
+    """Return n_samples texts that begin with "def", each of n_tokens sampled tokens.
+
+    The prompt ends in "def": the space after it belongs to the next token, as in every text
+    that the tokenizer has read. model is a GPT or an n-gram model, anything that generates.
+    """
+    prompt = tokenizer.encode("\n\n\ndef").ids
+    ids = torch.tensor([prompt] * n_samples)
+    written = model.generate(ids, n_tokens, temperature=temperature, generator=generator)
+    texts = tokenizer.decode_batch(written.tolist(), skip_special_tokens=False)
+    return [text.lstrip("\n") for text in texts]

@@ -61,7 +61,8 @@ class TrainingState:
         states = {name: tensors.pop(name) for name in list(tensors) if "/" in name}
         named = {name: self.weights.get(name.partition("/")[2]) for name in states}
         check_shapes(self.weights, tensors, path)
-        check_shapes(named, {n: t for n, t in states.items() if t.ndim}, path, partly=True)
+        shaped = {n: t if t.ndim else named[n] for n, t in states.items()}  # numbers fit any
+        check_shapes(named, shaped, path, partly=True)
         sharded = {n: self.placed(tensor, self.weights[n]) for n, tensor in tensors.items()}
         copy_tensors(self.weights, sharded, path)
         for name, tensor in states.items():

@@ -34,7 +34,7 @@ def learning_rate(
     It rises linearly, from max_lr / warmup_steps at step 0 to max_lr at step warmup_steps - 1.
     "cosine" then falls along half a wave to min_lr at step total_steps - 1. "wsd" (warm-up,
     stable, decay) stays at max_lr and falls linearly in the last cooldown_share of all steps,
-    to min_lr at the same step. Later steps have min_lr.
+    to min_lr at the same step. Later steps have the learning rate of the last one.
 
     Raises ValueError for values out of range.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
@@ -88,7 +88,9 @@ def make_optimizers(model, settings):
         group | {"params": [weight for weight in group["params"] if weight not in hidden]}
         for group in groups
     ]
-    adamw = torch.optim.AdamW(rest, lr=settings.max_lr, betas=settings.betas, fused=True)
+    adamw = torch.optim.AdamW(
+        rest, lr=settings.max_lr, betas=settings.betas, eps=settings.epsilon, fused=True
+    )
     optimizers = [adamw]
     if hidden:
         matrices = [weight for weight in model.parameters() if weight in hidden]
@@ -112,8 +114,9 @@ def train(model, batches, settings, *, held_out=None, folder=None, strategy="ddp
     the step), lr, gradient_norm (before clipping), seconds since the start, and held_out_loss
     where it was measured.
 
-    Raises ValueError for what does not fit, and ArithmeticError if the loss is no longer a
-    finite number; the checkpoint of before then remains.
+    Raises ValueError for what does not fit, and ArithmeticError if the loss or the gradient
+    is no longer finite; the checkpoint of before then remains. (Gradients that overflow in
+    float16 are no error: the step changes nothing, and the next one scales them less.)
     """
     check_model(model)
     if not isinstance(settings, TrainingSettings):
@@ -160,7 +163,9 @@ class Trainer:
         lr = learning_rate(number, **self.settings.schedule_arguments)
         loss = self.accumulate(number, batch)
         norm = self.clip()
-        for optimizer in self.optimizers:
+        if not self.scaler.is_enabled():
+            check_finite("gradient norm", norm, number)
+        for optimizer in self.optimizers if math.isfinite(norm) else []:
             for group in optimizer.param_groups:
                 group["lr"] = lr * group["lr_ratio"]
             self.scaler.step(optimizer)
@@ -187,10 +192,7 @@ class Trainer:
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())
-        if not math.isfinite(loss):
-            raise ArithmeticError(
-                f"the loss is {loss} at step {number + 1}; lower max_lr, or clip by max_grad_norm"
-            )
+        check_finite("loss", loss, number)
         return loss
 
     def clip(self):
@@ -202,6 +204,14 @@ class Trainer:
             self.raw.parameters(), math.inf if longest is None else longest
         )
         return distributed.whole(norm).item()
+
+
+def check_finite(name, value, number):
+    """Raise ArithmeticError if a value of step number is infinite or not a number."""
+    if not math.isfinite(value):
+        raise ArithmeticError(
+            f"the {name} is {value} at step {number + 1}; lower max_lr, or clip by max_grad_norm"
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,84 @@
+"""What the tests of training share: tiny models, their data and settings, and a run that stops."""
+
+import dataclasses
+import functools
+
+import pytest
+import torch
+from reference import random_ids
+
+from gpt_helpers.batches import Batches
+from gpt_helpers.config import GPTConfig, TrainingSettings
+from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.training import train
+from gpt_helpers.variants.gpt1 import GPT1Model
+from gpt_helpers.variants.modern import ModernLMHeadModel
+
+TINY = GPTConfig(vocab_size=31, n_positions=12, n_embd=16, n_layer=2, n_head=2, dropout=0.0)
+TOKENS = random_ids(1, 600, TINY.vocab_size)[0]
+KINDS = {
+    "gpt": GPTLMHeadModel,
+    "gpt1": functools.partial(GPTLMHeadModel, transformer=GPT1Model),
+    "modern": ModernLMHeadModel,
+}
+
+
+class StoppedError(Exception):
+    """What stops a run in the tests."""
+
+
+def tiny_model(kind="gpt", seed=0, **changes):
+    """Return a new model in train mode; changes are fields of its config."""
+    torch.manual_seed(seed)
+    return KINDS[kind](dataclasses.replace(TINY, **changes))
+
+
+def tiny_batches(batch_size=4, tokens=TOKENS):
+    """Return batches (batch_size, 8)."""
+    return Batches(tokens, batch_size, 8)
+
+
+def tiny_settings(**changes):
+    """Return the settings of six steps, of which each is saved."""
+    defaults = {"total_steps": 6, "warmup_steps": 2, "evaluate_every": 2, "save_every": 1}
+    return TrainingSettings(**defaults | changes)
+
+
+def stop_after(step):
+    """Return an after_step that ends the run after a step, counted from 1."""
+
+    def after_step(row, model):
+        if row["step"] == step:
+            raise StoppedError
+
+    return after_step
+
+
+def run_until(step, *arguments, **options):
+    """Train, and stop after a step."""
+    with pytest.raises(StoppedError):
+        train(*arguments, after_step=stop_after(step), **options)
+
+
+def weights_of(model):
+    """Return a copy of the weights by name."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def are_equal(first, second):
+    """Return whether two dicts hold the same tensors, bit for bit."""
+    return first.keys() == second.keys() and all(
+        first[name].dtype == second[name].dtype and torch.equal(first[name], second[name])
+        for name in first
+    )
+
+
+def furthest(first, second):
+    """Return the largest difference between the tensors of two dicts."""
+    assert first.keys() == second.keys()
+    return max((first[name] - second[name]).abs().max().item() for name in first)
+
+
+def without_seconds(log):
+    """Return a log without the times, which no two runs share."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in log]
