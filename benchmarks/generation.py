@@ -7,16 +7,12 @@ meets all of them alike; the medians are compared. All methods must produce equa
 """
 
 import argparse
-import os
-import platform
-import statistics
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import torch
-import transformers
+from timing import alternate, machine, publish, spread, write_table
 
 from gpt_helpers.config import PRESETS
 from gpt_helpers.model import GPTLMHeadModel
@@ -42,18 +38,11 @@ def methods(model, prompt, n_new):
     }
 
 
-def measure(contestants, n_rounds):
-    """Return {name: seconds of each round}, the order reversed in every second round."""
+def check_equal_tokens(contestants):
+    """Raise ValueError unless all methods generate the same; it also warms them up."""
     tokens = [generate() for generate in contestants.values()]
     if not all(torch.equal(tokens[0], other) for other in tokens):
         raise ValueError("the methods generate different tokens, so their times say nothing")
-    seconds = {name: [] for name in contestants}
-    for index in range(n_rounds):
-        for name in list(contestants)[:: 1 if index % 2 else -1]:
-            start = time.perf_counter()
-            contestants[name]()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
 
 
 def compare(n_prompt, n_new, n_rounds, n_threads):
@@ -62,41 +51,22 @@ def compare(n_prompt, n_new, n_rounds, n_threads):
     torch.manual_seed(0)
     model = GPTLMHeadModel(PRESETS["demo"]).eval()
     prompt = torch.randint(model.config.vocab_size, (1, n_prompt))
-    seconds = measure(methods(model, prompt, n_new), n_rounds)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    slowest = {name: max(values) for name, values in seconds.items()}
-    peer = medians["Hugging Face, cached"]
+    contestants = methods(model, prompt, n_new)
+    check_equal_tokens(contestants)
+    times = {name: spread(row) for name, row in alternate(contestants, n_rounds).items()}
+    peer = times["Hugging Face, cached"]["seconds_median"]
     return [
         {
             "method": name,
             "threads": n_threads,
             "prompt_tokens": n_prompt,
             "new_tokens": n_new,
-            "rounds": n_rounds,
-            "seconds_median": round(median, 5),
-            "seconds_fastest": round(min(seconds[name]), 5),
-            "seconds_slowest": round(slowest[name], 5),
-            "tokens_per_second": round(n_new / median),
-            "times_hugging_face": round(peer / median, 2),
+            **columns,
+            "tokens_per_second": round(n_new / columns["seconds_median"]),
+            "times_hugging_face": round(peer / columns["seconds_median"], 2),
         }
-        for name, median in medians.items()
+        for name, columns in times.items()
     ]
-
-
-def machine():
-    """Return what the numbers depend on besides the code."""
-    return {
-        "model": "demo",
-        "batch": 1,
-        "dtype": "float32",
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-    }
 
 
 def main():
@@ -114,11 +84,10 @@ def main():
         for row in compare(options.prompt_tokens, options.new_tokens, options.rounds, n_threads)
     ]
     table = pd.DataFrame(rows)
-    sys.stdout.write(table.to_string(index=False) + "\n")
+    publish(table)
     if options.csv:
-        partial = options.csv.with_suffix(".partial")
-        table.assign(**machine()).to_csv(partial, index=False)
-        partial.replace(options.csv)
+        facts = {"model": "demo", "batch": 1, "dtype": "float32"}
+        write_table(options.csv, table.assign(**facts, **machine()))
 
 
 if __name__ == "__main__":

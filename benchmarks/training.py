@@ -1,0 +1,82 @@
+"""How fast a training step is, beside Hugging Face and the machine's peak; which recipe is faster.
+
+    python benchmarks/training.py step [--csv benchmarks/training_step.csv]
+    python benchmarks/training.py gpu --peak-tflops 989 [--batch-size 16]
+    python benchmarks/training.py recipes [--csv benchmarks/training_recipes.csv]
+
+step trains our model and GPT2LMHeadModel, used in several ways, from equal weights by the same
+optimiser on the same random tokens: one step of each in turn, then products of square matrices.
+The losses must agree before anything is timed. times_hugging_face compares with the fastest
+way. share_of_peak divides the FLOPs of a step, three times those of its forward pass, by those
+that the fastest product would do in its time; of the scores it counts the half that the mask
+leaves visible, as a kernel may skip the rest (share_of_peak_whole_square counts all).
+
+gpu does the same for GPT-2 (124M) on a GPU, in bfloat16, with the peak that its maker states,
+and writes benchmarks/results/<device>.csv. It needs tests/requirements.txt.
+
+recipes measures after how many tokens and seconds of training the modern recipe first has the
+held-out loss at which GPT-2's ends. Both train in turn, so that they end together; evaluation
+is not timed. Each seed appends a row to the file, and the command goes on where it stopped.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from race import run_recipes
+from steps import PEERS, SHAPES, TOLERANCES, run_steps
+
+from gpt_helpers.recipes import RECIPES
+
+
+def add_steps(commands, name, purpose, **defaults):
+    """Add a command that compares training steps, with defaults of its own."""
+    line = commands.add_parser(name, help=purpose)
+    line.add_argument("--csv", type=Path, help="where to write the table")
+    line.add_argument("--shapes", nargs="+", choices=SHAPES)
+    line.add_argument("--batch-size", type=int, default=16)
+    line.add_argument("--rounds", type=int)
+    line.add_argument("--threads", type=int, nargs="+", help="of the CPU")
+    line.add_argument("--device")
+    line.add_argument("--precision", choices=TOLERANCES)
+    line.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    line.add_argument("--peak-tflops", type=float, help="of the device, if not to be measured")
+    line.set_defaults(run=run_steps, **defaults)
+
+
+def add_recipes(commands):
+    """Add the command that races two recipes."""
+    line = commands.add_parser("recipes", help="tokens and seconds to an equal loss")
+    line.add_argument("--csv", type=Path, help="the table to append to")
+    line.add_argument("--recipe", choices=RECIPES, default="live-modern")
+    line.add_argument("--peer", choices=RECIPES, default="live")
+    line.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    line.add_argument("--every", type=int, default=10, help="steps between evaluations")
+    line.add_argument("--windows", type=int, default=128, help="held-out windows to score")
+    line.add_argument("--threads", type=int, default=torch.get_num_threads())
+    line.add_argument("--corpus", type=Path, help="a folder of .py files; the standard library")
+    line.add_argument("--steps", type=int, nargs=2, help="of the recipe and of its peer")
+    line.add_argument("--shape", choices=SHAPES, help="of both models, if not the recipes' own")
+    line.set_defaults(run=run_recipes)
+
+
+def main():
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    add_steps(
+        commands, "step", "a training step on the CPU",
+        shapes=["live", "3M"], rounds=25, threads=[1, 2], device="cpu", precision="float32",
+    )  # fmt: skip
+    add_steps(
+        commands, "gpu", "GPT-2 (124M) on a GPU",
+        shapes=["gpt2"], rounds=20, device="cuda", precision="bfloat16",
+        peers=["as loaded", "sdpa", "sdpa, fused GELU"],
+    )  # fmt: skip
+    add_recipes(commands)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()
