@@ -172,7 +172,7 @@ def compare_steps(shape, n_threads, options):
 
 def run_steps(options):
     """Compare training steps for all shapes and numbers of threads."""
-    cases = itertools.product(options.shapes, options.threads or [torch.get_num_threads()])
+    cases = itertools.product(options.shapes, options.threads)
     rows = [row for case in cases for row in compare_steps(*case, options)]
     on_gpu = options.device.startswith("cuda")
     device = torch.cuda.get_device_name(options.device) if on_gpu else "cpu"

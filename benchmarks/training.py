@@ -22,9 +22,9 @@ is not timed. Each seed appends a row to the file, and the command goes on where
 import argparse
 from pathlib import Path
 
-import torch
 from race import run_recipes
 from steps import PEERS, SHAPES, TOLERANCES, run_steps
+from timing import machine
 
 from gpt_helpers.recipes import RECIPES
 
@@ -53,7 +53,7 @@ def add_recipes(commands):
     line.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     line.add_argument("--every", type=int, default=10, help="steps between evaluations")
     line.add_argument("--windows", type=int, default=128, help="held-out windows to score")
-    line.add_argument("--threads", type=int, default=torch.get_num_threads())
+    line.add_argument("--threads", type=int, default=machine()["cpus"])
     line.add_argument("--corpus", type=Path, help="a folder of .py files; the standard library")
     line.add_argument("--steps", type=int, nargs=2, help="of the recipe and of its peer")
     line.add_argument("--shape", choices=SHAPES, help="of both models, if not the recipes' own")
@@ -70,8 +70,8 @@ def main():
     )  # fmt: skip
     add_steps(
         commands, "gpu", "GPT-2 (124M) on a GPU",
-        shapes=["gpt2"], rounds=20, device="cuda", precision="bfloat16",
-        peers=["as loaded", "sdpa", "sdpa, fused GELU"],
+        shapes=["gpt2"], rounds=20, threads=[machine()["cpus"]], device="cuda",
+        precision="bfloat16", peers=["as loaded", "sdpa", "sdpa, fused GELU"],
     )  # fmt: skip
     add_recipes(commands)
     options = parser.parse_args()
