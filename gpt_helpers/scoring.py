@@ -20,8 +20,9 @@ def evaluate(model, windows, batch_size=16):
     if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
         found = getattr(windows, "shape", type(windows).__name__)
         raise ValueError(f"windows is {found}; it must be a tensor (N, T) with T >= 2")
-    device, total = next(model.parameters()).device, 0.0
+    total = 0.0
     with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
         for rows in windows.split(batch_size):
             ids = rows.to(device)
             total += model(ids, labels=ids)["loss"].item() * len(ids)
@@ -49,8 +50,9 @@ def document_nats(model, ids, context, stride):
     check_positive_integer("context", context)
     if stride >= context:
         raise ValueError(f"stride={stride} must be below context={context}")
-    device, nats, scored = next(model.parameters()).device, 0.0, 1
+    nats, scored = 0.0, 1
     with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
         for start in range(0, max(len(ids) - context, 0) + stride, stride):
             window = ids[None, start : start + context].to(device)
             fresh = start + window.shape[1] - scored

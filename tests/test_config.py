@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import refused
 
-from gpt_helpers.config import ACTIVATION_NAMES, PRESETS, GPTConfig
+from gpt_helpers.config import ACTIVATION_NAMES, PRESETS, GPTConfig, TrainingSettings
 
 SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 
@@ -108,3 +108,46 @@ def test_the_ends_of_each_range_are_allowed():
         "relu",
         "swish",
     }
+
+
+def test_the_defaults_of_training_are_those_of_gpt3():
+    settings = TrainingSettings()
+    assert (settings.betas, settings.epsilon) == ((0.9, 0.95), 1e-8)
+    assert (settings.weight_decay, settings.max_grad_norm) == (0.1, 1.0)
+
+
+def test_the_schedule_ends_with_the_run_unless_it_is_given():
+    assert TrainingSettings(total_steps=70).schedule_arguments["total_steps"] == 70
+    longer = TrainingSettings(total_steps=70, schedule_steps=90, warmup_steps=80)
+    assert longer.schedule_arguments["total_steps"] == 90
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"total_steps": 0}, "total_steps=0 must be a positive integer"),
+        ({"total_steps": 10}, "warmup_steps=50 must be an integer from 0 to total_steps=10"),
+        ({"schedule_steps": 10}, "warmup_steps=50 .* total_steps=10"),
+        ({"accumulation": 1.0}, "accumulation=1.0 must be a positive integer"),
+        ({"evaluate_every": 0}, "evaluate_every=0"),
+        ({"save_every": True}, "save_every=True"),
+        ({"max_lr": 0}, "max_lr=0 must be a finite number > 0"),
+        ({"min_lr": 1.0}, "min_lr=1.0 is above max_lr=0.003"),
+        ({"schedule": "step"}, "schedule='step' is unknown; use one of"),
+        ({"optimizer": "sgd"}, "optimizer='sgd' is unknown; use one of"),
+        ({"precision": "fp8"}, "precision='fp8' is unknown; use one of"),
+        ({"muon_lr": -1}, "muon_lr=-1"),
+        ({"betas": [0.9, 0.95]}, "betas=.* must be a pair"),
+        ({"betas": (0.9,)}, "betas=.* must be a pair"),
+        ({"betas": (0.9, 1.0)}, "betas=1.0 must be a finite number >= 0 and < 1"),
+        ({"epsilon": 0}, "epsilon=0 must be a finite number > 0"),
+        ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+        ({"max_grad_norm": 0}, "max_grad_norm=0 must be a finite number > 0"),
+        ({"max_grad_norm": math.inf}, "max_grad_norm=inf"),
+        ({"seed": -1}, "seed=-1 must be an integer of at least 0"),
+        ({"seed": None}, "seed=None"),
+        ({"cooldown_share": 2}, "cooldown_share=2 must be at most 1"),
+    ],
+)
+def test_training_that_cannot_be_is_refused(changes, message):
+    refused(message, TrainingSettings, **changes)

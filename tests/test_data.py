@@ -14,9 +14,11 @@ from gpt_helpers.data import (
     END_OF_TEXT,
     HUMAN_RIGHTS,
     Document,
+    build_tokenizer,
     encode,
     is_held_out,
     load_corpus,
+    merges_of,
     read_source,
     sample_batch,
     train_tokenizer,
@@ -106,6 +108,35 @@ def test_the_vocabulary_is_the_end_of_text_the_bytes_and_merges(tokenizer):
 
 def test_training_twice_gives_the_same_tokenizer(tokenizer):
     assert train_tokenizer(iter(TEXTS), 300).to_str() == tokenizer.to_str()
+
+
+def test_a_tokenizer_is_its_merges(tokenizer):
+    merges = merges_of(tokenizer)
+    assert len(merges) == tokenizer.get_vocab_size() - 257
+    built = build_tokenizer(merges)
+    assert built.get_vocab() == tokenizer.get_vocab()
+    assert merges_of(built) == merges
+    assert build_tokenizer([]).get_vocab() == train_tokenizer(["a"], 257).get_vocab()
+
+
+@given(st.text())
+def test_a_tokenizer_built_from_merges_encodes_and_decodes_as_the_trained_one(text):
+    trained = small_tokenizer()
+    built = build_tokenizer(merges_of(trained))
+    for content in (text, TEXTS[0] + text, END_OF_TEXT + text):
+        ids = trained.encode(content).ids
+        assert built.encode(content).ids == ids
+        assert built.decode(ids) == trained.decode(ids)
+        assert built.decode(ids, skip_special_tokens=False) == content
+
+
+def test_merges_that_join_what_is_not_there_are_refused(tokenizer):
+    merges = merges_of(tokenizer)
+    refused("merge .* joins no two earlier tokens; the list is incomplete", build_tokenizer,
+            merges[::-1])  # fmt: skip
+    for wrong in (["a"], ["a", "b", "c"], ["a", "ab"], ["a", 3], ""):
+        refused(r"merge .* joins no two", build_tokenizer, [wrong])
+    refused("tokenizer is a NoneType", merges_of, None)
 
 
 def test_without_merges_a_token_is_a_byte():

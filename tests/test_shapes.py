@@ -402,9 +402,17 @@ def use_filters(log):
 
 
 def use_batches(log):
-    """Draw a batch of T tokens."""
+    """Draw batches of T tokens."""
     log.sizes = SIZES
     part("data").sample_batch(torch.arange(50), SIZES["B"], SIZES["T"])
+    part("batches").Batches(torch.arange(50), SIZES["B"], SIZES["T"])[3]
+
+
+def use_scoring(log):
+    """Score a document in windows of T tokens, one at a time."""
+    log.sizes = SIZES | {"B": 1, "S": SIZES["T"]}
+    for model in models():
+        part("scoring").document_nats(model, token_ids(SIZES["T"] + 4)[0], SIZES["T"], 2)
 
 
 def use_ngrams(log):
@@ -423,6 +431,7 @@ SCENARIOS = (
     use_generation,
     use_filters,
     use_batches,
+    use_scoring,
     use_ngrams,
 )
 
