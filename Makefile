@@ -2,12 +2,14 @@
 # make test     the whole proof: style, strict build, tests, notebooks, pages
 # make serve    serve the built book on this machine
 # make refresh  run the Japanese notebooks again and sync the English edition
+# make model    train the model that ships with the book, about 50 minutes on 2 cores
+# make ablations  run the trainings that ablations.csv lacks
 
 PYTHON ?= python3
 PORT ?= 8000
 PINS = requirements.txt constraints.txt pyproject.toml
 
-.PHONY: book test serve refresh
+.PHONY: book test serve refresh model ablations
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -23,6 +25,13 @@ serve: book
 
 refresh: .venv/book
 	.venv/bin/python tools/refresh.py
+
+model: .venv/book
+	.venv/bin/python -m gpt_helpers.training --preset stdlib --folder _build/stdlib --threads 2
+	.venv/bin/python tools/ship.py _build/stdlib
+
+ablations: .venv/book
+	.venv/bin/python -m gpt_helpers.ablations
 
 # A stamp says which pins are installed: nothing is installed again until they change.
 .venv/book: $(PINS)

@@ -52,6 +52,8 @@ def fixed_windows(tokens, n_tokens, n_windows=None):
     check_row(tokens)
     check_counts({"n_tokens": (n_tokens, 1)})
     available = len(tokens) // n_tokens
+    if available == 0:
+        raise ValueError(f"{len(tokens)} tokens hold no window of {n_tokens}; give more of them")
     wanted = available if n_windows is None else n_windows
     check_counts({"n_windows": (wanted, 1)})
     if wanted > available:

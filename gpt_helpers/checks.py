@@ -1,6 +1,7 @@
 """What the exercises call: each check tries a reader's function and answers in one line."""
 
 import functools
+import math
 
 import torch
 
@@ -69,6 +70,41 @@ def min_p_filter(function):
         wrong = int((filtered.isfinite() != kept).sum())
         expect(wrong == 0, f"with min_p={min_p}, {wrong} of 36 tokens are wrongly kept or dropped")
         expect(torch.equal(filtered[kept], logits[kept]), "a kept logit has changed")
+
+
+@answer
+def inverse_root_schedule(function):
+    """Try function(step, max_lr, warmup_steps): up in a line, down with the root of the step."""
+    for max_lr, warmup_steps in ((1.0, 4), (3e-3, 100)):
+        for step in (0, 1, warmup_steps - 1, warmup_steps, 10 * warmup_steps):
+            done = step + 1
+            expected = max_lr * min(done / warmup_steps, (warmup_steps / done) ** 0.5)
+            found = function(step, max_lr, warmup_steps)
+            given = f"step={step}, max_lr={max_lr}, warmup_steps={warmup_steps}"
+            expect(math.isclose(found, expected), f"{found} where {expected} is right, for {given}")
+
+
+@answer
+def clipped(function):
+    """Try function(gradients, longest): all of them shorter by one factor, if they are too long."""
+    gradients = [torch.tensor([3.0, 0.0]), torch.tensor([[0.0], [4.0]])]
+    for longest in (1.0, 2.5, 5.0, 100.0):
+        found = function([gradient.clone() for gradient in gradients], longest)
+        expect(isinstance(found, list | tuple), f"returned {type(found).__name__}, not a list")
+        expect(len(found) == 2, f"returned {len(found)} tensors for 2")
+        scale = min(1.0, longest / 5.0)
+        right = [torch.allclose(f, scale * g) for f, g in zip(found, gradients, strict=True)]
+        expect(all(right), f"with length 5 and longest={longest}: {[f.tolist() for f in found]}")
+
+
+@answer
+def bits_from_nats(function):
+    """Try function(nats_per_token, n_tokens, n_bytes): bits per byte."""
+    for nats, n_tokens, n_bytes in ((math.log(2), 8, 8), (2.0, 100, 260), (3.5, 7, 7)):
+        expected = nats * n_tokens / math.log(2) / n_bytes
+        found = function(nats, n_tokens, n_bytes)
+        given = f"{nats:.3f} nats, {n_tokens} tokens, {n_bytes} bytes"
+        expect(math.isclose(found, expected), f"{found} where {expected:.3f} is right, for {given}")
 
 
 def expect(condition, reason):

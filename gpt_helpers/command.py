@@ -60,7 +60,7 @@ def chosen_recipe(options):
     return dataclasses.replace(recipe, settings=settings, batch_size=batch_size)
 
 
-def run(recipe, options):
+def train_by(recipe, options):
     """Train by the recipe, and write the log and the model to the folder of the options."""
     config, settings = recipe.config, recipe.settings
     device = torch.device(options.device)
@@ -97,7 +97,7 @@ def main(arguments=None):
         torch.set_num_threads(options.threads)
     try:
         with distributed.process_group(torch.device(options.device)):
-            run(chosen_recipe(options), options)
+            train_by(chosen_recipe(options), options)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
         return 130

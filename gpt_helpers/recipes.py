@@ -35,6 +35,13 @@ RECIPES = {
         TrainingSettings(total_steps=30, warmup_steps=3, evaluate_every=10, save_every=1),
         batch_size=8,
     ),
+    # To compare processes: Adam divides by at least epsilon, so a large one does not magnify
+    # the rounding errors of gradients that are almost 0.
+    "pair": Recipe(
+        GPTConfig(300, n_positions=32, n_embd=32, n_layer=2, n_head=4, dropout=0.0),
+        TrainingSettings(total_steps=10, warmup_steps=3, epsilon=1e-4),
+        batch_size=8,
+    ),
     # The live run of the training page, as GPT-2 and GPT-3 were trained, and its modern rival.
     "live": Recipe(LIVE, TrainingSettings(total_steps=400, evaluate_every=50), batch_size=16),
     "live-modern": Recipe(

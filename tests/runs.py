@@ -2,6 +2,10 @@
 
 import dataclasses
 import functools
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -9,6 +13,7 @@ from reference import random_ids
 
 from gpt_helpers.batches import Batches
 from gpt_helpers.config import GPTConfig, TrainingSettings
+from gpt_helpers.data import is_held_out
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.training import train
 from gpt_helpers.variants.gpt1 import GPT1Model
@@ -82,3 +87,44 @@ def furthest(first, second):
 def without_seconds(log):
     """Return a log without the times, which no two runs share."""
     return [{key: value for key, value in row.items() if key != "seconds"} for row in log]
+
+
+def write_corpus(folder):
+    """Write a corpus of a dozen small Python files, one of them held out, and return folder."""
+    names = [f"m{number}.py" for number in range(200)]
+    chosen = [name for name in names if not is_held_out(name)][:11]
+    chosen.append(next(filter(is_held_out, names)))
+    folder.mkdir()
+    for number, name in enumerate(chosen):
+        lines = [f"def add_{i}(x):\n    return x + {i * number}\n\n\n" for i in range(20)]
+        (folder / name).write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def smoke_arguments(folder, corpus, *more):
+    """Return the arguments of a command line that trains a very small model."""
+    places = ["--folder", str(folder), "--corpus", str(corpus)]
+    return ["--preset", "smoke", *places, "--device", "cpu", "--threads", "1", *map(str, more)]
+
+
+def start_training(arguments, errors):
+    """Start the command line in a process of its own; what it reports goes to the file errors."""
+    command = [sys.executable, "-m", "gpt_helpers.training", *arguments]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
+    )
+
+
+def has_within(seconds, condition, process):
+    """Return whether a condition came true while the process lived; raise after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None:
+            return condition()
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds} s")
+        time.sleep(0.0005)
+    return True

@@ -1,11 +1,20 @@
 """The exercises accept right answers and say what is wrong with others."""
 
+import math
 import re
 
 import pytest
 import torch
 
-from gpt_helpers.checks import PASSED, min_p_filter, untied_parameters, window_mask
+from gpt_helpers.checks import (
+    PASSED,
+    bits_from_nats,
+    clipped,
+    inverse_root_schedule,
+    min_p_filter,
+    untied_parameters,
+    window_mask,
+)
 from gpt_helpers.scaling import count_parameters
 
 
@@ -81,3 +90,58 @@ def assert_told(answer, reason):
     """Check that the answer is no pass and gives the reason."""
     assert answer.startswith("not yet: ")
     assert re.search(reason, answer)
+
+
+def right_schedule(step, max_lr, warmup_steps):
+    """Return the learning rate of the first Transformer, scaled to its highest."""
+    return max_lr * min((step + 1) / warmup_steps, (warmup_steps / (step + 1)) ** 0.5)
+
+
+def right_clipping(gradients, longest):
+    """Return the gradients, shortened together."""
+    length = float(sum((gradient**2).sum() for gradient in gradients) ** 0.5)
+    return [gradient * min(1.0, longest / length) for gradient in gradients]
+
+
+def test_right_answers_about_training_pass():
+    assert inverse_root_schedule(right_schedule) == PASSED
+    assert clipped(right_clipping) == PASSED
+    assert bits_from_nats(lambda nats, t, b: nats * t / b / math.log(2)) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda step, top, warmup: right_schedule(max(step, 1), top, warmup), "for step=0"),
+        (lambda step, top, warmup: right_schedule(step - 1, top, warmup), "0.0 where 0.25"),
+        (lambda step, top, warmup: top, "1.0 where 0.25 is right"),
+        (lambda step, top, warmup: None, "TypeError"),
+    ],
+)
+def test_a_wrong_schedule_is_told_what_is_wrong(function, reason):
+    assert_told(inverse_root_schedule(function), reason)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda gradients, longest: gradients, "with length 5 and longest=1.0"),
+        (lambda gradients, longest: right_clipping(gradients, 1.0), "longest=2.5"),
+        (lambda g, longest: [right_clipping([x], longest)[0] for x in g], "longest=1.0"),
+        (lambda gradients, longest: gradients[0], "returned Tensor, not a list"),
+        (lambda gradients, longest: [], "returned 0 tensors for 2"),
+    ],
+)
+def test_a_wrong_clipping_is_told_what_is_wrong(function, reason):
+    assert_told(clipped(function), reason)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda nats, n_tokens, n_bytes: nats / math.log(2), "where 1.110 is right"),
+        (lambda nats, n_tokens, n_bytes: nats * n_tokens / n_bytes, "where 1.000 is right"),
+    ],
+)
+def test_wrong_bits_are_told_what_is_wrong(function, reason):
+    assert_told(bits_from_nats(function), reason)

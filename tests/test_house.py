@@ -55,8 +55,10 @@ CORE = {
     "distributed": set(),
     "pretrained": {"checkpoint", "config", "data", "model", "variants"},
     "recipes": {"config", "model", "variants"},
-    "scoring": {"config", "sampling"},
+    "rows": {"checkpoint"},
+    "scoring": {"config", "data", "sampling"},
     "state": {"checkpoint", "distributed"},
+    "variations": {"batches", "config", "data", "model", "training", "variants"},
     # The last lines of training start the command line, where it is run as a program.
     "training": {"command", "config", "distributed", "sampling", "scoring", "state"},
 }
@@ -195,10 +197,13 @@ def top_level_names(source):
 
 
 def defined_twice(sources):
-    """Return the public names that more than one of the modules {name: source} defines."""
+    """Return the public names that more than one of the modules {name: source} defines.
+
+    A main is no concept: each module that is also a program has one.
+    """
     places = {}
     for module, source in sources.items():
-        for name in set(top_level_names(source)):
+        for name in set(top_level_names(source)) - {"main"}:
             places.setdefault(name, []).append(module)
     return [f"{name}: {', '.join(where)}" for name, where in places.items() if len(where) > 1]
 

@@ -1,0 +1,33 @@
+"""Rows of measurements come back from their file."""
+
+import math
+
+from reference import refused
+
+from gpt_helpers.rows import read_rows, write_rows
+
+
+def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(
+        path, [{"name": "a, b", "x": 1, "y": 0.1}, {"name": "c", "x": 2}], ["name", "x", "y"]
+    )
+    first, second = read_rows(path, ["x", "y"])
+    assert first == {"name": "a, b", "x": 1.0, "y": 0.1}
+    assert second["x"] == 2.0
+    assert math.isnan(second["y"])
+    assert path.read_text() == 'name,x,y\n"a, b",1,0.1\nc,2,\n'
+
+
+def test_floats_keep_7_digits(tmp_path):
+    write_rows(tmp_path / "rows.csv", [{"x": 1 / 3}, {"x": 1e-9}], ["x"])
+    assert (tmp_path / "rows.csv").read_text() == "x\n0.3333333\n1e-09\n"
+
+
+def test_a_file_that_is_not_there_has_no_rows(tmp_path):
+    assert read_rows(tmp_path / "none.csv", ["x"]) == []
+
+
+def test_a_file_without_a_column_is_refused(tmp_path):
+    write_rows(tmp_path / "rows.csv", [{"x": 1}], ["x"])
+    refused(r"lacks the columns \['y'\]", read_rows, tmp_path / "rows.csv", ["x", "y"])
