@@ -47,8 +47,9 @@ def replace_file(path, data):
 
 
 def read_sealed(path):
-    """Return (tensors, facts) of a file that write_sealed wrote.
+    """Return (tensors, facts) of a file that write_sealed wrote, the tensors ordered by name.
 
+    (The format gives them in any order; processes that share them out need the same one.)
     Raises ValueError if there is no such file, if it is another kind of file, or if it was
     cut short or altered, even by one bit.
     """
@@ -65,7 +66,7 @@ def read_sealed(path):
     unsealed = data.replace(seal_field(seal), seal_field(OPEN_SEAL), 1)
     if hashlib.sha256(unsealed).hexdigest() != seal:
         raise ValueError(f"{path} was altered: its content does not fit its seal; copy it again")
-    return load(data), json.loads(metadata["facts"])
+    return dict(sorted(load(data).items())), json.loads(metadata["facts"])
 
 
 def seal_field(seal):

@@ -69,15 +69,13 @@ def train_by(recipe, options):
     batches = Batches(
         encode(tokenizer, corpus.training), recipe.batch_size, config.n_positions, settings.seed
     )
-    held_out = encode(tokenizer, corpus.held_out)
-    n_windows = min(WINDOWS, len(held_out) // config.n_positions)
     torch.manual_seed(settings.seed)
     model = recipe.model(config).to(device)
     log = train(
         model,
         batches,
         settings,
-        held_out=fixed_windows(held_out, config.n_positions, n_windows),
+        held_out=held_out_windows(corpus, tokenizer, config.n_positions),
         folder=options.folder,
         strategy=options.strategy,
         progress=True,
@@ -88,6 +86,15 @@ def train_by(recipe, options):
         copy_tensors(dict(trained.named_parameters()), weights, "the run")
         write_rows(options.folder / "log.csv", log, LOG_COLUMNS)
         save_model(options.folder / "model.safetensors", trained, tokenizer)
+
+
+def held_out_windows(corpus, tokenizer, n_tokens):
+    """Return windows (N, T) of T = n_tokens of the held-out files, at most WINDOWS of them."""
+    if not corpus.held_out:
+        found = f"{len(corpus.training)} are too few"
+        raise ValueError(f"no file of the corpus is held out: {found}; add some to score on")
+    tokens = encode(tokenizer, corpus.held_out)
+    return fixed_windows(tokens, n_tokens, min(WINDOWS, max(len(tokens) // n_tokens, 1)))
 
 
 def main(arguments=None):

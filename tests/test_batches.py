@@ -110,6 +110,9 @@ def test_a_step_that_cannot_be_is_refused(step):
 def test_fixed_windows_stand_side_by_side_and_are_spread_evenly(size):
     n_tokens, wanted, width = size
     tokens, available = torch.arange(n_tokens), n_tokens // width
+    if available == 0:
+        refused(f"{n_tokens} tokens hold no window", fixed_windows, tokens, width)
+        return
     if wanted > available:
         refused(
             f"n_windows={wanted}, but {n_tokens} tokens hold", fixed_windows, tokens, width, wanted
@@ -129,6 +132,6 @@ def test_fixed_windows_stand_side_by_side_and_are_spread_evenly(size):
 def test_fixed_windows_that_cannot_be_are_refused():
     refused("n_windows=6, but 50 tokens hold 5", fixed_windows, ROW, 9, 6)
     refused("n_windows=0 must be a positive integer", fixed_windows, ROW, 9, 0)
-    refused("n_windows=0 must be a positive integer", fixed_windows, ROW, 51)
+    refused("50 tokens hold no window of 51; give more", fixed_windows, ROW, 51)
     refused("n_tokens=0 must be a positive integer", fixed_windows, ROW, 0)
     refused("tokens is .*list", fixed_windows, [1, 2], 1)

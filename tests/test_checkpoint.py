@@ -86,6 +86,13 @@ def test_text_that_looks_like_an_open_seal_is_only_text(tmp_path, text):
         assert list(tensors) == [text]
 
 
+def test_the_tensors_have_one_order_in_every_process(tmp_path):
+    names = [f"n{number}" for number in range(10)]
+    write_sealed(tmp_path / "sealed", {name: torch.ones(2) for name in names[::-1]}, {})
+    for _ in range(3):
+        assert list(read_sealed(tmp_path / "sealed")[0]) == names
+
+
 def test_a_file_can_hold_facts_only(tmp_path):
     write_sealed(tmp_path / "sealed", {}, FACTS)
     assert read_sealed(tmp_path / "sealed") == ({}, FACTS)

@@ -33,6 +33,15 @@ TESTS = {
     "syntax.py": ["syntax"],
     "memory.py": ["memory"],
     "trace.py": ["trace", "memory"],
+    "data.py": ["data"],
+    "batches.py": ["batches"],
+    "scoring.py": ["scoring"],
+    "checkpoint.py": ["checkpoint"],
+    "state.py": ["state"],
+    "training.py": ["training", "state"],
+    "pretrained.py": ["pretrained"],
+    "command.py": ["command"],
+    "distributed.py": ["distributed"],
 }
 SECONDS = 600
 

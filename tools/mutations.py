@@ -791,4 +791,333 @@ MODERN = [
     Mutation("dropout is accepted", "variants/modern.py", "if config.dropout:", "if False:"),
 ]
 
-MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN
+
+TRAINING = [
+    Mutation("the first step has a rate of 0", "training.py", "min(step + 1,", "min(step,"),
+    Mutation(
+        "the warm-up is left out",
+        "training.py",
+        "    if done <= warmup_steps:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "the warm-up is one step longer",
+        "training.py",
+        "max_lr * done / warmup_steps",
+        "max_lr * done / (warmup_steps + 1)",
+    ),
+    Mutation(
+        "the cosine ignores the warm-up",
+        "training.py",
+        "(done - warmup_steps) / (total_steps - warmup_steps)",
+        "done / total_steps",
+    ),
+    Mutation(
+        "the cosine ends at 0",
+        "training.py",
+        "return min_lr + (max_lr - min_lr) * (1 + math.cos",
+        "return max_lr * (1 + math.cos",
+    ),
+    Mutation("the cosine is a whole wave", "training.py", "math.pi *", "2 * math.pi *"),
+    Mutation(
+        "the rate rises again after the end",
+        "training.py",
+        "min(step + 1, total_steps)",
+        "step + 1",
+    ),
+    Mutation(
+        "wsd ends at 0",
+        "training.py",
+        "return min_lr + (max_lr - min_lr) * (total_steps",
+        "return max_lr * (total_steps",
+    ),
+    Mutation(
+        "wsd cools down one step too late",
+        "training.py",
+        "if done <= total_steps - cooldown_steps:",
+        "if done <= total_steps - cooldown_steps + 1:",
+    ),
+    Mutation("biases decay", "training.py", "parameter.ndim >= 2 and", "parameter.ndim >= 1 and"),
+    Mutation(
+        "embeddings never decay",
+        "training.py",
+        "(decay_embeddings or parameter not in embeddings)",
+        "(parameter not in embeddings)",
+    ),
+    Mutation(
+        "the tied weight is there twice",
+        "training.py",
+        "for parameter in model.parameters():",
+        "for parameter in [*model.parameters(), model.lm_head.weight]:",
+    ),
+    Mutation(
+        "nothing decays", "training.py", '"weight_decay": weight_decay}', '"weight_decay": 0.0}'
+    ),
+    Mutation(
+        "Muon gets the embeddings", "training.py", "model.transformer.h.p", "model.transformer.p"
+    ),
+    Mutation("the epsilon of the settings is dropped", "training.py", " eps=settings.epsilon,", ""),
+    Mutation("the betas of the settings are dropped", "training.py", " betas=settings.betas,", ""),
+    Mutation(
+        "every optimizer has the rate of AdamW", "training.py", 'lr * group["lr_ratio"]', "lr"
+    ),
+    Mutation(
+        "gradients are clipped after the step",
+        "training.py",
+        """        norm = self.clip()
+        if not self.scaler""",
+        """        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        norm = self.clip()
+        if not self.scaler""",
+    ),
+    Mutation(
+        "the norm is that after clipping",
+        "training.py",
+        "return distributed.whole(norm).item()",
+        "return nn.utils.get_total_norm([w.grad for w in self.raw.parameters()]).item()",
+    ),
+    Mutation(
+        "gradients are never clipped",
+        "training.py",
+        "math.inf if longest is None else longest",
+        "math.inf",
+    ),
+    Mutation(
+        "gradients are clipped before they are unscaled",
+        "training.py",
+        "self.scaler.unscale_(optimizer)",
+        "pass",
+    ),
+    Mutation(
+        "the gradients of the passes add up",
+        "training.py",
+        'labels=ids)["loss"] / len(passes)',
+        'labels=ids)["loss"]',
+    ),
+    Mutation("gradients add up from step to step", "training.py", "optimizer.zero_grad()", "pass"),
+    Mutation(
+        "dropout is the same in every step",
+        "training.py",
+        "self.settings.seed, number, distributed.rank())",
+        "self.settings.seed, distributed.rank())",
+    ),
+    Mutation(
+        "dropout does not depend on the seed",
+        "training.py",
+        "self.settings.seed, number, distributed.rank())",
+        "number, distributed.rank())",
+    ),
+    Mutation(
+        "the generator of the caller is seeded",
+        "training.py",
+        'with torch.random.fork_rng([device] if device.type == "cuda" else []):',
+        "with contextlib.nullcontext():",
+    ),
+    Mutation("autocast is never on", "training.py", "enabled=dtype is not None", "enabled=False"),
+    Mutation(
+        "a loss that is not finite goes on",
+        "training.py",
+        'check_finite("loss", loss, number)',
+        "pass",
+    ),
+    Mutation(
+        "a gradient that is not finite reaches the weights",
+        "training.py",
+        'check_finite("gradient norm", norm, number)',
+        "pass",
+    ),
+    Mutation(
+        "an overflow skips one optimizer only",
+        "training.py",
+        "self.optimizers if math.isfinite(norm) else []",
+        "self.optimizers",
+    ),
+    Mutation("the scale is never lowered", "training.py", "self.scaler.update()", "pass"),
+    Mutation("tokens do not add up", "training.py", 'log[-1]["tokens"] if log else 0', "0"),
+    Mutation(
+        "the last step is not scored",
+        "training.py",
+        "held_out is not None and (is_last or row",
+        "held_out is not None and (row",
+    ),
+    Mutation(
+        "the last step is not saved",
+        "training.py",
+        "folder is not None and (is_last or row",
+        "folder is not None and (row",
+    ),
+    Mutation(
+        "a run that goes on begins its batches anew",
+        "training.py",
+        "trainer.step(step, batches[step])",
+        "trainer.step(step, batches[step - steps.start])",
+    ),
+    Mutation(
+        "states are not restored",
+        "state.py",
+        'self.owners[weight].state[weight][name.partition("/")[0]] = value',
+        "pass",
+    ),
+    Mutation(
+        "states are not saved", "state.py", "return self.weights | states", "return self.weights"
+    ),
+    Mutation(
+        "the scale is not restored",
+        "state.py",
+        'self.scaler.load_state_dict(facts["scaler"])',
+        "pass",
+    ),
+    Mutation(
+        "another run's checkpoint is accepted",
+        "state.py",
+        'check_identity(path, facts.get("identity"), self.identity)',
+        "pass",
+    ),
+    Mutation(
+        "other data are accepted",
+        "state.py",
+        "hashlib.sha256(batches[0].numpy().tobytes()).hexdigest()",
+        '""',
+    ),
+    Mutation("the log begins anew", "state.py", 'return facts["log"]', "return []"),
+    Mutation(
+        "states are checked after weights are copied",
+        "state.py",
+        "        check_shapes(named, shaped, path, partly=True)\n",
+        "",
+    ),
+    Mutation(
+        "the seal is not checked", "checkpoint.py", ".hexdigest() != seal:", ".hexdigest() is seal:"
+    ),
+    Mutation(
+        "the seal replaces the first zeros", "checkpoint.py", """f'"sha256":"{seal}"'""", "seal"
+    ),
+    Mutation("the length is not checked", "checkpoint.py", "len(data) < length", "False"),
+    Mutation(
+        "the file is written in place",
+        "checkpoint.py",
+        'partial = path.with_name(path.name + ".partial")',
+        "partial = path",
+    ),
+    Mutation("the file is not flushed", "checkpoint.py", "        os.fsync(file.fileno())\n", ""),
+    Mutation(
+        "shapes are not checked",
+        "checkpoint.py",
+        "targets[name].shape != tensor.shape",
+        "False",
+    ),
+    Mutation(
+        "missing tensors are accepted", "checkpoint.py", "if missing or foreign:", "if foreign:"
+    ),
+    Mutation(
+        "every epoch has one order",
+        "batches.py",
+        "default_rng([self.seed, epoch])",
+        "default_rng([self.seed])",
+    ),
+    Mutation(
+        "every seed has one order",
+        "batches.py",
+        "default_rng([self.seed, epoch])",
+        "default_rng([0, epoch])",
+    ),
+    Mutation(
+        "epochs begin at the first token",
+        "batches.py",
+        "* self.n_tokens + offset",
+        "* self.n_tokens",
+    ),
+    Mutation(
+        "windows are read in order",
+        "batches.py",
+        "chance.permutation(self.n_windows)",
+        "np.arange(self.n_windows)",
+    ),
+    Mutation(
+        "batches overlap",
+        "batches.py",
+        "order[index * self.batch_size :]",
+        "order[index :]",
+    ),
+    Mutation(
+        "windows run over the end", "batches.py", "(len(tokens) - n_tokens + 1)", "len(tokens)"
+    ),
+    Mutation(
+        "fixed windows are the first ones",
+        "batches.py",
+        "torch.arange(wanted) * available // wanted",
+        "torch.arange(wanted)",
+    ),
+    Mutation(
+        "a small last batch counts as much as the others",
+        "scoring.py",
+        ".item() * len(ids)\n    return total / len(windows)",
+        ".item() * batch_size\n    return total / len(windows)",
+    ),
+    Mutation("bits are nats", "scoring.py", " / math.log(2)", ""),
+    Mutation(
+        "tokens are scored in every window that holds them",
+        "scoring.py",
+        "losses[-fresh:].sum()",
+        "losses.sum()",
+    ),
+    Mutation("windows do not overlap", "scoring.py", "+ stride, stride):", "+ stride, context):"),
+    Mutation(
+        "the end of a document is not scored",
+        "scoring.py",
+        "max(len(ids) - context, 0) + stride, stride)",
+        "max(len(ids) - context, 0) + 1, stride)",
+    ),
+    Mutation(
+        "weights beyond float16 are saved", "pretrained.py", "    if beyond:\n", "    if False:\n"
+    ),
+    Mutation("a loaded model is in train mode", "pretrained.py", ".eval()", ""),
+    Mutation(
+        "a model with other parts is saved",
+        "pretrained.py",
+        '    check_shapes(rebuilt, dict(model.named_parameters()), f"this {kind}")\n',
+        "",
+    ),
+    Mutation(
+        "a merge may come before its parts",
+        "data.py",
+        "if len(pair) != 2 or not all(part in ids for part in pair):",
+        "if len(pair) != 2:",
+    ),
+    Mutation("merges are in another order", "data.py", '["merges"]]', '["merges"][::-1]]'),
+    Mutation(
+        "every process reads the first rows",
+        "distributed.py",
+        "batch.chunk(n_parts)[rank() * n_passes :][:n_passes]",
+        "batch.chunk(n_parts)[:n_passes]",
+    ),
+    Mutation(
+        "ddp averages in no pass",
+        "distributed.py",
+        "contextlib.nullcontext() if is_last else model.no_sync()",
+        "model.no_sync()",
+    ),
+    Mutation(
+        "the loss is the sum over the processes",
+        "distributed.py",
+        "        value /= n_processes()\n",
+        "",
+    ),
+    Mutation(
+        "fsdp does not average in the last pass",
+        "distributed.py",
+        "model.set_requires_gradient_sync(is_last)",
+        "model.set_requires_gradient_sync(False)",
+    ),
+    Mutation(
+        "fsdp shards nothing",
+        "distributed.py",
+        'if strategy == "ddp":',
+        "if True:",
+    ),
+    Mutation("an interrupted command exits with 1", "command.py", "return 130", "return 1"),
+    Mutation("the command ignores its seed", "command.py", '        "seed": options.seed,\n', ""),
+]
+
+MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN + TRAINING
