@@ -47,8 +47,8 @@ RECIPES = {
     "live-modern": Recipe(
         LIVE,
         TrainingSettings(
-            total_steps=200, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0,
-            warmup_steps=10, cooldown_share=0.5, evaluate_every=10,
+            total_steps=140, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0,
+            warmup_steps=10, cooldown_share=0.7, evaluate_every=10,
         ),
         batch_size=16,
         model=ModernLMHeadModel,

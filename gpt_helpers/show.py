@@ -87,11 +87,12 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     return figure
 
 
-def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
+def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
     log names the axes that are logarithmic ("x" in powers of 2, "y" in powers of 10);
-    ylabels has one entry per panel.
+    ylabels has one entry per panel. legend_above is for panels that share their labels: one
+    legend above them all, clear of the lines.
     """
     check_drawable("panels_of_lines", panels_of_lines)
     if len(ylabels) != len(panels_of_lines):
@@ -107,8 +108,11 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8):
             axis.xaxis.set_major_formatter("{x:.0f}")
         if "y" in log:
             axis.set_yscale("log")
-        if len(lines) > 1:
+        if len(lines) > 1 and not legend_above:
             axis.legend()
+    if legend_above:
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[0])))
     sns.despine(figure)
     return figure
 
