@@ -51,11 +51,12 @@ class Variation:
 
 
 BASE = Variation()
+LOWER = {"max_lr": 1e-3, "min_lr": 1e-4}
 STEPS_800 = {"total_steps": 800, "warmup_steps": 80, "evaluate_every": 80}
 STEPS_50 = {"total_steps": 50, "warmup_steps": 5, "evaluate_every": 5}
 EXPERIMENTS = {
     "learning rate": {
-        "1e-3": Variation({"max_lr": 1e-3, "min_lr": 1e-4}),
+        "1e-3": Variation(LOWER),
         "3e-3": BASE,
         "1e-2": Variation({"max_lr": 1e-2, "min_lr": 1e-3}),
     },
@@ -64,6 +65,8 @@ EXPERIMENTS = {
         "pre-LN, none": Variation({"warmup_steps": 0}),
         "post-LN, warm-up": Variation(transformer=GPT1Model),
         "post-LN, none": Variation({"warmup_steps": 0}, transformer=GPT1Model),
+        "post-LN, warm-up, 1e-3": Variation(LOWER, transformer=GPT1Model),
+        "post-LN, none, 1e-3": Variation({**LOWER, "warmup_steps": 0}, transformer=GPT1Model),
     },
     "schedule": {
         "cosine": BASE,

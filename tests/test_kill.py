@@ -1,6 +1,6 @@
 """A run that is killed, at any moment, goes on as if nothing had happened.
 
-It is killed three times, between two steps or while it writes. To kill it 20 times:
+It is killed three times, while it writes and at any other moment in turn. To kill it 20 times:
 
     KILLS=20 python -m pytest -s tests/test_kill.py
 """
@@ -36,7 +36,7 @@ def version(path):
     return status.st_ino, status.st_mtime_ns
 
 
-def kill_at_random(arguments, folder, chance, errors):
+def kill_at_random(arguments, folder, chance, at_write, errors):
     """Train, kill the process after a few checkpoints, and return whether it was writing one."""
     path, partial = folder / FILE_NAME, folder / f"{FILE_NAME}.partial"
     partial.unlink(missing_ok=True)
@@ -45,7 +45,7 @@ def kill_at_random(arguments, folder, chance, errors):
         for _ in range(chance.integers(1, 5)):
             before = version(path)
             assert has_within(SECONDS, lambda seen=before: version(path) != seen, process)
-        if chance.random() < 0.6:
+        if at_write:
             has_within(SECONDS, partial.exists, process)
         else:
             time.sleep(chance.uniform(0, 0.02))
@@ -59,12 +59,13 @@ def kill_at_random(arguments, folder, chance, errors):
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_path):
     corpus, chance = write_corpus(tmp_path / "corpus"), np.random.default_rng(20)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = [corpus, "--steps", 20 * (KILLS + 1)]
+    options = [corpus, "--steps", 20 + 10 * KILLS]
     assert main(smoke_arguments(whole, *options)) == 0
     lengths, n_writing = [0], 0
     with open(tmp_path / "errors", "wb") as errors:
-        for _ in range(KILLS):
-            n_writing += kill_at_random(smoke_arguments(broken, *options), broken, chance, errors)
+        arguments = smoke_arguments(broken, *options)
+        for number in range(KILLS):
+            n_writing += kill_at_random(arguments, broken, chance, number % 2 == 0, errors)
             lengths.append(len(read_sealed(broken / FILE_NAME)[1]["log"]))
     print(f"killed at steps {lengths[1:]}, {n_writing} of {KILLS} times while writing")
     assert lengths == sorted(set(lengths))  # each process came further than the one before

@@ -54,14 +54,16 @@ def test_its_log_is_that_of_one_whole_run_of_at_most_an_hour():
     assert LOG["seconds"].iloc[-1] <= 3600
 
 
-def test_its_scores_stand_on_the_card_and_reach_what_was_aimed_at():
+def test_its_scores_stand_on_the_card_and_are_far_from_those_of_counting():
     lines = re.findall(r"^\| (people|model|5-gram) \| (\S*) ?\| (\S+) \|$", CARD, re.M)
     for writer, bits, share in lines:
         assert float(share) == SCORES.loc[writer, "share that parses"]
         assert not bits or float(bits) == SCORES.loc[writer, "bits per byte"]
     assert len(lines) == 3
-    assert SCORES.loc["model", "share that parses"] >= 0.5
-    assert SCORES.loc["model", "bits per byte"] < SCORES.loc["5-gram", "bits per byte"] - 0.2
+    assert (
+        SCORES.loc["model", "share that parses"] > 0.4 + SCORES.loc["5-gram", "share that parses"]
+    )
+    assert SCORES.loc["model", "bits per byte"] <= 1.45 < SCORES.loc["5-gram", "bits per byte"]
 
 
 def test_the_tokenizer_is_the_one_that_the_corpus_gives(shipped):

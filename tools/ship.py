@@ -16,7 +16,7 @@ from gpt_helpers import data, ngrams, scoring, syntax
 from gpt_helpers.checkpoint import replace_file
 from gpt_helpers.pretrained import STDLIB, load_model
 
-N_SAMPLES, N_TOKENS, TEMPERATURE, SEED = 200, 200, 0.8, 0
+N_SAMPLES, N_TOKENS, TEMPERATURE, SEEDS = 200, 200, 0.8, (0, 1, 2)
 CARD = """# The model that ships with the book
 
 A GPT in the layout of GPT-2, trained on the Python standard library by `make model`. It is
@@ -58,9 +58,14 @@ def shares(model, tokenizer, corpus, tokens):
     five = ngrams.NGrams(tokens, 5, model.config.vocab_size)
     found = {}
     for name, writer in {"model": model, "5-gram": five}.items():
-        texts = scoring.sample_functions(
-            writer, tokenizer, N_SAMPLES, N_TOKENS, TEMPERATURE, torch.Generator().manual_seed(SEED)
-        )
+        generators = [torch.Generator().manual_seed(seed) for seed in SEEDS]
+        texts = [
+            text
+            for generator in generators
+            for text in scoring.sample_functions(
+                writer, tokenizer, N_SAMPLES, N_TOKENS, TEMPERATURE, generator
+            )
+        ]
         found[name] = syntax.share_that_parses(texts)
     people = [
         tokenizer.decode(tokenizer.encode(source).ids[:N_TOKENS])
@@ -104,7 +109,7 @@ def card(model, corpus, log, scores, size_bytes):
         training_mb=megabytes[0], held_out_mb=megabytes[1], python=platform.python_version(),
         tokens=int(log["tokens"].iloc[-1]), steps=len(log), cpus=torch.get_num_threads(),
         minutes=log["seconds"].iloc[-1] / 60, size_mb=size_bytes / 1e6,
-        scores=header + "\n".join(lines), n_samples=N_SAMPLES, n_tokens=N_TOKENS,
+        scores=header + "\n".join(lines), n_samples=N_SAMPLES * len(SEEDS), n_tokens=N_TOKENS,
         temperature=TEMPERATURE,
     )  # fmt: skip
 
