@@ -71,12 +71,12 @@ def recorded(experiment):
 
 
 def curves(experiment, column):
-    """Return {variation: (tokens, mean over the seeds of a column)} of a recorded experiment."""
+    """Return {variation: (thousands of tokens, mean of a column over the seeds)}."""
     found = {}
     for name, seeds in recorded(experiment).items():
         runs = list(seeds.values())
         means = [sum(row[column] for row in rows) / len(rows) for rows in zip(*runs, strict=True)]
-        found[name] = [row["tokens"] for row in runs[0]], means
+        found[name] = [row["tokens"] / 1000 for row in runs[0]], means
     return found
 
 

@@ -122,7 +122,7 @@ def test_results_are_found_by_experiment_and_variation():
             finals = ablations.finals(experiment)[name]
             assert means[-1] == pytest.approx(finals["mean"])
             assert finals["lowest"] <= finals["mean"] <= finals["highest"]
-            assert tokens[-1] == 200 * 16 * 128
+            assert tokens[-1] == 200 * 16 * 128 / 1000
     refused("experiment='weather' is unknown", ablations.recorded, "weather")
 
 
