@@ -69,6 +69,16 @@ def test_a_run_that_stops_and_goes_on_is_one_that_never_stopped(tmp_path, name, 
     assert seconds == sorted(seconds)
 
 
+def test_the_scale_of_float16_goes_on_where_it_was(tmp_path, monkeypatch):
+    growing = functools.partial(torch.amp.GradScaler, init_scale=2.0**8, growth_interval=2)
+    monkeypatch.setattr(torch.amp, "GradScaler", growing)
+    for stop in (1, 4):
+        run_until(stop, *parts_of("float16"), folder=tmp_path)
+    train(*parts_of("float16"), folder=tmp_path)
+    scaler = read_sealed(tmp_path / FILE_NAME)[1]["scaler"]
+    assert (scaler["scale"], scaler["_growth_tracker"]) == (2.0**11, 0)  # doubled three times
+
+
 def test_what_the_stopped_run_had_learned_is_not_learned_again(tmp_path):
     run_until(3, *parts_of("adamw"), folder=tmp_path)
     steps = []
