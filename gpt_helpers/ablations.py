@@ -70,7 +70,7 @@ def recorded(experiment):
     return {name: found[changes] for name, changes in variations.items()}
 
 
-def curves(experiment, column):
+def mean_curves(experiment, column):
     """Return {variation: (thousands of tokens, mean of a column over the seeds)}."""
     found = {}
     for name, seeds in recorded(experiment).items():

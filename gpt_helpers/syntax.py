@@ -16,23 +16,25 @@ ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 def function_text(text):
-    """Return (source, finished): the function at the beginning of text, and whether it ends there.
+    """Return (source, finished): the function that begins text, and whether it ends.
 
-    It ends before the first line after the first that is not blank and starts in column 0:
-    a statement, a comment, a decorator, the name of an end-of-text token. Only a line
-    that starts with a closing bracket still belongs to it, as in a signature of many lines.
-    Where there is no such line the text was cut, and source is all of it.
+    It ends before the first line after the first that is not blank and starts in
+    column 0: a statement, a comment, a decorator, the name of an end-of-text token.
+    Only a line that starts with a closing bracket still belongs to it, as in a
+    signature of many lines. Where there is no such line the text was cut, and
+    source is all of it.
 
-    A line in column 0 within a string of many lines ends the function too: the price of
-    finding the end of a function that does not parse. Of the functions of the standard
-    library 0.3 % have one; they are not accepted.
+    A line in column 0 within a string of many lines ends the function too: the
+    price of finding the end of a function that does not parse. Of the functions of
+    the standard library 0.3 % have one; they are not accepted.
 
     Raises ValueError unless text begins with "def ".
     """
     check_start(text)
     lines = text.split("\n")
     for number, line in enumerate(lines[1:], 1):
-        if line.strip() and not line[0].isspace() and not line.startswith(CLOSING_BRACKETS):
+        in_column_0 = line.strip() and not line[0].isspace()
+        if in_column_0 and not line.startswith(CLOSING_BRACKETS):
             return "\n".join(lines[:number]) + "\n", True
     return text, False
 
@@ -40,21 +42,24 @@ def function_text(text):
 def parses(source, finished):
     """Return whether Python accepts source as one function.
 
-    A finished function is accepted if ast.parse takes all of it as one function definition;
-    nothing is removed. A cut one loses the line that the cut went through: what follows the
-    last newline, and lines before it that end in a backslash. It is accepted if
+    A finished function is accepted if ast.parse takes all of it as one function
+    definition; nothing is removed. A cut one loses the line that the cut went
+    through: what follows the last newline, and lines before it that end in a
+    backslash. It is accepted if
 
-    - ast.parse takes it up to the end of some line, as one function definition: at least one
-      statement of its body is complete; a docstring is one; and
-    - what follows that line is not wrong but incomplete: a string or a bracket still open, a
-      block without a statement, a try without an except. No mistake in it is forgiven.
+    - ast.parse takes it up to the end of some line, as one function definition: at
+      least one statement of its body is complete; a docstring is one; and
+    - what follows that line is not wrong but incomplete: a string or a bracket
+      still open, a block without a statement, a try without an except. No mistake
+      in it is forgiven.
 
-    Nesting too deep for the parser, and characters it does not read, are not accepted.
-    Raises ValueError unless source begins with "def " and finished is True or False.
+    Nesting too deep for the parser, and characters it does not read, are not
+    accepted. Raises ValueError unless source begins with "def " and finished is
+    True or False.
     """
     check_start(source)
     if type(finished) is not bool:
-        raise ValueError(f"finished={finished!r} must be True or False, as from function_text")
+        raise ValueError(f"finished={finished!r} must be True or False")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sampled text is full of invalid escapes
         if finished:

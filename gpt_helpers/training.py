@@ -27,19 +27,28 @@ AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float1
 
 
 def learning_rate(
-    step, *, schedule="cosine", max_lr, min_lr, warmup_steps, total_steps, cooldown_share=0.2
+    step,
+    *,
+    schedule="cosine",
+    max_lr,
+    min_lr,
+    warmup_steps,
+    total_steps,
+    cooldown_share=0.2,
 ):
     """Return the learning rate of a step, counted from 0.
 
-    It rises linearly, from max_lr / warmup_steps at step 0 to max_lr at step warmup_steps - 1.
-    "cosine" then falls along half a wave to min_lr at step total_steps - 1. "wsd" (warm-up,
-    stable, decay) stays at max_lr and falls linearly in the last cooldown_share of all steps,
-    to min_lr at the same step. Later steps have the learning rate of the last one.
+    It rises linearly, from max_lr / warmup_steps at step 0 to max_lr at step
+    warmup_steps - 1. "cosine" then falls along half a wave to min_lr at step
+    total_steps - 1. "wsd" (warm-up, stable, decay) stays at max_lr and falls linearly
+    in the last cooldown_share of all steps, to min_lr at the same step. Later steps
+    have the learning rate of the last one.
 
     Raises ValueError for values out of range.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share)
+    shape = warmup_steps, total_steps, cooldown_share
+    check_schedule(schedule, max_lr, min_lr, *shape)
     if type(step) is not int or step < 0:
         raise ValueError(f"step={step!r} must be an integer of at least 0")
     done = min(step + 1, total_steps)
@@ -55,20 +64,21 @@ def learning_rate(
 
 
 def parameter_groups(model, weight_decay, decay_embeddings=True):
-    """Return two groups of parameters for an optimiser: those that decay, and those that do not.
+    """Return two groups of parameters for an optimiser: what decays, then the rest.
 
-    Biases and the gains of norms never decay. With decay_embeddings every tensor of two or
-    more axes does (nanoGPT's convention); without, embeddings do not (minGPT's), and so
-    neither does a head that is tied to one. Every parameter is in one group, once.
+    Biases and the gains of norms never decay. With decay_embeddings every tensor of
+    two or more axes does (nanoGPT's convention); without, embeddings do not
+    (minGPT's), and so neither does a head that is tied to one. Every parameter is in
+    one group, once.
     Source: karpathy2022nanogpt, model.py; karpathy2020mingpt, model.py.
     """
     check_model(model)
     check_real("weight_decay", weight_decay, at_least=0)
-    embeddings = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+    embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
     decayed, others = [], []
-    for parameter in model.parameters():
-        decays = parameter.ndim >= 2 and (decay_embeddings or parameter not in embeddings)
-        (decayed if decays else others).append(parameter)
+    for weight in model.parameters():
+        decays = weight.ndim >= 2 and (decay_embeddings or weight not in embeddings)
+        (decayed if decays else others).append(weight)
     return [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
@@ -179,15 +189,18 @@ class Trainer:
         }
 
     def accumulate(self, number, batch):
-        """Add up the gradients of a batch (B, T), pass by pass; return its loss in nats."""
+        """Add up the gradients of a batch (B, T), pass by pass; return its loss."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        passes = distributed.share_of_rows(batch.to(self.device), self.settings.accumulation)
-        losses, dtype = [], AUTOCAST[self.settings.precision]
+        batch, losses = batch.to(self.device), []
+        passes = distributed.share_of_rows(batch, self.settings.accumulation)
+        dtype = AUTOCAST[self.settings.precision]
+        autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
         with seeded(self.device, self.settings.seed, number, distributed.rank()):
             for index, ids in enumerate(passes):
-                with distributed.averaging(self.model, is_last=index + 1 == len(passes)):
-                    with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+                is_last = index + 1 == len(passes)
+                with distributed.averaging(self.model, is_last):
+                    with autocast:
                         loss = self.model(ids, labels=ids)["loss"] / len(passes)
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
@@ -196,7 +209,7 @@ class Trainer:
         return loss
 
     def clip(self):
-        """Scale the gradients down to max_grad_norm if they are longer; return their length."""
+        """Shorten gradients longer than max_grad_norm; return their length before."""
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
         longest = self.settings.max_grad_norm

@@ -50,18 +50,18 @@ class Variation:
         return " ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
-BASE = Variation()
+BASE_RUN = Variation()
 LOWER = {"max_lr": 1e-3, "min_lr": 1e-4}
 STEPS_800 = {"total_steps": 800, "warmup_steps": 80, "evaluate_every": 80}
 STEPS_50 = {"total_steps": 50, "warmup_steps": 5, "evaluate_every": 5}
 EXPERIMENTS = {
     "learning rate": {
         "1e-3": Variation(LOWER),
-        "3e-3": BASE,
+        "3e-3": BASE_RUN,
         "1e-2": Variation({"max_lr": 1e-2, "min_lr": 1e-3}),
     },
     "warm-up": {
-        "pre-LN, warm-up": BASE,
+        "pre-LN, warm-up": BASE_RUN,
         "pre-LN, none": Variation({"warmup_steps": 0}),
         "post-LN, warm-up": Variation(transformer=GPT1Model),
         "post-LN, none": Variation({"warmup_steps": 0}, transformer=GPT1Model),
@@ -69,31 +69,31 @@ EXPERIMENTS = {
         "post-LN, none, 1e-3": Variation({**LOWER, "warmup_steps": 0}, transformer=GPT1Model),
     },
     "schedule": {
-        "cosine": BASE,
+        "cosine": BASE_RUN,
         "WSD": Variation({"schedule": "wsd"}),
         "constant": Variation({"schedule": "wsd", "cooldown_share": 0.0}),
         "cosine, ends at 1.5x": Variation({"schedule_steps": 300}),
     },
     "clipping": {
-        "clipped": BASE,
+        "clipped": BASE_RUN,
         "not clipped": Variation({"max_grad_norm": None}),
         "clipped, bad batch": Variation(bad_step=100),
         "not clipped, bad batch": Variation({"max_grad_norm": None}, bad_step=100),
     },
     "weight decay": {
-        "0.1, embeddings too": BASE,
+        "0.1, embeddings too": BASE_RUN,
         "0.1, no embeddings": Variation({"decay_embeddings": False}),
         "0": Variation({"weight_decay": 0.0}),
         "1, embeddings too": Variation({"weight_decay": 1.0}),
     },
     "initial scale": {
-        "0.02": BASE,
+        "0.02": BASE_RUN,
         "0.002": Variation(initial_std=0.002),
         "0.2": Variation(initial_std=0.2),
     },
     "batch size": {
         "4": Variation(STEPS_800, batch_size=4),
-        "16": BASE,
+        "16": BASE_RUN,
         "64": Variation(STEPS_50, batch_size=64),
     },
 }  # fmt: skip

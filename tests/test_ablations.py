@@ -83,7 +83,7 @@ def test_changes_are_named_and_the_base_run_has_none():
 
 def test_every_experiment_has_the_base_run_and_what_experiments_share_is_run_once():
     for experiment in EXPERIMENTS.values():
-        assert variations.BASE in experiment.values()
+        assert variations.BASE_RUN in experiment.values()
     distinct = {v.changes() for experiment in EXPERIMENTS.values() for v in experiment.values()}
     assert len(ablations.planned()) == len(distinct) * len(SEEDS)
 
@@ -118,7 +118,7 @@ def test_results_are_found_by_experiment_and_variation():
         found = ablations.recorded(experiment)
         assert list(found) == list(named)
         assert all(set(seeds) == set(SEEDS) for seeds in found.values())
-        for name, (tokens, means) in ablations.curves(experiment, "held_out_loss").items():
+        for name, (tokens, means) in ablations.mean_curves(experiment, "held_out_loss").items():
             finals = ablations.finals(experiment)[name]
             assert means[-1] == pytest.approx(finals["mean"])
             assert finals["lowest"] <= finals["mean"] <= finals["highest"]

@@ -613,8 +613,8 @@ SYNTAX = [
     Mutation(
         "a blank line ends a function",
         "syntax.py",
-        "if line.strip() and not line[0].isspace()",
-        "if not line[:1].isspace()",
+        "line.strip() and not line[0].isspace()",
+        "not line[:1].isspace()",
     ),
     Mutation(
         "the line of the cut is kept",
@@ -837,17 +837,17 @@ TRAINING = [
         "if done <= total_steps - cooldown_steps:",
         "if done <= total_steps - cooldown_steps + 1:",
     ),
-    Mutation("biases decay", "training.py", "parameter.ndim >= 2 and", "parameter.ndim >= 1 and"),
+    Mutation("biases decay", "training.py", "weight.ndim >= 2 and", "parameter.ndim >= 1 and"),
     Mutation(
         "embeddings never decay",
         "training.py",
-        "(decay_embeddings or parameter not in embeddings)",
+        "(decay_embeddings or weight not in embeddings)",
         "(parameter not in embeddings)",
     ),
     Mutation(
         "the tied weight is there twice",
         "training.py",
-        "for parameter in model.parameters():",
+        "for weight in model.parameters():",
         "for parameter in [*model.parameters(), model.lm_head.weight]:",
     ),
     Mutation(
