@@ -113,7 +113,7 @@ def test_right_answers_about_training_pass():
     ("function", "reason"),
     [
         (lambda step, top, warmup: right_schedule(max(step, 1), top, warmup), "for step=0"),
-        (lambda step, top, warmup: right_schedule(step - 1, top, warmup), "0.0 where 0.25"),
+        (lambda step, top, warmup: right_schedule(step + 1, top, warmup), "0.5 where 0.25"),
         (lambda step, top, warmup: top, "1.0 where 0.25 is right"),
         (lambda step, top, warmup: None, "TypeError"),
     ],
