@@ -45,13 +45,11 @@ def parses(source, finished):
     A finished function is accepted if ast.parse takes all of it as one function
     definition; nothing is removed. A cut one loses the line that the cut went
     through: what follows the last newline, and lines before it that end in a
-    backslash. It is accepted if
-
-    - ast.parse takes it up to the end of some line, as one function definition: at
-      least one statement of its body is complete; a docstring is one; and
-    - what follows that line is not wrong but incomplete: a string or a bracket
-      still open, a block without a statement, a try without an except. No mistake
-      in it is forgiven.
+    backslash. Of the rest, ast.parse must take all up to the end of some line as one
+    function definition: so at least one statement of its body is complete (a
+    docstring is one). What follows that line must be not wrong but incomplete: a
+    string or a bracket still open, a block without a statement, a try without an
+    except. No mistake in it is forgiven.
 
     Nesting too deep for the parser, and characters it does not read, are not
     accepted. Raises ValueError unless source begins with "def " and finished is
