@@ -36,12 +36,13 @@ def save_model(path, model, tokenizer):
     write_sealed(path, halves, {"model": kind, "config": config, "merges": merges_of(tokenizer)})
 
 
-def load_model(path=STDLIB):
+def load_model(path=None):
     """Return (model, tokenizer) of a file of save_model, in eval mode, weights as float32.
 
-    The default is the model that was trained on the standard library and ships with the
-    book. Raises ValueError for a file that is damaged, or no model.
+    Without a path it is the model that was trained on the standard library and ships with
+    the book. Raises ValueError for a file that is damaged, or no model.
     """
+    path = STDLIB if path is None else path
     halves, facts = read_sealed(path)
     if not isinstance(facts, dict) or {"model", "config", "merges"} - facts.keys():
         raise ValueError(f"{path} holds no model; give a file that save_model wrote")
