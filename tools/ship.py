@@ -6,7 +6,6 @@ the model, the log of its training, its scores, and a card that says what it is.
 
 import argparse
 import platform
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -128,8 +127,7 @@ def main():
     replace_file(STDLIB.with_name("README.md"), card(model, corpus, log, scores, size).encode())
     replace_file(STDLIB.with_name("scores.csv"), scores.to_csv().encode())
     for name in ("log.csv", "model.safetensors"):
-        shutil.copyfile(folder / name, STDLIB.with_name(name + ".partial"))
-        STDLIB.with_name(name + ".partial").replace(STDLIB.with_name(name))
+        replace_file(STDLIB.with_name(name), (folder / name).read_bytes())
 
 
 if __name__ == "__main__":
