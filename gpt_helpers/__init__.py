@@ -16,6 +16,8 @@ Modules, in reading order:
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
     data       a corpus that every Python carries, byte-level BPE, batches
     scaling    parameters, FLOPs and bytes in closed form, without torch
+    laws       published laws of the loss, and the best use of a budget; no torch either
+    constraints laws where data run out, or where a model is used a lot
     memory     bytes that training keeps and sends, in closed form, without torch
     batches    the windows that a training step reads, and those that a model is scored on
     training   learning rate, parameter groups, the loop; a command line of its own

@@ -44,6 +44,8 @@ CORE = {
     "data": set(),
     "scaling": set(),
     "memory": {"config", "scaling"},
+    "laws": set(),
+    "constraints": {"laws"},
     "show": set(),
     "trace": set(),
     "cache": {"config"},
@@ -64,7 +66,7 @@ CORE = {
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling", "memory", "syntax")
+WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints")
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 
