@@ -2,6 +2,7 @@
 
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
+live         the model that runs in the page
 mathematics  TeX to MathML at build time, and the font that draws it
 search       Japanese search that finds words inside compounds
 tables       data frames as numbered tables, and the check that every image has alt text
@@ -9,7 +10,7 @@ tables       data frames as numbered tables, and the check that every image has 
 
 from pathlib import Path
 
-from . import docstrings, editions, markup, mathematics, search, tables
+from . import docstrings, editions, live, markup, mathematics, search, tables
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ def setup(app):
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
-    for part in (docstrings, editions, markup, mathematics, search, tables):
+    for part in (docstrings, editions, live, markup, mathematics, search, tables):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
