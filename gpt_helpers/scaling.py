@@ -31,33 +31,84 @@ def count_parameters(config):
     return sum(parameters_by_module(config).values())
 
 
-def flops_by_module(config, n_positions=None):
+def non_embedding_parameters(config):
+    """Return the number of parameters of neither embedding. The tied head is one of them.
+
+    Kaplan's N is those of matrices only, 12 n_layer n_embd^2, less by norms and biases.
+    """
+    parts = parameters_by_module(config)
+    return sum(parts.values()) - parts["wte"] - parts["wpe"]
+
+
+def expert_parameters(n_shared, n_per_expert, n_experts, n_active):
+    """Return (total, active) parameters of a model of which each token uses n_active experts.
+
+    n_per_expert is summed over the layers, n_shared is all else. Raises ValueError unless the
+    counts are positive integers and n_active is at most n_experts.
+    """
+    counts = {"n_shared": n_shared, "n_per_expert": n_per_expert, "n_experts": n_experts}
+    for name, value in (*counts.items(), ("n_active", n_active)):
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name}={value!r} must be a positive integer, such as 8")
+    if n_active > n_experts:
+        raise ValueError(f"n_active={n_active} must be at most n_experts={n_experts}")
+    return n_shared + n_experts * n_per_expert, n_shared + n_active * n_per_expert
+
+
+def flops_by_module(config, n_positions=None, causal=False):
     """Return the forward FLOPs per token of each part, in a sequence of n_positions tokens.
 
-    The scores and the weighted sum are counted for the full square of queries and keys,
-    as a kernel without knowledge of the mask computes them. n_positions defaults to the
-    longest sequence. Raises ValueError if it is longer than that.
+    The scores and the weighted sum are counted for the full square of queries and keys, as a
+    kernel without knowledge of the mask computes them; with causal, for half of it. n_positions
+    defaults to the longest sequence. Raises ValueError if it is longer than that.
     """
     check_sizes(config)
     n_keys = config.n_positions if n_positions is None else n_positions
     if type(n_keys) is not int or not 1 <= n_keys <= config.n_positions:
         raise ValueError(f"n_positions={n_keys!r} must be an integer in 1 to {config.n_positions}")
-    width = config.n_embd
+    width, square = config.n_embd, 2 * 2 * n_keys * config.n_embd
     return {
         "h.attn projections": config.n_layer * 2 * 4 * width**2,
-        "h.attn scores and values": config.n_layer * 2 * 2 * n_keys * width,
+        "h.attn scores and values": config.n_layer * (square // 2 if causal else square),
         "h.mlp": config.n_layer * 2 * 2 * width * config.mlp_width,
         "lm_head": 2 * width * config.vocab_size,
     }
 
 
-def flops_per_token(config, n_positions=None):
+def flops_per_token(config, n_positions=None, causal=False):
     """Return the forward FLOPs per token; a training step costs three times as many.
 
     Arguments and errors are those of flops_by_module.
     Source: hoffmann2022chinchilla, app. F, without its embedding term (a look-up).
     """
-    return sum(flops_by_module(config, n_positions).values())
+    return sum(flops_by_module(config, n_positions, causal).values())
+
+
+def training_flops(config, n_positions=None, causal=None):
+    """Return the FLOPs per token that training costs by each published convention, as a dict.
+
+    "6N" and "6P" are 6 per parameter: N those of matrices in the blocks, P all. "kaplan" adds
+    the attention to 6N, half the square; "palm" adds it, the full square, to 6 per parameter
+    other than positions; "exact" counts every matrix product, and the full square. causal
+    makes all three count half (True), or the full square (False).
+
+    Errors are those of flops_by_module.
+    Source: kaplan2020scaling, eq. 2.2; chowdhery2022palm, app. B; hoffmann2022chinchilla, app. F.
+    """
+    parts = flops_by_module(config, n_positions)
+    square = parts["h.attn scores and values"]
+    matrices = 3 * (parts["h.attn projections"] + parts["h.mlp"])
+    half, full = 3 * square // 2, 3 * square
+    if causal is not None:
+        half = full = half if causal else full
+    total, positions = count_parameters(config), config.n_positions * config.n_embd
+    return {
+        "6N": matrices,
+        "6P": 6 * total,
+        "kaplan": matrices + half,
+        "palm": 6 * (total - positions) + full,
+        "exact": matrices + full + 3 * parts["lm_head"],
+    }
 
 
 def kv_cache_bytes(config, n_tokens, bytes_per_value):
