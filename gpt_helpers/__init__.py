@@ -29,6 +29,7 @@ Modules, in reading order:
     ngrams     what counting alone can predict
     syntax     the share of sampled functions that Python accepts
     trace      one forward pass as a list of steps
-    show       everything that draws or displays
+    show       everything that draws or displays, but for
+    charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
     checks     what the exercises call
 """

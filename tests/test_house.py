@@ -33,7 +33,8 @@ FORBIDDEN_WORDS = {
     "demo", "trick", "tricks", "technique", "techniques", "util", "utils", "misc",
 }  # fmt: skip
 FORBIDDEN_NAMES_KEPT = {"run_gpt_demo"}
-DRAWING = {"matplotlib", "seaborn", "IPython"}
+DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
+DRAWERS = {"show", "vegalite", "charts", "sampling_chart"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 CORE = {
     "config": set(),
@@ -47,6 +48,9 @@ CORE = {
     "laws": set(),
     "constraints": {"laws"},
     "show": set(),
+    "vegalite": set(),
+    "charts": {"config", "laws", "memory", "vegalite"},
+    "sampling_chart": {"config", "vegalite"},
     "trace": set(),
     "cache": {"config"},
     "inputs": {"attention", "cache", "config"},
@@ -151,7 +155,7 @@ def forbidden_imports(name, source):
     """Return what the module of this name must not import."""
     top = name.split(".")[0]
     allowed = {*CORE.get(top, CORE), top}
-    foreign = NOTEBOOK_TOOLS | (set() if top == "show" else DRAWING)
+    foreign = NOTEBOOK_TOOLS | (set() if top in DRAWERS else DRAWING)
     found = []
     for imported in sorted(imports(source)):
         package, _, rest = imported.partition(".")
@@ -301,9 +305,9 @@ def test_what_only_counts_and_parses_does_not_load_torch():
     assert loaded_after_importing(["gpt_helpers.attention"], {"torch"})
 
 
-def test_no_module_but_show_loads_a_drawing_library():
+def test_only_what_draws_loads_a_drawing_library():
     names = [names_of_module(path) for path in MODULES]
-    modules = [f"gpt_helpers.{name}".rstrip(".") for name in names if name != "show"]
+    modules = [f"gpt_helpers.{name}".rstrip(".") for name in names if name not in DRAWERS]
     assert loaded_after_importing(modules, DRAWING) == []
 
 
@@ -343,6 +347,7 @@ def imports_of(name):
         (words, "x = 'explain'", "def f(explain_it): 0"),
         (words, "utility = 1", "class MaskUtils: 0"),
         (imports_of("model"), "import gpt_helpers.config", "import matplotlib"),
+        (imports_of("memory"), "import gpt_helpers.config", "import altair"),
         (imports_of("model"), "import torch", "from . import config"),
         (imports_of("model"), "import torch", "from gpt_helpers.checks import a"),
         (imports_of("show"), "import matplotlib", "import gpt_helpers.model"),

@@ -1,5 +1,6 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
+charts       charts with sliders
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
 live         the model that runs in the page
@@ -10,7 +11,7 @@ tables       data frames as numbered tables, and the check that every image has 
 
 from pathlib import Path
 
-from . import docstrings, editions, live, markup, mathematics, search, tables
+from . import charts, docstrings, editions, live, markup, mathematics, search, tables
 
 HERE = Path(__file__).parent
 
@@ -21,7 +22,7 @@ def setup(app):
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
-    for part in (docstrings, editions, live, markup, mathematics, search, tables):
+    for part in (charts, docstrings, editions, live, markup, mathematics, search, tables):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

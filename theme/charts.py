@@ -1,0 +1,126 @@
+"""Charts with sliders: a picture when the book is built, Vega when a reader moves a slider.
+
+A cell that shows Vega-Lite becomes a picture that needs no script, its sliders, and its
+specification. charts/charts.js fetches Vega, which vl-convert carries in its wheel, from the
+book itself, at the first touch of a chart. Pages without a chart load none of it.
+"""
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+
+import vl_convert
+from docutils import nodes
+from myst_nb.core.render import load_mime_renders
+
+HERE = Path(__file__).with_name("charts")
+MIME = "application/vnd.vegalite.v5+json"
+VERSION = "5.21"  # of Vega-Lite, among those in the wheel of vl-convert-python
+WIDTHS = {"wide": 640, "narrow": 320}  # pixels; charts.css shows the one that fits
+COLOUR = re.compile(r'"#([0-9a-f]{6})"')
+
+
+class VegaLite:
+    """The renderer that MyST-NB asks about outputs of a cell."""
+
+    mime_priority_overrides = (("html", MIME, 5),)
+
+    @staticmethod
+    def handle_mime(renderer, data, inline):
+        """Return the node of a Vega-Lite specification, or None for other outputs."""
+        if data.mime_type != MIME:
+            return None
+        options = data.cell_metadata.get("mystnb", {})
+        alt = options.get("image", {}).get("alt", "")
+        if not alt:
+            renderer.logger.warning("chart without alt text", subtype="alt", line=data.line)
+        spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
+        name = options.get("figure", {}).get("name", spec["name"])
+        return [nodes.raw("", to_html(spec, name, alt), format="html", classes=["chart-output"])]
+
+
+def to_html(spec, name, alt):
+    """Return a chart's HTML: the picture in two widths, the sliders, the specification."""
+    key = html.escape(f"chart-{name}", quote=True)
+    themed = with_theme_colours(spec)
+    still, controls = without_controls(themed)
+    pictures = "".join(
+        f'<div class="chart-still {size}">{to_svg(still, width)}</div>'
+        for size, width in WIDTHS.items()
+    )
+    rows = "".join(to_control(key, control) for control in controls)
+    text = json.dumps(still, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f'<div class="chart" id="{key}">'
+        f'<div class="chart-picture" role="img" aria-label="{html.escape(alt, quote=True)}">'
+        f"{pictures}</div>"
+        f'<div class="chart-controls">{rows}</div>'
+        '<p class="chart-result visually-hidden" aria-live="polite"></p>'
+        f'<script type="application/json">{text}</script></div>'
+    )
+
+
+def with_theme_colours(spec):
+    """Return the specification with each "#rrggbb" as the variable of charts.css that holds it."""
+    return json.loads(COLOUR.sub(r'"var(--chart-\1)"', json.dumps(spec)))
+
+
+def without_controls(spec):
+    """Return the specification without its controls, for the page has its own, and those."""
+    controls = [dict(parameter) for parameter in spec.get("params", []) if "bind" in parameter]
+    bare = [
+        {key: value for key, value in parameter.items() if key != "bind"}
+        for parameter in spec.get("params", [])
+    ]
+    config = {**spec.get("config", {}), "aria": False}  # the page says what the picture shows
+    return {**spec, "params": bare, "config": config}, controls
+
+
+def to_svg(spec, width):
+    """Return the picture of a specification, width pixels wide."""
+    svg = vl_convert.vegalite_to_svg({**spec, "width": width}, vl_version=VERSION)
+    return re.sub(r' (?:version|xmlns(?::xlink)?)="[^"]*"', "", svg)
+
+
+def to_control(chart, parameter):
+    """Return the labelled slider or menu of a parameter."""
+    bind, name = parameter["bind"], html.escape(parameter["name"], quote=True)
+    key = f"{chart}-{name}"
+    label = f'<label for="{key}">{html.escape(bind["name"])}</label>'
+    if bind["input"] == "select":
+        options = "".join(
+            f"<option{' selected' * (option == parameter['value'])}>{html.escape(option)}</option>"
+            for option in bind["options"]
+        )
+        return f'<div>{label}<select id="{key}" name="{name}">{options}</select></div>'
+    limits = " ".join(f'{limit}="{bind[limit]}"' for limit in ("min", "max", "step"))
+    value = parameter["value"]
+    return (
+        f'<div>{label}<input type="range" id="{key}" name="{name}" {limits} value="{value}">'
+        f'<output for="{key}">{value}</output></div>'
+    )
+
+
+def add_files(app, pagename, templatename, context, doctree):
+    """Give a page with a chart the style and the script, and the book Vega."""
+    raws = doctree.findall(nodes.raw) if doctree else ()
+    if not any("chart-output" in raw["classes"] for raw in raws):
+        return
+    folder = Path(app.outdir) / "_static" / "charts"
+    if not (folder / "vega.js").exists():
+        shutil.copytree(HERE, folder, dirs_exist_ok=True)
+        bundle = vl_convert.javascript_bundle(vl_version=VERSION)
+        script = f"(() => {{\n{bundle}\n}})();\n"  # its short names stay its own
+        (folder / "vega.js").write_text(script, encoding="utf-8")
+    app.add_css_file("charts/charts.css", priority=900)
+    app.add_js_file("charts/charts.js", loading_method="defer")
+
+
+def setup(app):
+    """Register the renderer and the files."""
+    # MyST-NB finds renderers in installed packages only, and this book's theme is none.
+    if VegaLite not in load_mime_renders():
+        load_mime_renders().append(VegaLite)
+    app.connect("html-page-context", add_files)
