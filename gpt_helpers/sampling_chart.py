@@ -13,22 +13,22 @@ from gpt_helpers.config import check_positive_integer
 from gpt_helpers.vegalite import BLUE, GREY, constant, finished, slider, summary
 
 
-def sampling_explorer(logits, tokens, n_shown=20):
+def sampling_explorer(logits, token_of, n_shown=20):
     """Return the Chart of one distribution before and after temperature, top-k and top-p.
 
-    logits (V,) are those of one position, tokens the V names of the tokens. The likeliest
+    logits (V,) are those of one position, token_of(id) is the name of a token. The likeliest
     n_shown are drawn, and all V are computed with, in the order of sampling.sample:
     temperature, then top-k, then top-p. The slider of k holds its logarithm, so that 1 and V
     are equally near. The mass is the share of the tempered distribution that is kept. Logits
     are rounded to 3 decimals: give float64, which rounds alike on every machine.
 
-    Raises ValueError unless there are two or more finite logits and a name for each.
+    Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
     check_positive_integer("n_shown", n_shown)
-    values = check_logit_list(logits, tokens)
+    values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
-    names = json.dumps([tokens[token] for token in order[:n_shown]])
+    names = json.dumps([token_of(token) for token in order[:n_shown]])
     line = summary(
         "'T = ' + format(T, '.1f') + ', k = ' + k + ', p = ' + format(p, '.2f')"
         " + ':  kept ' + datum.n_kept + ' / ' + V + ', mass ' + format(datum.mass, '.3f')",
@@ -97,13 +97,11 @@ def sampled(chart):
     )
 
 
-def check_logit_list(logits, tokens):
-    """Return logits as a list of floats of 3 decimals; raise ValueError unless each has a token."""
+def logits_list(logits):
+    """Return logits (V,) as a list, rounded; raise ValueError unless all are finite."""
     if getattr(logits, "ndim", None) != 1 or len(logits) < 2:
         found = getattr(logits, "shape", type(logits).__name__)
         raise ValueError(f"logits are {found}; they must be a tensor (V,) of two or more")
-    if len(tokens) != len(logits):
-        raise ValueError(f"{len(tokens)} tokens for {len(logits)} logits; name each")
     values = [round(float(value), 3) for value in logits]
     odd = [value for value in values if not math.isfinite(value)]
     if odd:
