@@ -4,12 +4,13 @@
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 50 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks
+# make sweep    run what sweep.csv lacks, about an hour on 2 cores, then predict, then the largest
 
 PYTHON ?= python3
 PORT ?= 8000
 PINS = requirements.txt constraints.txt pyproject.toml
 
-.PHONY: book test serve refresh model ablations
+.PHONY: book test serve refresh model ablations sweep
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -32,6 +33,11 @@ model: .venv/book
 
 ablations: .venv/book
 	.venv/bin/python -m gpt_helpers.ablations
+
+sweep: .venv/book
+	.venv/bin/python -m gpt_helpers.sweep
+	test -e gpt_helpers/prediction.csv || .venv/bin/python -m gpt_helpers.prediction
+	.venv/bin/python -m gpt_helpers.sweep --stage largest
 
 # A stamp says which pins are installed: nothing is installed again until they change.
 .venv/book: $(PINS)

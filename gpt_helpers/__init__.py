@@ -18,6 +18,7 @@ Modules, in reading order:
     scaling    parameters, FLOPs and bytes in closed form, without torch
     laws       published laws of the loss, and the best use of a budget; no torch either
     constraints laws where data run out, or where a model is used a lot
+    fits       fitting a law of the loss to runs, with intervals; no torch either
     memory     bytes that training keeps and sends, in closed form, without torch
     batches    the windows that a training step reads, and those that a model is scored on
     training   learning rate, parameter groups, the loop; a command line of its own
@@ -28,6 +29,7 @@ Modules, in reading order:
     scoring    nats per token, bits per byte
     ngrams     what counting alone can predict
     syntax     the share of sampled functions that Python accepts
+    budgets    small models on small budgets; sweep runs them, prediction foretells the largest
     trace      one forward pass as a list of steps
     show       everything that draws or displays, but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 FLAGS = {
     "P": "in the primary text, or the authors' own code",
     "S": "in secondary sources that agree",
+    "F": "fitted here, to runs of our own",
 }
 PF_DAY = 1e15 * 24 * 3600  # FLOPs. Source: kaplan2020scaling, sec. 1.3
 FLOPS_PER_PARAMETER = 6  # and token, in training

@@ -100,15 +100,15 @@ EXPERIMENTS = {
 
 
 @functools.cache
-def tokens_of_corpus():
-    """Return the training tokens (N,) and the held-out windows (N_HELD_OUT, T)."""
+def tokens_of_corpus(n_held_out=N_HELD_OUT):
+    """Return the training tokens (N,) and the held-out windows (n_held_out, T)."""
     corpus = load_corpus()
     texts = (document.text for document in corpus.training)
     tokenizer = train_tokenizer(texts, CONFIG.vocab_size)
     held_out = encode(tokenizer, corpus.held_out)
     return (
         encode(tokenizer, corpus.training),
-        fixed_windows(held_out, CONFIG.n_positions, N_HELD_OUT),
+        fixed_windows(held_out, CONFIG.n_positions, n_held_out),
     )
 
 

@@ -47,6 +47,7 @@ CORE = {
     "memory": {"config", "scaling"},
     "laws": set(),
     "constraints": {"laws"},
+    "fits": {"laws"},
     "show": set(),
     "vegalite": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
@@ -64,13 +65,15 @@ CORE = {
     "rows": {"checkpoint"},
     "scoring": {"config", "data", "sampling"},
     "state": {"checkpoint", "distributed"},
+    "budgets": {"batches", "config", "model", "scaling", "training", "variations"},
+    "sweep": {"budgets", "rows"},
     "variations": {"batches", "config", "data", "model", "training", "variants"},
     # The last lines of training start the command line, where it is run as a program.
     "training": {"command", "config", "distributed", "sampling", "scoring", "state"},
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints")
+WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits")
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 
