@@ -20,6 +20,7 @@ MIME = "application/vnd.vegalite.v5+json"
 VERSION = "5.21"  # of Vega-Lite, among those in the wheel of vl-convert-python
 WIDTHS = {"wide": 640, "narrow": 320}  # pixels; charts.css shows the one that fits
 COLOUR = re.compile(r'"#([0-9a-f]{6})"')
+RESULT = re.compile(r"summary_marks.*?<text[^>]*>(.*?)</text>", re.DOTALL)
 
 
 class VegaLite:
@@ -42,22 +43,22 @@ class VegaLite:
 
 
 def to_html(spec, name, alt):
-    """Return a chart's HTML: the picture in two widths, the sliders, the specification."""
+    """Return a chart's HTML: the result, the picture in two widths, the sliders, the data."""
     key = html.escape(f"chart-{name}", quote=True)
     themed = with_theme_colours(spec)
     still, controls = without_controls(themed)
+    drawn = {size: to_svg(still, width) for size, width in WIDTHS.items()}
     pictures = "".join(
-        f'<div class="chart-still {size}">{to_svg(still, width)}</div>'
-        for size, width in WIDTHS.items()
+        f'<div class="chart-still {size}">{svg}</div>' for size, svg in drawn.items()
     )
+    result = RESULT.search(drawn["wide"])[1]
     rows = "".join(to_control(key, control) for control in controls)
     text = json.dumps(still, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return (
-        f'<div class="chart" id="{key}">'
+        f'<div class="chart" id="{key}"><p class="chart-result" aria-live="polite">{result}</p>'
         f'<div class="chart-picture" role="img" aria-label="{html.escape(alt, quote=True)}">'
         f"{pictures}</div>"
         f'<div class="chart-controls">{rows}</div>'
-        '<p class="chart-result visually-hidden" aria-live="polite"></p>'
         f'<script type="application/json">{text}</script></div>'
     )
 
@@ -96,7 +97,8 @@ def to_control(chart, parameter):
         )
         return f'<div>{label}<select id="{key}" name="{name}">{options}</select></div>'
     limits = " ".join(f'{limit}="{bind[limit]}"' for limit in ("min", "max", "step"))
-    value = parameter["value"]
+    decimals = len(str(bind["step"]).partition(".")[2])
+    value = f"{parameter['value']:.{decimals}f}"
     return (
         f'<div>{label}<input type="range" id="{key}" name="{name}" {limits} value="{value}">'
         f'<output for="{key}">{value}</output></div>'

@@ -33,6 +33,11 @@
     return Math.max(240, Math.floor(picture.clientWidth));
   }
 
+  // Return the slider's value with the decimals of its step.
+  function written(input) {
+    return input.valueAsNumber.toFixed((input.step.split(".")[1] ?? "").length);
+  }
+
   function start(chart) {
     const picture = chart.querySelector(".chart-picture");
     const result = chart.querySelector(".chart-result");
@@ -45,7 +50,7 @@
 
     async function set({ target }) {
       const value = target.type === "range" ? target.valueAsNumber : target.value;
-      if (target.type === "range") target.nextElementSibling.value = target.value;
+      if (target.type === "range") target.nextElementSibling.value = written(target);
       const view = await wake();
       await view.signal(target.name, value).runAsync();
       result.textContent = picture.querySelector(".summary_marks text").textContent;
