@@ -18,7 +18,7 @@ Modules, in reading order:
     scaling    parameters, FLOPs and bytes in closed form, without torch
     laws       published laws of the loss, and the best use of a budget; no torch either
     constraints laws where data run out, or where a model is used a lot
-    fits       fitting a law of the loss to runs, with intervals; no torch either
+    fits       fitting a law of the loss to runs, with intervals; isoflop: the best size
     memory     bytes that training keeps and sends, in closed form, without torch
     batches    the windows that a training step reads, and those that a model is scored on
     training   learning rate, parameter groups, the loop; a command line of its own

@@ -10,17 +10,29 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
-from gpt_helpers.laws import LossLaw
+from gpt_helpers.constraints import worth
+from gpt_helpers.laws import JointLaw, LossLaw
 
 HUBER_DELTA = 1e-3
-GRID = {
-    "alpha": np.arange(0, 2.5, 0.5), "beta": np.arange(0, 2.5, 0.5),
-    "e": np.arange(-1, 1.5, 0.5), "a": np.arange(0, 30, 5), "b": np.arange(0, 30, 5),
-}  # fmt: skip
 N_STARTS = 30  # those of the grid with the lowest objective
 OPTIONS = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-14, "gtol": 1e-9}
+GRIDS = {
+    "additive": (  # alpha, beta, log E, log A, log B, as Chinchilla's grid
+        np.arange(0, 2.5, 0.5), np.arange(0, 2.5, 0.5), np.arange(-1, 1.5, 0.5),
+        np.arange(0, 30, 5), np.arange(0, 30, 5),
+    ),
+    "joint": (  # alpha_D, alpha_N / alpha_D, log N_c times that, log D_c
+        np.arange(0.1, 0.6, 0.1), np.arange(0.4, 1.6, 0.3), np.arange(5, 35, 5),
+        np.arange(10, 40, 5),
+    ),
+    "joint with floor": (  # the same, and the log of the floor
+        np.arange(0.1, 0.6, 0.1), np.arange(0.4, 1.6, 0.3), np.arange(5, 35, 5),
+        np.arange(10, 40, 5), np.arange(-1, 1.5, 0.5),
+    ),
+}  # fmt: skip
+FORMS = tuple(GRIDS)
 
 
 class Interval(NamedTuple):
@@ -30,40 +42,54 @@ class Interval(NamedTuple):
     high: float
 
 
-def objective(point, runs, delta):
-    """Return the sum of Huber's function over the runs, and its gradient (5,).
-
-    point is (alpha, beta, e, a, b): the law exp(e) + exp(a) / N^alpha + exp(b) / D^beta.
-    """
-    alpha, beta, e, a, b = point
-    log_n, log_d, log_loss = np.log(runs).T  # (K,) each
-    terms = np.stack([a - alpha * log_n, b - beta * log_d, np.full_like(log_n, e)])
+def soft_maximum(terms):
+    """Return the log of the sum of exp(terms) (M, K) over M, and each term's share (M, K)."""
     top = terms.max(0)
-    weights = np.exp(terms - top)
-    total = weights.sum(0)
-    error = top + np.log(total) - log_loss
-    is_small = np.abs(error) <= delta
-    value = np.where(is_small, error**2 / 2, delta * (np.abs(error) - delta / 2)).sum()
-    slope = np.clip(error, -delta, delta) * weights / total  # (3, K)
-    by_size, by_data, rest = slope.sum(1)
-    return value, np.array(
-        [-(slope[0] * log_n).sum(), -(slope[1] * log_d).sum(), rest, by_size, by_data]
-    )
+    parts = np.exp(terms - top)
+    return top + np.log(parts.sum(0)), parts / parts.sum(0)
 
 
-def starts_for(runs, delta):
-    """Return the N_STARTS points (5,) of the grid at which the objective is lowest."""
-    points = np.array(list(itertools.product(*GRID.values())))
-    values = [objective(point, runs, delta)[0] for point in points]
+def log_losses(form, point, log_n, log_d):
+    """Return the log losses (K,) of a form at a point (P,), and their gradients (P, K)."""
+    if form == "additive":
+        alpha, beta, e, a, b = point
+        flat = np.full_like(log_n, e)
+        found, (by_size, by_data, rest) = soft_maximum(
+            np.stack([a - alpha * log_n, b - beta * log_d, flat])
+        )
+        return found, np.stack([-by_size * log_n, -by_data * log_d, rest, by_size, by_data])
+    exponent, ratio, a, b = point[:4]
+    inner, (by_size, by_data) = soft_maximum(np.stack([a - ratio * log_n, b - log_d]))
+    slopes = np.stack([inner, -exponent * by_size * log_n, exponent * by_size, exponent * by_data])
+    if form == "joint":
+        return exponent * inner, slopes
+    found, (above, rest) = soft_maximum(np.stack([exponent * inner, np.full_like(inner, point[4])]))
+    return found, np.concatenate([above * slopes, rest[None]])
+
+
+def objective(form, point, runs, delta):
+    """Return the sum of Huber's function over the runs, and its gradient (P,)."""
+    log_n, log_d, log_loss = np.log(runs).T  # (K,) each
+    found, slopes = log_losses(form, point, log_n, log_d)
+    error = found - log_loss
+    small = np.abs(error) <= delta
+    value = np.where(small, error**2 / 2, delta * (np.abs(error) - delta / 2)).sum()
+    return value, slopes @ np.clip(error, -delta, delta)
+
+
+def starts_for(form, runs, delta):
+    """Return the N_STARTS points (P,) of the grid at which the objective is lowest."""
+    points = np.array(list(itertools.product(*GRIDS[form])))
+    values = [objective(form, point, runs, delta)[0] for point in points]
     return points[np.argsort(values, kind="stable")[:N_STARTS]]
 
 
-def minimum_from(starts, runs, delta):
-    """Return the lowest point (5,) that L-BFGS reaches from any of the starts."""
+def minimum_from(form, starts, runs, delta):
+    """Return the lowest point (P,) that L-BFGS reaches from any of the starts."""
     scale = 1 / delta  # of the objective, so that its tolerances are those of a sum of order 1
     found = [
         minimize(
-            lambda point: tuple(scale * part for part in objective(point, runs, delta)),
+            lambda point: tuple(scale * part for part in objective(form, point, runs, delta)),
             start,
             jac=True,
             method="L-BFGS-B",
@@ -74,38 +100,67 @@ def minimum_from(starts, runs, delta):
     return min(found, key=lambda result: result.fun).x
 
 
-def fit_loss_law(runs, delta=HUBER_DELTA, start=None):
-    """Return the LossLaw that fits runs (K, 3) best.
+def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
+    """Return the law that fits runs (K, 3) best: a LossLaw, or a JointLaw for the other forms.
 
-    delta is the error of log loss from which on Huber's function grows linearly. start is a
-    LossLaw to begin at instead of the grid. Raises ValueError for fewer than 6 runs, for values
-    that are not positive, and where sizes or tokens are all the same.
+    delta is the error of log loss from which on Huber's function grows linearly. start is a law
+    of the form to begin at instead of the grid. Raises ValueError for an unknown form, for fewer
+    than 6 runs, for values that are not positive, and where sizes or tokens are all the same.
     """
+    if form not in FORMS:
+        raise ValueError(f"form={form!r} is unknown; use one of {FORMS}")
     runs = checked(runs)
-    starts = starts_for(runs, delta) if start is None else [point_of(start)]
-    alpha, beta, e, a, b = minimum_from(starts, runs, delta)
-    E, A, B = np.exp([e, a, b]).tolist()  # noqa: N806
-    return LossLaw(E, A, B, float(alpha), float(beta), f"fitted to {len(runs)} runs", "F")
+    starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
+    point = minimum_from(form, starts, runs, delta).tolist()
+    seen = f"fitted to {len(runs)} runs", "F"
+    if form == "additive":
+        alpha, beta, *logs = point
+        return LossLaw(*np.exp(logs).tolist(), alpha, beta, *seen)
+    exponent, ratio, a, b = point[:4]
+    floor = float(np.exp(point[4])) if form == "joint with floor" else 0.0
+    scales = np.exp([a / ratio, b]).tolist()
+    return JointLaw(*scales, exponent * ratio, exponent, *seen, floor)
 
 
 def point_of(law):
-    """Return the point (5,) of a LossLaw."""
-    return np.array([law.alpha, law.beta, *np.log([law.E, law.A, law.B])])
+    """Return the point (P,) of a law."""
+    if isinstance(law, LossLaw):
+        return np.array([law.alpha, law.beta, *np.log([law.E, law.A, law.B])])
+    logs = [law.ratio * np.log(law.params_scale), np.log(law.tokens_scale)]
+    floor = [np.log(law.floor)] if law.floor else []
+    return np.array([law.tokens_exponent, law.ratio, *logs, *floor])
+
+
+def form_of(law):
+    """Return the form of a law that was fitted."""
+    if isinstance(law, LossLaw):
+        return "additive"
+    return "joint with floor" if law.floor else "joint"
 
 
 def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
-    """Return n_samples LossLaws, each fitted to as many runs drawn with replacement.
+    """Return n_samples laws, each fitted to as many runs drawn with replacement.
 
-    law is the fit to all runs, at which each fit begins. A sample of fewer than 6 different runs
-    is drawn anew.
+    law is the fit to all runs: each fit has its form, and begins at it. A sample of fewer than
+    6 different runs is drawn anew.
     """
     runs, chance = checked(runs), np.random.default_rng(seed)
     laws = []
     while len(laws) < n_samples:
         chosen = chance.integers(len(runs), size=len(runs))
         if len(set(chosen)) >= 6:
-            laws.append(fit_loss_law(runs[chosen], delta, start=law))
+            laws.append(fit_loss_law(runs[chosen], form_of(law), delta, start=law))
     return laws
+
+
+def predicted_losses(runs, law, laws, n_params, n_tokens, seed=0):
+    """Return a loss of a new run for each of the laws: its own, times a drawn error of a run.
+
+    law is the fit to all runs; the errors are the ratios of their losses to it.
+    """
+    runs, chance = checked(runs), np.random.default_rng(seed)
+    errors = runs[:, 2] / law.loss(runs[:, 0], runs[:, 1])
+    return [other.loss(n_params, n_tokens) * chance.choice(errors) for other in laws]
 
 
 def interval(values, share=0.8):
@@ -119,45 +174,19 @@ def interval(values, share=0.8):
     return Interval(low, high)
 
 
-def predicted_losses(runs, law, laws, n_params, n_tokens, seed=0):
-    """Return a loss of a new run for each of the laws: its own, times a drawn error of a run.
+def fit_tokens_decay(law, runs):
+    """Return after how many repetitions a token has lost 1 - 1/e of its worth, by a law's losses.
 
-    law is the fit to all runs; the errors are the ratios of their losses to it.
+    runs are rows (parameters, tokens, unique tokens, loss). The decay is that of constraints.worth
+    with the least squared error of log loss, between 0.1 and 1000.
     """
-    runs, chance = checked(runs), np.random.default_rng(seed)
-    errors = runs[:, 2] / law.loss(runs[:, 0], runs[:, 1])
-    return [other.loss(n_params, n_tokens) * chance.choice(errors) for other in laws]
+    runs = np.asarray(runs, dtype=float)
 
+    def error(log_decay):
+        found = [law.loss(n, worth(d, unique, np.exp(log_decay))) for n, d, unique, _ in runs]
+        return ((np.log(found) - np.log(runs[:, 3])) ** 2).sum()
 
-class Minimum(NamedTuple):
-    """The lowest point of an iso-FLOP profile: parameters, loss, and curvature in log10 N."""
-
-    n_params: float
-    loss: float
-    curvature: float
-
-
-def profile_minimum(n_params, losses):
-    """Return the Minimum of a parabola through losses (K,) over log10 of n_params (K,).
-
-    Raises ValueError for fewer than 3 sizes, and for a parabola that has no minimum.
-    Source: hoffmann2022chinchilla, sec. 3.2.
-    """
-    if len(set(n_params)) < 3:
-        raise ValueError(f"n_params={list(n_params)} must hold at least 3 sizes for a parabola")
-    logs = np.log10(n_params)
-    middle = logs.mean()
-    curvature, slope, level = np.polyfit(logs - middle, losses, 2)
-    if curvature <= 0:
-        raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
-    at = -slope / (2 * curvature)
-    return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)
-
-
-def fit_power(amounts, values):
-    """Return (prefactor, exponent) of values = prefactor * amounts^exponent, by least squares."""
-    exponent, start = np.polyfit(np.log(amounts), np.log(values), 1)
-    return float(np.exp(start)), float(exponent)
+    return float(np.exp(minimize_scalar(error, bounds=np.log([0.1, 1000]), method="bounded").x))
 
 
 def checked(runs):

@@ -57,10 +57,10 @@ POWER_LAWS = {
 
 @dataclass(frozen=True)
 class JointLaw:
-    """Kaplan's L(N, D) = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D.
+    """Kaplan's L(N, D) = floor + ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, with floor 0.
 
-    N counts no embeddings. The constants are a fit of their own: those of POWER_LAWS do not
-    belong into this form. Source: kaplan2020scaling, eq. 1.5.
+    Kaplan's N counts no embeddings, and the constants are a fit of their own: those of POWER_LAWS
+    do not belong into this form. Source: kaplan2020scaling, eq. 1.5.
     """
 
     params_scale: float
@@ -69,13 +69,32 @@ class JointLaw:
     tokens_exponent: float
     source: str
     flag: str
+    floor: float = 0.0
 
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, of early stopping on n_tokens tokens."""
         check_amounts(n_params=n_params, n_tokens=n_tokens)
-        ratio = self.params_exponent / self.tokens_exponent
-        by_size = (self.params_scale / n_params) ** ratio
-        return (by_size + self.tokens_scale / n_tokens) ** self.tokens_exponent
+        by_size = (self.params_scale / n_params) ** self.ratio
+        by_data = self.tokens_scale / n_tokens
+        return self.floor + (by_size + by_data) ** self.tokens_exponent
+
+    @property
+    def ratio(self):
+        """Return alpha_N / alpha_D: the best number of tokens grows like N to this power."""
+        return self.params_exponent / self.tokens_exponent
+
+    @property
+    def exponents(self):
+        """Return (a, b): at C = 6ND the best size grows like C^a, the number of tokens like C^b."""
+        return 1 / (1 + self.ratio), self.ratio / (1 + self.ratio)
+
+    def optimum(self, flops):
+        """Return the Optimum of a training budget, if it is 6ND, whatever N counts."""
+        check_amounts(flops=flops)
+        product = flops / FLOPS_PER_PARAMETER
+        balance = self.ratio * self.params_scale**self.ratio / self.tokens_scale
+        n_params = (balance * product) ** self.exponents[0]
+        return Optimum(n_params, product / n_params, self.loss(n_params, product / n_params))
 
 
 KAPLAN = JointLaw(6.4e13, 1.8e13, 0.076, 0.103, "kaplan2020scaling, table 2", "P")

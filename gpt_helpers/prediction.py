@@ -1,11 +1,11 @@
 """The loss of the largest run, predicted from all others before it is run.
 
-    python -m gpt_helpers.prediction    write prediction.csv, from the profiles in sweep.csv
+    python -m gpt_helpers.prediction                write prediction.csv, from sweep.csv
     python -m gpt_helpers.sweep --stage largest     then run what was predicted
 
-A law of the loss is fitted to the profiles, each token counted by what it is worth. The law also
-chooses the size of the largest run: of those on the list the one nearest to the best for its
-budget. The interval holds the refits of resampled runs and the errors that runs have.
+Each form of a law is fitted to the profiles, each token counted by what it is worth. The form that
+foretells the highest of their budgets best from the others is chosen; it also chooses the size of
+the largest run. An interval holds the refits of resampled runs and the errors that runs have.
 """
 
 import argparse
@@ -13,19 +13,24 @@ import math
 import sys
 from pathlib import Path
 
-from gpt_helpers.budgets import LARGEST_BUDGET, LARGEST_WIDTHS, run_on
+import numpy as np
+
+from gpt_helpers.budgets import LARGEST_BUDGET, LARGEST_WIDTHS, PROFILES, run_on
 from gpt_helpers.constraints import REPETITION
-from gpt_helpers.fits import bootstrap_laws, fit_loss_law, interval, predicted_losses
+from gpt_helpers.fits import FORMS, bootstrap_laws, fit_loss_law, interval, predicted_losses
 from gpt_helpers.rows import read_rows, write_rows
 from gpt_helpers.scaling import count_parameters
 from gpt_helpers.sweep import PREDICTION, SWEEP, recorded_runs
 
-CONSTANTS = ("E", "A", "B", "alpha", "beta")
-NUMBERS_PREDICTED = (
-    "width", "n_params", "tokens", "effective_tokens", "predicted_loss", "low", "high", "share",
-    "runs", *CONSTANTS,
+CONSTANTS = (
+    "E", "A", "B", "alpha", "beta",
+    "params_scale", "tokens_scale", "params_exponent", "tokens_exponent", "floor",
 )  # fmt: skip
-SHARE, N_SAMPLES = 0.9, 500
+PREDICTED_NUMBERS = (
+    "foretelling_error", "chosen", "width", "n_params", "tokens", "effective_tokens",
+    "predicted_loss", "low", "high", "share", "runs", *CONSTANTS,
+)  # fmt: skip
+SHARE, N_SAMPLES = 0.9, 300
 
 
 def law_runs(rows, purposes=("profile",), size="n_params"):
@@ -46,6 +51,20 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
+def foretelling_errors(rows):
+    """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
+    highest = {run_on("profile", width, max(PROFILES)).key for width in PROFILES[max(PROFILES)]}
+    known = law_runs([row for row in rows if row["run"] not in highest])
+    n_params, n_tokens, losses = np.transpose(
+        law_runs([row for row in rows if row["run"] in highest])
+    )
+    laws = {form: fit_loss_law(known, form) for form in FORMS}
+    return {
+        form: float(np.abs(np.log(law.loss(n_params, n_tokens) / losses)).mean())
+        for form, law in laws.items()
+    }
+
+
 def chosen_run(law):
     """Return the largest run: of LARGEST_WIDTHS the one nearest to the best size by a law."""
     best = law.optimum(LARGEST_BUDGET).n_params
@@ -54,40 +73,40 @@ def chosen_run(law):
 
 
 def predict(rows):
-    """Return the prediction as a row, from the rows of the sweep that are profiles."""
-    runs = law_runs(rows)
-    law = fit_loss_law(runs)
-    largest, n_unique = chosen_run(law), max(row["unique_tokens"] for row in rows)
-    n_params = count_parameters(largest.config)
-    worth = REPETITION.effective_tokens(largest.n_tokens, n_unique)
-    laws = bootstrap_laws(runs, law, N_SAMPLES)
-    losses = predicted_losses(runs, law, laws, n_params, worth)
-    return {
-        "width": largest.width,
-        "n_params": n_params,
-        "tokens": largest.n_tokens,
-        "effective_tokens": float(worth),
-        "predicted_loss": law.loss(n_params, worth),
-        **interval(losses, SHARE)._asdict(),
-        "share": SHARE,
-        "runs": len(runs),
-        **{name: getattr(law, name) for name in CONSTANTS},
-    }
+    """Return predictions of the largest run from the rows of the sweep, a row per form."""
+    runs, errors = law_runs(rows), foretelling_errors(rows)
+    laws = {form: fit_loss_law(runs, form) for form in FORMS}
+    chosen = min(errors, key=errors.get)
+    run, n_unique = chosen_run(laws[chosen]), max(row["unique_tokens"] for row in rows)
+    n_params = count_parameters(run.config)
+    worth = float(REPETITION.effective_tokens(run.n_tokens, n_unique))
+    facts = {"width": run.width, "n_params": n_params, "tokens": run.n_tokens, "runs": len(runs)}
+    found = []
+    for form, law in laws.items():
+        losses = predicted_losses(runs, law, bootstrap_laws(runs, law, N_SAMPLES), n_params, worth)
+        said = {"predicted_loss": law.loss(n_params, worth), "effective_tokens": worth}
+        limits = {**interval(losses, SHARE)._asdict(), "share": SHARE}
+        choice = {"form": form, "foretelling_error": errors[form], "chosen": int(form == chosen)}
+        constants = {name: getattr(law, name, "") for name in CONSTANTS}
+        found.append(choice | facts | said | limits | constants)
+    return found
 
 
-def predicted(path=PREDICTION):
-    """Return the prediction that was written, as a row of numbers.
-
-    Raises ValueError if there is none.
-    """
-    rows = read_rows(path, NUMBERS_PREDICTED)
+def predictions(path=PREDICTION):
+    """Return {form: row} of the predictions that were written; ValueError if there are none."""
+    rows = read_rows(path, PREDICTED_NUMBERS)
     if not rows:
         raise ValueError(f"{path} holds no prediction; run python -m gpt_helpers.prediction")
-    return rows[0]
+    return {row["form"]: row for row in rows}
+
+
+def chosen_prediction(path=PREDICTION):
+    """Return the row of the form that was chosen."""
+    return next(row for row in predictions(path).values() if row["chosen"])
 
 
 def main(arguments=None):
-    """Write the prediction, unless the largest run has been done; return the exit status."""
+    """Write the predictions, unless the largest run has been done; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweep", type=Path, default=SWEEP, help="the runs to fit")
     parser.add_argument("--csv", type=Path, default=PREDICTION, help="the file to write")
@@ -96,7 +115,7 @@ def main(arguments=None):
     if any(row["purpose"] == "largest" for row in rows):
         sys.stderr.write("not predicted: the largest run is in the sweep already\n")
         return 1
-    write_rows(options.csv, [predict(rows)], NUMBERS_PREDICTED)
+    write_rows(options.csv, predict(rows), ("form", *PREDICTED_NUMBERS))
     return 0
 
 

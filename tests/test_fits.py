@@ -9,19 +9,25 @@ import numpy as np
 import pytest
 from reference import refused
 
+from gpt_helpers.constraints import worth
 from gpt_helpers.fits import (
+    FORMS,
     bootstrap_laws,
     fit_loss_law,
-    fit_power,
+    fit_tokens_decay,
+    form_of,
     interval,
+    log_losses,
     objective,
     point_of,
     predicted_losses,
-    profile_minimum,
 )
-from gpt_helpers.laws import FITS, LossLaw
+from gpt_helpers.laws import FITS, KAPLAN, JointLaw, LossLaw
 
 TRUE = LossLaw(1.5, 60.0, 300.0, 0.30, 0.37, "made up", "F")
+JOINT = JointLaw(2e9, 1e10, 0.13, 0.14, "made up", "F")
+FLOORED = dataclasses.replace(JOINT, tokens_exponent=0.3, params_exponent=0.29, floor=1.2)
+LAWS = {"additive": TRUE, "joint": JOINT, "joint with floor": FLOORED}
 LARGER = (3e6, 1e7)  # parameters and tokens beyond all runs
 
 
@@ -34,15 +40,24 @@ def runs_of(law, noise=0.0, seed=0, n_runs=36):
 
 
 def constants(law):
-    """Return the five constants of a law."""
-    return [getattr(law, name) for name in ("E", "A", "B", "alpha", "beta")]
+    """Return the constants of a law."""
+    return [value for value in dataclasses.astuple(law) if not isinstance(value, str)]
 
 
 @pytest.mark.parametrize(
-    "law", [TRUE, FITS["refit"], FITS["unrounded"]], ids=lambda law: law.source
+    "law", [*LAWS.values(), *FITS.values(), KAPLAN], ids=lambda law: f"{law.source} {form_of(law)}"
 )
 def test_without_noise_the_constants_come_back(law):
-    assert constants(fit_loss_law(runs_of(law))) == pytest.approx(constants(law), rel=1e-4)
+    found = fit_loss_law(runs_of(law), form_of(law))
+    assert constants(found) == pytest.approx(constants(law), rel=1e-3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_law_that_is_fitted_gives_the_losses_that_were_fitted(form):
+    law, runs = LAWS[form], runs_of(LAWS[form])
+    logs, _ = log_losses(form, point_of(law), *np.log(runs[:, :2]).T)
+    assert np.exp(logs) == pytest.approx(runs[:, 2])
+    assert form_of(law) == form
 
 
 def test_with_noise_the_exponents_come_back_within_its_reach():
@@ -58,7 +73,7 @@ def test_one_bad_run_hardly_moves_the_fit():
     good = fit_loss_law(runs).loss(*LARGER)
     runs[3, 2] *= 1.5
     assert fit_loss_law(runs).loss(*LARGER) == pytest.approx(good, rel=0.01)
-    moved = [abs(fit_loss_law(runs, delta).E - TRUE.E) for delta in (1e-3, 1.0)]
+    moved = [abs(fit_loss_law(runs, delta=delta).E - TRUE.E) for delta in (1e-3, 1.0)]
     assert moved[0] < 0.2 < 0.5 < moved[1]
 
 
@@ -70,21 +85,22 @@ def test_the_order_of_the_runs_does_not_matter():
 
 def test_the_objective_by_hand():
     runs = np.array([[math.e, math.e, math.exp(0.1)]])
-    point = np.array([1, 1, -50, 1, -50])  # only the first term counts: e / N = 1
-    assert objective(point, runs, 1.0)[0] == pytest.approx(0.1**2 / 2)
-    assert objective(point, runs, 0.01)[0] == pytest.approx(0.01 * (0.1 - 0.005))
+    point = np.array([1, 1, -50, 1, -50])  # only the first term counts: exp(1) / N = 1
+    assert objective("additive", point, runs, 1.0)[0] == pytest.approx(0.1**2 / 2)
+    assert objective("additive", point, runs, 0.01)[0] == pytest.approx(0.01 * (0.1 - 0.005))
     twice = np.concatenate([runs, runs])
-    assert objective(point, twice, 0.01)[0] == pytest.approx(2 * 0.01 * (0.1 - 0.005))
+    assert objective("additive", point, twice, 0.01)[0] == pytest.approx(2 * 0.01 * (0.1 - 0.005))
 
 
 @pytest.mark.parametrize("delta", [1e-3, 1.0])
-def test_the_gradient_is_that_of_the_objective(delta):
-    runs, point = runs_of(TRUE, noise=0.02), np.array([0.4, 0.3, 0.2, 4, 5])
-    _, gradient = objective(point, runs, delta)
-    for index in range(5):
-        step = 1e-7 * np.eye(5)[index]
-        values = [objective(at, runs, delta)[0] for at in (point + step, point - step)]
-        assert gradient[index] == pytest.approx((values[0] - values[1]) / 2e-7, rel=1e-4)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_gradient_is_that_of_the_objective(form, delta):
+    runs, point = runs_of(LAWS[form], noise=0.02), point_of(LAWS[form]) + 0.01
+    _, gradient = objective(form, point, runs, delta)
+    for index in range(len(point)):
+        step = 1e-7 * np.eye(len(point))[index]
+        values = [objective(form, at, runs, delta)[0] for at in (point + step, point - step)]
+        assert gradient[index] == pytest.approx((values[0] - values[1]) / 2e-7, rel=1e-4, abs=1e-7)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -131,29 +147,11 @@ def test_an_interval_holds_the_middle_share():
         refused("share=.* must be between 0 and 1", interval, [1, 2], wrong)
 
 
-def test_the_minimum_of_a_parabola_comes_back():
-    n_params = np.array([1e5, 3e5, 1e6, 5e6])
-    losses = 4 + 0.3 * (np.log10(n_params) - 5.7) ** 2
-    found = profile_minimum(n_params, losses)
-    assert found == pytest.approx((10**5.7, 4, 0.3))
-
-
-def test_the_minima_of_profiles_on_a_law_grow_with_the_exponent_of_the_law():
-    budgets, minima = np.array([1e12, 1e13, 1e14]), []
-    for flops in budgets:
-        n_params = TRUE.optimum(flops).n_params * np.array([0.5, 0.7, 1, 1.4, 2])
-        minima.append(profile_minimum(n_params, TRUE.loss(n_params, flops / (6 * n_params))))
-    _, exponent = fit_power(budgets, [minimum.n_params for minimum in minima])
-    assert exponent == pytest.approx(TRUE.exponents[0], abs=0.01)
-
-
-def test_a_power_comes_back():
-    assert fit_power([1, 10, 100], [3, 30**0.5 * 3**0.5, 30]) == pytest.approx((3, 0.5))
-
-
-def test_profiles_without_a_minimum_are_refused():
-    refused("have no minimum", profile_minimum, [1e5, 1e6, 1e7], [4.0, 4.2, 4.0])
-    refused("must hold at least 3 sizes", profile_minimum, [1e5, 1e6, 1e6], [4.0, 4.2, 4.0])
+def test_the_decay_of_repeated_tokens_comes_back():
+    sizes, tokens, unique = np.array([(2e5, n * 1e5, 1e5) for n in (1, 2, 4, 8, 16, 32)]).T
+    losses = [TRUE.loss(2e5, worth(n_tokens, 1e5, 5.0)) for n_tokens in tokens]
+    runs = np.stack([sizes, tokens, unique, losses], axis=1)
+    assert fit_tokens_decay(TRUE, runs) == pytest.approx(5, rel=1e-3)
 
 
 def test_runs_that_fix_no_law_are_refused():
@@ -168,6 +166,10 @@ def test_runs_that_fix_no_law_are_refused():
         broken = runs.copy()
         broken[2, 2] = wrong
         refused("parameters, tokens and losses are positive", fit_loss_law, broken)
+
+
+def test_an_unknown_form_is_refused():
+    refused("form='product' is unknown; use one of", fit_loss_law, runs_of(TRUE), "product")
 
 
 def test_a_law_is_where_a_fit_can_begin():

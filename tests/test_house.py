@@ -47,7 +47,8 @@ CORE = {
     "memory": {"config", "scaling"},
     "laws": set(),
     "constraints": {"laws"},
-    "fits": {"laws"},
+    "fits": {"constraints", "laws"},
+    "isoflop": set(),
     "show": set(),
     "vegalite": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
@@ -73,7 +74,7 @@ CORE = {
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits")
+WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits", "isoflop")
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 

@@ -1,0 +1,36 @@
+"""Iso-FLOP profiles: the best size for a budget from runs that all spend it. Imports no torch."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Minimum(NamedTuple):
+    """The lowest point of an iso-FLOP profile: parameters, loss, and curvature in log10 N."""
+
+    n_params: float
+    loss: float
+    curvature: float
+
+
+def profile_minimum(n_params, losses):
+    """Return the Minimum of a parabola through losses (K,) over log10 of n_params (K,).
+
+    Raises ValueError for fewer than 3 sizes, and for a parabola that has no minimum.
+    Source: hoffmann2022chinchilla, sec. 3.2.
+    """
+    if len(set(n_params)) < 3:
+        raise ValueError(f"n_params={list(n_params)} must hold at least 3 sizes for a parabola")
+    logs = np.log10(n_params)
+    middle = logs.mean()
+    curvature, slope, level = np.polyfit(logs - middle, losses, 2)
+    if curvature <= 0:
+        raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
+    at = -slope / (2 * curvature)
+    return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)
+
+
+def fit_power(amounts, values):
+    """Return (prefactor, exponent) of values = prefactor * amounts^exponent, by least squares."""
+    exponent, start = np.polyfit(np.log(amounts), np.log(values), 1)
+    return float(np.exp(start)), float(exponent)
