@@ -14,6 +14,8 @@ STATE_BYTES = {
     "mixed": (2, 2, 4, 4, 4),
     "autocast": (4, 4, 0, 4, 4),
 }
+# An element of mxfp4 has 4 bits, and 32 of them share a scale of 8. Source: openai2025gptoss.
+WEIGHT_BITS = {"float32": 32, "bfloat16": 16, "float16": 16, "int8": 8, "mxfp4": 4.25}
 SHARDED = {"ddp": (), "zero1": STATES[2:], "zero2": STATES[1:], "fsdp": STATES}
 FLOAT, INTEGER = 4, 8  # bytes of a float32 and of an int64
 
@@ -30,6 +32,16 @@ def state_bytes(precision):
     """
     check_choice("precision", precision, tuple(STATE_BYTES))
     return dict(zip(STATES, STATE_BYTES[precision], strict=True))
+
+
+def weight_bytes(n_parameters, precision):
+    """Return the bytes that weights take by themselves, as where a model is only used.
+
+    precision is one of WEIGHT_BITS. Raises ValueError for another, or for no positive integer.
+    """
+    check_positive_integer("n_parameters", n_parameters)
+    check_choice("precision", precision, tuple(WEIGHT_BITS))
+    return -int(-n_parameters * WEIGHT_BITS[precision] // 8)
 
 
 def training_bytes(n_parameters, strategy, n_gpus, precision="mixed"):

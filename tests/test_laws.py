@@ -1,5 +1,6 @@
 """Published laws against the tables that their papers print, and against searches by hand."""
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -203,6 +204,23 @@ def test_kaplans_joint_law_needs_5_times_the_data_for_8_times_the_size():
     assert KAPLAN.loss(8e9, 1e10 * 8**ratio) / KAPLAN.loss(1e9, 1e10) == pytest.approx(
         8**-KAPLAN.params_exponent
     )
+
+
+@given(flops=BUDGETS)
+def test_no_other_use_of_a_budget_of_6nd_has_a_lower_loss_by_the_joint_law(flops):
+    for law in (KAPLAN, dataclasses.replace(KAPLAN, floor=1.0)):
+        best = law.optimum(flops)
+        assert 6 * best.n_params * best.n_tokens == pytest.approx(flops)
+        for factor in (0.5, 0.9, 1.1, 2):
+            assert law.loss(best.n_params * factor, best.n_tokens / factor) > best.loss
+        a, b = law.exponents
+        assert a + b == pytest.approx(1)
+        assert law.optimum(10 * flops).n_params == pytest.approx(10**a * best.n_params)
+
+
+def test_a_floor_is_added_to_the_joint_law():
+    floored = dataclasses.replace(KAPLAN, floor=1.0)
+    assert floored.loss(1e9, 1e10) == pytest.approx(1 + KAPLAN.loss(1e9, 1e10))
 
 
 def test_kaplans_table_gives_gpt3s_budget_517_billion_parameters():
