@@ -21,31 +21,27 @@ def schedule_explorer(run_steps=200, height=220):
 
     "constant" is "wsd" without a cool-down. total_steps is where the schedule ends: the run
     may end earlier or later. A warm-up longer than the schedule is cut to it. The formulas
-    are those of training.learning_rate, step for step.
+    are those of training.learning_rate, step for step. The line above the chart gives each
+    schedule at the last step, and its mean over the run.
 
     Raises ValueError unless run_steps is a positive integer.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
     check_positive_integer("run_steps", run_steps)
-    names = list(RATES)
-    colour, dash = palette(names)
-    lines = (
-        alt.Chart()
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=alt.X("step:Q", title="step", scale=alt.Scale(nice=False)),
-            y=alt.Y("rate:Q", title="learning rate / max_lr", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("schedule:N", scale=colour),
-            strokeDash=alt.StrokeDash("schedule:N", scale=dash),
-        )
-        .transform_fold(names, as_=["schedule", "rate"])
+    last = " + ', ' + ".join(
+        f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
+        f" + format(datum.{name}_mean, '.3f') + ')'"
+        for name in RATES
     )
-    text = " + ', ' + ".join(f"'{name} ' + format(datum.{name}, '.3f')" for name in names)
-    line = summary(f"'step ' + datum.step + ':  ' + {text}", f"datum.step == {run_steps - 1}")
-    chart = alt.layer(lines, line, data=alt.sequence(0, run_steps, 1, as_="step"))
-    chart = chart.transform_calculate(done="min(datum.step + 1, total_steps)")
+    line = summary(f"'step ' + datum.step + ':  ' + {last}", f"datum.step == {run_steps - 1}")
+    steps = alt.sequence(0, run_steps, 1, as_="step")
     rates = {name: f"datum.done <= warm ? datum.done / warm : {r}" for name, r in RATES.items()}
-    chart = chart.transform_calculate(**rates)
+    chart = (
+        alt.layer(rate_lines(), line, data=steps)
+        .transform_calculate(done="min(datum.step + 1, total_steps)")
+        .transform_calculate(**rates)
+        .transform_joinaggregate(**{f"{name}_mean": f"mean({name})" for name in RATES})
+    )
     parameters = [
         slider("warmup_steps", round(0.1 * run_steps), 0, run_steps, 1),
         slider("total_steps", run_steps, 1, 2 * run_steps, 1),
@@ -55,6 +51,22 @@ def schedule_explorer(run_steps=200, height=220):
         constant("cooldown", "cooldown_share * total_steps"),
     ]
     return finished("schedule", chart, height, parameters)
+
+
+def rate_lines():
+    """Return a line for each schedule of RATES, against the step."""
+    colour, dash = palette(RATES)
+    return (
+        alt.Chart()
+        .transform_fold(list(RATES), as_=["schedule", "rate"])
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("step:Q", title="step", scale=alt.Scale(nice=False)),
+            y=alt.Y("rate:Q", title="learning rate / max_lr", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("schedule:N", scale=colour),
+            strokeDash=alt.StrokeDash("schedule:N", scale=dash),
+        )
+    )
 
 
 RATES = {

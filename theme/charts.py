@@ -49,7 +49,8 @@ def to_html(spec, name, alt):
     still, controls = without_controls(themed)
     drawn = {size: to_svg(still, width) for size, width in WIDTHS.items()}
     pictures = "".join(
-        f'<div class="chart-still {size}">{svg}</div>' for size, svg in drawn.items()
+        f'<div class="chart-still {size}" aria-hidden="true">{svg}</div>'
+        for size, svg in drawn.items()
     )
     result = RESULT.search(drawn["wide"])[1]
     rows = "".join(to_control(key, control) for control in controls)
@@ -112,12 +113,17 @@ def add_files(app, pagename, templatename, context, doctree):
         return
     folder = Path(app.outdir) / "_static" / "charts"
     if not (folder / "vega.js").exists():
-        shutil.copytree(HERE, folder, dirs_exist_ok=True)
-        bundle = vl_convert.javascript_bundle(vl_version=VERSION)
-        script = f"(() => {{\n{bundle}\n}})();\n"  # its short names stay its own
-        (folder / "vega.js").write_text(script, encoding="utf-8")
+        write_files(folder)
     app.add_css_file("charts/charts.css", priority=900)
     app.add_js_file("charts/charts.js", loading_method="defer")
+
+
+def write_files(folder):
+    """Write the style, the script and Vega into a folder."""
+    shutil.copytree(HERE, folder, dirs_exist_ok=True)
+    bundle = vl_convert.javascript_bundle(vl_version=VERSION)
+    script = f"(() => {{\n{bundle}\n}})();\n"  # its short names stay its own
+    (folder / "vega.js").write_text(script, encoding="utf-8")
 
 
 def setup(app):

@@ -24,6 +24,7 @@
     const box = document.createElement("div");
     const options = { actions: false, renderer: "svg", defaultStyle: false, tooltip: false };
     const { view } = await embed(box, { ...spec, width: widthOf(picture) }, options);
+    box.ariaHidden = "true"; // the picture's label and the line above say it
     picture.replaceChildren(box);
     new ResizeObserver(() => view.width(widthOf(picture)).runAsync()).observe(picture);
     return view;
