@@ -180,9 +180,11 @@ def unchecked_exemptions(notebook):
 
 
 def shows_image(cell):
-    """Return whether a code cell has an image among its outputs."""
+    """Return whether a code cell has an image, or a chart with sliders, among its outputs."""
     return any(
-        key.startswith("image/") for output in cell.outputs for key in output.get("data", {})
+        key.startswith(("image/", "application/vnd.vegalite"))
+        for output in cell.outputs
+        for key in output.get("data", {})
     )
 
 
@@ -195,7 +197,8 @@ def incomplete_images(notebook):
         lacking = [k for k in ("figure.name", "figure.caption", "image.alt") if not said.get(k)]
         found += [f"{cell['id']}: no {key}" for key in lacking]
         last = ast.unparse(parsed(cell).body[-1])
-        found += [] if last.startswith("fig = show.") else [f"{cell['id']}: not fig = show. ..."]
+        if not re.match(r"fig = show\.|\w*charts?\.\w+_explorer\(", last):
+            found.append(f"{cell['id']}: not fig = show. ..., nor a chart")
     return found
 
 
@@ -386,6 +389,7 @@ def shown(text, kind="text/plain"):
 
 
 IMAGE = shown("iVBO", "image/png")
+CHART = shown("{}", "application/vnd.vegalite.v5+json")
 SAID = {"mystnb": {"figure": {"name": "fig-a", "caption": "A."}, "image": {"alt": "B."}}}
 TEXT = new_markdown_cell("Text.", id="text")
 ERROR = [new_output("error", ename="ValueError", evalue="5", traceback=[])]
@@ -444,6 +448,16 @@ DRAW = "x = 1\nfig = show.curves(x)"
             incomplete_images,
             [code("1", outputs=shown("1"))],
             [code("plt.plot()", outputs=IMAGE, metadata=SAID)],
+        ),
+        (
+            incomplete_images,
+            [code("charts.loss_explorer()", outputs=CHART, metadata=SAID)],
+            [code("charts.loss_explorer()", outputs=CHART)],
+        ),
+        (
+            incomplete_images,
+            [code("sampling_chart.sampling_explorer(x, f)", outputs=CHART, metadata=SAID)],
+            [code("alt.Chart()", outputs=CHART, metadata=SAID)],
         ),
         (
             bad_outputs,
