@@ -8,8 +8,8 @@ def read(self, size):
 ```
 
 The content is the prompt. theme/live/ holds the scripts: the engine reads beside gpt_helpers,
-with the same names in the same order. Only pages with a panel carry its button; the rest, and the
-weights, are loaded when a reader presses it.
+with the same names in the same order. Only pages with a panel carry its button, start.js; the rest
+(SCRIPTS, in one file) and the weights are loaded when a reader presses it.
 """
 
 import base64
@@ -17,16 +17,20 @@ import json
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
+import rcssmin
+import rjsmin
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import directives
-from safetensors import safe_open
+from safetensors.numpy import load_file
 from sphinx.util.docutils import SphinxDirective
 
 from gpt_helpers.pretrained import STDLIB
 
 HERE = Path(__file__).with_name("live")
+SCRIPTS = ("checkpoint", "data", "linear", "model", "sampling", "page", "attention", "panel")
 SECTIONS = ("attention", "unfold", "cost")
 BEFORE_LOADING = ("loading", "loaded-megabytes", "missing", "damaged", "unknown")
 PANEL = """<div class="live-model" role="region" aria-label="{title}" data-settings="{settings}"
@@ -71,22 +75,25 @@ def sections(argument):
     return names
 
 
+OPTIONS = {
+    "temperature": number(0.05, 3),
+    "top-k": directives.positive_int,
+    "top-p": number(0.05, 1),
+    "greedy": switch,
+    "seed": directives.nonnegative_int,
+    "length": directives.positive_int,
+    "cache": switch,
+    "layer": directives.positive_int,
+    "head": directives.positive_int,
+    "open": sections,
+}
+
+
 class LiveModel(SphinxDirective):
     """Put a panel on the page; its settings are those that the text beside it speaks of."""
 
     has_content = True
-    option_spec = {
-        "temperature": number(0.05, 3),
-        "top-k": directives.positive_int,
-        "top-p": number(0.05, 1),
-        "greedy": switch,
-        "seed": directives.nonnegative_int,
-        "length": directives.positive_int,
-        "cache": switch,
-        "layer": directives.positive_int,
-        "head": directives.positive_int,
-        "open": sections,
-    }
+    option_spec: ClassVar = OPTIONS
 
     def run(self):
         """Return the panel; layers and heads count from 1, as on the screen."""
@@ -104,8 +111,7 @@ def words_of(language):
 @cache
 def facts_of_model():
     """Return the size of the file in megabytes and the number of parameters, as they are shown."""
-    with safe_open(STDLIB, "np") as file:
-        n_parameters = sum(file.get_tensor(name).size for name in file.keys())
+    n_parameters = sum(weights.size for weights in load_file(STDLIB).values())
     return {"megabytes": f"{STDLIB.stat().st_size / 1e6:.1f}", "parameters": f"{n_parameters:,}"}
 
 
@@ -135,18 +141,28 @@ def add_assets(app, pagename, templatename, context, doctree):
 
 
 def write_assets(app, error):
-    """Write the scripts, the edition's words, and the weights as a file and as a script."""
+    """Write the button, the rest in one script, and the weights as a file and as a script."""
     if error or app.builder.format != "html":
         return
     folder = Path(app.outdir) / "_static" / "live"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (*HERE.glob("*.js"), *HERE.glob("*.css")):
-        shutil.copyfile(path, folder / path.name)
-    shutil.copyfile(STDLIB, folder / STDLIB.name)
-    words = json.dumps(words_of(app.config.language), ensure_ascii=False)
-    (folder / "words.js").write_text(f"(globalThis.gpt ??= {{}}).words = {words};\n", "utf-8")
+    scripts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    words = in_namespace("words", json.dumps(words_of(app.config.language), ensure_ascii=False))
     weights = base64.b64encode(STDLIB.read_bytes()).decode()
-    (folder / "weights.js").write_text(f'(globalThis.gpt ??= {{}}).weights = "{weights}";\n')
+    written = {
+        "start.js": rjsmin.jsmin((HERE / "start.js").read_text(encoding="utf-8")),
+        "live.js": rjsmin.jsmin("\n".join([words, *scripts])),
+        "panel.css": rcssmin.cssmin((HERE / "panel.css").read_text(encoding="utf-8")),
+        "weights.js": in_namespace("weights", f'"{weights}"'),
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(STDLIB, folder / STDLIB.name)
+
+
+def in_namespace(name, value):
+    """Return the script that gives the engine's namespace a value."""
+    return f"(globalThis.gpt ??= {{}}).{name} = {value};\n"
 
 
 def setup(app):

@@ -55,7 +55,8 @@
     /** The text of a whole list of tokens: a character may be split between two of them. */
     decode(ids) {
       const characters = ids.filter((id) => id > 0).flatMap((id) => Array.from(this.tokens[id]));
-      return new TextDecoder().decode(Uint8Array.from(characters, (character) => this.byteOf.get(character)));
+      const bytes = Uint8Array.from(characters, (character) => this.byteOf.get(character));
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     }
   }
 

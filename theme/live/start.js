@@ -4,7 +4,6 @@
   "use strict";
 
   const FOLDER = document.currentScript.src.replace(/[^/]*$/, "");
-  const SCRIPTS = ["words", "checkpoint", "data", "linear", "model", "sampling", "page", "attention", "panel"];
   const ready = new Map(); // what is loaded or being loaded, so that panels share it
 
   function once(name, load) {
@@ -13,7 +12,7 @@
   }
 
   function script(name) {
-    return once(name, () => new Promise((resolve, reject) => {
+    return once(`${name}.js`, () => new Promise((resolve, reject) => {
       const failed = () => reject(Object.assign(new Error(name), { reason: "missing" }));
       document.head.append(Object.assign(document.createElement("script"), {
         src: `${FOLDER}${name}.js`, async: false, onload: resolve, onerror: failed }));
@@ -38,10 +37,9 @@
     }
   }
 
-  async function load(report) {
-    const scripts = Promise.all(SCRIPTS.map(script));
+  function load(report) {
     return once("model", async () => {
-      const [buffer] = await Promise.all([weights(report), scripts]);
+      const [buffer] = await Promise.all([weights(report), script("live")]);
       const sealed = await gpt.readSealed(buffer);
       return { model: new gpt.GPTLMHeadModel(sealed), tokenizer: new gpt.Tokenizer(sealed.facts.merges) };
     });
