@@ -15,9 +15,9 @@ MIME = "application/vnd.vegalite.v5+json"
 WIDTH = 640  # pixels, labels included; the book narrows it to the page
 INK, PAPER, GRID, GREY = "#222222", "#ffffff", "#dddddd", "#949494"
 BLUE, ORANGE, GREEN, PINK, BROWN = "#0173b2", "#b86b00", "#028a65", "#b3509c", "#8a5a3c"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, BROWN, INK)
+HUES = (BLUE, ORANGE, GREEN, PINK, BROWN, INK)
 DASHES = ([1, 0], [8, 3], [2, 2], [8, 2, 2, 2], [5, 5], [12, 3])
-CONFIG = {
+LOOK = {
     "background": PAPER,
     "axis": {
         "labelColor": INK,
@@ -73,9 +73,9 @@ def constant(name, expression):
 def palette(names):
     """Return the colour and the dash scale of up to six named lines."""
     names = list(names)
-    if not 1 <= len(names) <= len(COLOURS):
-        raise ValueError(f"{len(names)} names for {len(COLOURS)} colours; draw fewer lines")
-    colour = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
+    if not 1 <= len(names) <= len(HUES):
+        raise ValueError(f"{len(names)} names for {len(HUES)} colours; draw fewer lines")
+    colour = alt.Scale(domain=names, range=list(HUES[: len(names)]))
     return colour, alt.Scale(domain=names, range=list(DASHES[: len(names)]))
 
 
@@ -96,5 +96,5 @@ def summary(expression, where="true"):
 def finished(name, chart, height, parameters):
     """Return the Chart of an Altair chart with its parameters, in the style of the book."""
     sized = chart.properties(name=name, width=WIDTH, height=height).add_params(*parameters)
-    spec = sized.configure(**CONFIG).to_dict()
+    spec = sized.configure(**LOOK).to_dict()
     return Chart(spec | {"autosize": {"type": "fit-x", "contains": "padding"}})
