@@ -58,6 +58,18 @@ def test_tokens_per_parameter_at_gophers_budget_depend_on_the_digits(fit, expect
     assert round(n_tokens / n_params) == expected
 
 
+def test_the_printed_constants_are_the_unrounded_ones_with_fewer_digits():
+    digits = {"E": 2, "A": 1, "B": 1, "alpha": 2, "beta": 2}
+    for name, count in digits.items():
+        assert round(getattr(UNROUNDED, name), count) == getattr(FITS["printed"], name)
+
+
+def test_the_refit_is_what_its_notebook_prints_with_fewer_digits():
+    notebook = {"E": 1.81686, "A": 482.006, "B": 2085.434, "alpha": 0.34781, "beta": 0.36585}
+    for name, value in notebook.items():
+        assert getattr(FITS["refit"], name) == pytest.approx(value, abs=5e-3, rel=5e-4)
+
+
 def test_20_tokens_per_parameter_are_those_of_the_other_two_approaches():
     ratios = {name: [d / n for n, _, d in rows] for name, rows in PRINTED_OPTIMA.items()}
     assert {round(ratio) for ratio in ratios["training curves"]} == {20, 21, 22}

@@ -42,6 +42,17 @@ TESTS = {
     "pretrained.py": ["pretrained"],
     "command.py": ["command"],
     "distributed.py": ["distributed"],
+    "charts.py": ["charts"],
+    "sampling_chart.py": ["charts"],
+    "vegalite.py": ["charts"],
+    "scaling.py": ["scaling"],
+    "laws.py": ["laws"],
+    "constraints.py": ["constraints"],
+    "fits.py": ["fits"],
+    "isoflop.py": ["isoflop"],
+    "budgets.py": ["budgets"],
+    "sweep.py": ["sweep"],
+    "prediction.py": ["sweep"],
 }
 SECONDS = 600
 

@@ -1120,4 +1120,299 @@ TRAINING = [
     Mutation("the command ignores its seed", "command.py", '        "seed": options.seed,\n', ""),
 ]
 
-MUTATIONS = ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN + TRAINING
+SCALING = [
+    Mutation(
+        "the printed 1.69 of Chinchilla's E is rounded on",
+        "laws.py",
+        "LossLaw(1.69, 406.4",
+        "LossLaw(1.7, 406.4",
+    ),
+    Mutation("an exponent of the refit is wrong", "laws.py", "0.3478, 0.3658", "0.3658, 0.3478"),
+    Mutation("a budget is 3ND", "laws.py", "FLOPS_PER_PARAMETER = 6", "FLOPS_PER_PARAMETER = 3"),
+    Mutation(
+        "a and b are swapped",
+        "laws.py",
+        "return self.beta / total, self.alpha / total",
+        "return self.alpha / total, self.beta / total",
+    ),
+    Mutation("G is its inverse", "laws.py", "return ratio ** (1 /", "return ratio ** (-1 /"),
+    Mutation(
+        "Kaplan's table is read in FLOPs", "laws.py", "pf_days = flops / PF_DAY", "pf_days = flops"
+    ),
+    Mutation(
+        "the joint law has the exponent of the size outside",
+        "laws.py",
+        "(by_size + by_data) ** self.tokens_exponent",
+        "(by_size + by_data) ** self.params_exponent",
+    ),
+    Mutation(
+        "the floor is inside the power",
+        "laws.py",
+        "self.floor + (by_size + by_data)",
+        "(self.floor + by_size + by_data)",
+    ),
+    Mutation(
+        "a joint optimum forgets the slope",
+        "laws.py",
+        "balance = self.ratio * self.params_scale",
+        "balance = self.params_scale",
+    ),
+    Mutation("one positive amount is enough", "laws.py", "is_positive.all()", "is_positive.any()"),
+    Mutation(
+        "epochs count from 0", "constraints.py", "-(amount / unique - 1)", "-(amount / unique)"
+    ),
+    Mutation("repetitions never lose", "constraints.py", "if amount <= unique:", "if True:"),
+    Mutation(
+        "excess parameters keep their worth",
+        "constraints.py",
+        "worth(n_params, self.law.best_size(n_unique), self.params_decay)",
+        "n_params",
+    ),
+    Mutation(
+        "a token of use costs as much as one of training",
+        "constraints.py",
+        "n_inference_tokens / (3 * n_tokens)",
+        "n_inference_tokens / n_tokens",
+    ),
+    Mutation(
+        "training costs twice the forward pass of attention",
+        "scaling.py",
+        "half, full = 3 * square // 2, 3 * square",
+        "half, full = 2 * square // 2, 2 * square",
+    ),
+    Mutation(
+        "half the square is the whole",
+        "scaling.py",
+        "(square // 2 if causal else square)",
+        "square",
+    ),
+    Mutation("every expert is active", "scaling.py", "n_active * n_per", "n_experts * n_per"),
+    Mutation(
+        "positions are counted by PaLM's formula",
+        "scaling.py",
+        "6 * (total - positions)",
+        "6 * total",
+    ),
+    Mutation(
+        "token embeddings are no embeddings",
+        "scaling.py",
+        ' - parts["wte"] - parts["wpe"]',
+        ' - parts["wpe"]',
+    ),
+    Mutation("bytes are rounded down", "memory.py", "-int(-n_parameters *", "int(n_parameters *"),
+    Mutation(
+        "the objective is a mean",
+        "fits.py",
+        "abs(error) - delta / 2)).sum()",
+        "abs(error) - delta / 2)).mean()",
+    ),
+    Mutation(
+        "large errors count like small ones",
+        "fits.py",
+        "np.clip(error, -delta, delta)",
+        "error",
+    ),
+    Mutation(
+        "the grid is not searched", "fits.py", 'kind="stable")[:N_STARTS]', 'kind="stable")[-1:]'
+    ),
+    Mutation(
+        "every sample is the same",
+        "fits.py",
+        "chance.integers(len(runs), size=len(runs))",
+        "np.arange(len(runs)) + 0 * chance.integers(9)",
+    ),
+    Mutation(
+        "a new run has no error of its own", "fits.py", " * chance.choice(errors) for", " for"
+    ),
+    Mutation("an interval is one-sided", "fits.py", "(1 - share) / 2, (1", "0, (1"),
+    Mutation(
+        "the floor has no gradient",
+        "fits.py",
+        "[above * slopes, rest[None]]",
+        "[slopes, rest[None]]",
+    ),
+    Mutation(
+        "a parabola is fitted to sizes", "isoflop.py", "np.log10(n_params)", "np.array(n_params)"
+    ),
+    Mutation("a maximum is a minimum", "isoflop.py", "if curvature <= 0:", "if curvature == 0:"),
+    Mutation(
+        "a run's schedule is not its own",
+        "budgets.py",
+        "total_steps=self.n_steps,",
+        "total_steps=self.n_steps, schedule_steps=2 * self.n_steps,",
+    ),
+    Mutation(
+        "repeated runs read the beginning of the corpus",
+        "budgets.py",
+        "tokens = fixed_windows(tokens, CONFIG.n_positions, n_windows).flatten()",
+        "tokens = tokens[: n_windows * CONFIG.n_positions]",
+    ),
+    Mutation(
+        "the seed is not the run's",
+        "budgets.py",
+        "torch.manual_seed(run.seed)",
+        "torch.manual_seed(0)",
+    ),
+    Mutation("a run keeps no checkpoint", "budgets.py", "folder=folder)", "folder=None)"),
+    Mutation("runs are done again", "sweep.py", "if run.key not in done", "if run.key"),
+    Mutation(
+        "repeated runs are fitted too",
+        "prediction.py",
+        'if row["purpose"] in purposes',
+        "if purposes",
+    ),
+    Mutation(
+        "what is foretold is known",
+        "prediction.py",
+        'known = law_runs([row for row in rows if row["run"] not in highest])',
+        "known = law_runs(rows)",
+    ),
+    Mutation(
+        "the worst form is chosen", "prediction.py", "chosen = min(errors", "chosen = max(errors"
+    ),
+    Mutation(
+        "a known run is predicted",
+        "prediction.py",
+        'if any(row["purpose"] == "largest"',
+        'if all(row["purpose"] == "largest"',
+    ),
+]
+
+CHARTS = [
+    Mutation(
+        "T = 0 of the chart samples",
+        "sampling_chart.py",
+        "T == 0 ? (datum.rank == 1 ? 1 : 0) : exp",
+        "T == 0 ? 1 : exp",
+    ),
+    Mutation(
+        "the chart divides by no temperature",
+        "sampling_chart.py",
+        "exp((datum.data - highest) / T)",
+        "exp(datum.data - highest)",
+    ),
+    Mutation(
+        "the chart keeps one token more than k",
+        "sampling_chart.py",
+        '"datum.rank <= k ? datum.tempered : 0"',
+        '"datum.rank <= k + 1 ? datum.tempered : 0"',
+    ),
+    Mutation(
+        "top-p of the chart stops a token early",
+        "sampling_chart.py",
+        "(datum.reached - datum.weight) / datum.weight_sum < p",
+        "datum.reached / datum.weight_sum < p",
+    ),
+    Mutation(
+        "top-p of the chart comes before top-k",
+        "sampling_chart.py",
+        "(datum.reached - datum.weight) / datum.weight_sum",
+        "(datum.reached - datum.weight) / datum.tempered_sum",
+    ),
+    Mutation(
+        "the mass is a share of what top-k left",
+        "sampling_chart.py",
+        'mass="datum.kept_sum / datum.tempered_sum"',
+        'mass="datum.kept_sum / datum.weight_sum"',
+    ),
+    Mutation(
+        "equal logits stand from the highest id down",
+        "sampling_chart.py",
+        "(-values[token], token)",
+        "(-values[token], -token)",
+    ),
+    Mutation(
+        "-inf is drawn",
+        "sampling_chart.py",
+        "    if odd:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "the chart counts steps from 1",
+        "charts.py",
+        'done="min(datum.step + 1, total_steps)"',
+        'done="min(datum.step, total_steps)"',
+    ),
+    Mutation(
+        "the rate of the chart rises after the end",
+        "charts.py",
+        'done="min(datum.step + 1, total_steps)"',
+        'done="datum.step + 1"',
+    ),
+    Mutation(
+        "the cosine of the chart is a whole wave",
+        "charts.py",
+        "cos(PI * (datum.done",
+        "cos(2 * PI * (datum.done",
+    ),
+    Mutation(
+        "the cosine of the chart begins at step 0",
+        "charts.py",
+        "(total_steps - warm))) / 2",
+        "total_steps)) / 2",
+    ),
+    Mutation(
+        "a long warm-up of the chart is not cut",
+        "charts.py",
+        '"min(warmup_steps, total_steps)"',
+        '"warmup_steps"',
+    ),
+    Mutation(
+        "the cool-down of the chart falls to 0",
+        "charts.py",
+        ": min_lr + (1 - min_lr) * (total_steps - datum.done) / cooldown",
+        ": (total_steps - datum.done) / cooldown",
+    ),
+    Mutation(
+        "the chart forgets the positions",
+        "charts.py",
+        "(V + T + 2) * C",
+        "(V + 2) * C",
+    ),
+    Mutation(
+        "the chart's layer keeps one stream less",
+        "charts.py",
+        "2 * norm + 6 * stream",
+        "2 * norm + 5 * stream",
+    ),
+    Mutation(
+        "targets of one row take memory in the chart",
+        "charts.py",
+        "B == 1 || T == 2 ? 0 :",
+        "T == 2 ? 0 :",
+    ),
+    Mutation(
+        "the chart's cache forgets the batch",
+        "charts.py",
+        "2 * L * C * T * B *",
+        "2 * L * C * T *",
+    ),
+    Mutation(
+        "the optimiser of the chart has no master copy",
+        "charts.py",
+        "sum(row[2:])]",
+        "sum(row[3:])]",
+    ),
+    Mutation(
+        "the curve of the loss reads C / N tokens",
+        "charts.py",
+        'f"(C / ({FLOPS_PER_PARAMETER} * {n_params}))"',
+        'f"(C / {n_params})"',
+    ),
+    Mutation(
+        "the exponents of the optimum change places",
+        "charts.py",
+        "datum.beta / (datum.alpha + datum.beta)",
+        "datum.alpha / (datum.alpha + datum.beta)",
+    ),
+    Mutation(
+        "a slider may start outside its ends",
+        "vegalite.py",
+        "    if not low <= value <= high:\n",
+        "    if False:\n",
+    ),
+]
+
+MUTATIONS = (
+    ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN + TRAINING + SCALING + CHARTS
+)
