@@ -68,7 +68,9 @@ def test_nothing_of_the_model_is_loaded_before_the_click(page, address):
     page.locator(".live-start").click()
     page.locator(".live-next").wait_for()
     assert "start.js" in before
-    assert set(asked) - before - {"favicon.svg"} == {"live.js", "model.safetensors"}
+    files = {"live.js", "model.safetensors", "weights.js"}
+    assert files & before == set()
+    assert files & set(asked) == {"live.js", "model.safetensors"}
 
 
 def test_pages_without_a_panel_carry_nothing_of_it(page, address):
@@ -222,8 +224,7 @@ def test_without_the_cache_every_step_computes_the_whole_sequence(panel):
     with_cache, no_cache = rows_of(panel, ".live-cost")
     number = [int(cell.replace(",", "")) for cell in (*with_cache[1:3], *no_cache[1:3])]
     assert number[2:] == [51, sum(range(length, length + 51))]
-    assert number[0] == 51
-    assert number[1] <= length + 50
+    assert 51 <= number[0] <= number[1] <= 2 * length + 50
 
 
 def test_writing_can_be_stopped_and_goes_on(panel):
@@ -246,7 +247,7 @@ def test_typing_while_it_writes_stops_the_writing(panel):
     panel.get_by_label("Prompt").fill("import ")
     panel.page.wait_for_timeout(300)
     assert text_of(panel) == "import "
-    assert panel.locator(".live-status").inner_text() == "Read 2 tokens. "
+    assert panel.locator(".live-status").inner_text() == "Read 2 tokens."
     assert panel.get_by_role("button", name="Continue the text").is_visible()
 
 
@@ -302,7 +303,7 @@ def test_without_javascript_the_panel_says_so(browser, address):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{address}/en/index.html")
-        assert page.get_by_text("This panel needs JavaScript").is_visible()
+        assert "This panel needs JavaScript" in page.locator(".live-model").inner_text()
         assert not page.locator(".live-start").is_visible()
 
 

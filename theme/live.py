@@ -33,7 +33,7 @@ HERE = Path(__file__).with_name("live")
 SCRIPTS = ("checkpoint", "data", "linear", "model", "sampling", "page", "attention", "panel")
 SECTIONS = ("attention", "unfold", "cost")
 BEFORE_LOADING = ("loading", "loaded-megabytes", "missing", "damaged", "unknown")
-PANEL = """<div class="live-model" role="region" aria-label="{title}" data-settings="{settings}"
+PANEL = """<div class="live-model" role="group" aria-label="{title}" data-settings="{settings}"
  data-words="{words}">
 <p class="live-title">{title}</p>
 <p>{about}</p>

@@ -53,6 +53,7 @@
     makeControls() {
       this.prompt = this.field("prompt", make("textarea", { rows: 4, spellcheck: false }));
       this.prompt.input.addEventListener("input", () => this.read());
+      this.prompt.input.addEventListener("focus", () => this.stop()); // the reader has the pen
       const note = make("p", { id: `${this.name}-note`, className: "live-hint" }, say("prompt-note"));
       this.prompt.input.setAttribute("aria-describedby", note.id);
       this.prompt.row.append(note);
@@ -135,8 +136,8 @@
       this.all = ids.length ? ids : [0];
       this.compute();
       this.show();
-      const S = this.model.config.n_positions, window = ids.length > S ? say("window", { n: S }) : "";
-      this.status.textContent = [say("read", { n: ids.length }), window].join(" ");
+      const S = this.model.config.n_positions, read = say("read", { n: ids.length });
+      this.status.textContent = ids.length > S ? `${read} ${say("window", { n: S })}` : read;
     }
 
     /** One pass through the model: logits of the next token, and what the passes cost. */
