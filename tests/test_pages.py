@@ -19,10 +19,11 @@ FACTS = """() => {
   const value = (selector, name) => all(selector).map((element) => element.getAttribute(name));
   const chrome = all("[title], [aria-label], [placeholder]").filter((e) => !e.closest("article"));
   const link = (element) => [element.getAttribute("hreflang"), element.getAttribute("href")];
+  const page = (element) => [element.hreflang, new URL(element.href).pathname.slice(1)];
   return {
     lang: document.documentElement.lang,
     switches: all("a.language-switch").map(link),
-    alternates: Object.fromEntries(all("link[rel=alternate][hreflang]").map(link)),
+    alternates: Object.fromEntries(all("link[rel=alternate][hreflang]").map(page)),
     words: ["title", "aria-label", "placeholder"].flatMap((name) =>
       chrome.map((element) => element.getAttribute(name))),
     bare_images: all(".bd-article img").filter((image) => !image.getAttribute("alt") ||
@@ -144,7 +145,7 @@ def test_a_click_on_the_language_switch_opens_the_other_edition(page, address):
 
 def test_each_page_names_its_alternates(visits):
     for name, noted in visits.items():
-        found = {urljoin(name, href) for href in noted.facts["alternates"].values()}
+        found = set(noted.facts["alternates"].values())
         assert "_modules" in name or found == {name, twin(name)}
 
 

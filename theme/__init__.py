@@ -3,17 +3,32 @@
 charts       charts with sliders
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
+head         the description of each page, and scripts that wait
 live         the model that runs in the page
+markup       HTML of other packages, written anew, and the check that images have alt text
 mathematics  TeX to MathML at build time, and the font that draws it
 search       Japanese search that finds words inside compounds
-tables       data frames as numbered tables, and the check that every image has alt text
+styles       one style sheet and one font of icons, without what no page uses
+tables       data frames as numbered tables
 """
 
 from pathlib import Path
 
-from . import charts, docstrings, editions, live, markup, mathematics, search, tables
+from . import (
+    charts,
+    docstrings,
+    editions,
+    head,
+    live,
+    markup,
+    mathematics,
+    search,
+    styles,
+    tables,
+)
 
 HERE = Path(__file__).parent
+PARTS = (charts, docstrings, editions, head, live, markup, mathematics, search, styles, tables)
 
 
 def setup(app):
@@ -22,7 +37,7 @@ def setup(app):
     app.connect("config-inited", add_own_files)
     app.add_css_file("book.css", priority=900)
     app.add_js_file("book.js", loading_method="defer")
-    for part in (charts, docstrings, editions, live, markup, mathematics, search, tables):
+    for part in PARTS:
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

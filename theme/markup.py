@@ -1,12 +1,20 @@
 """HTML of other packages, written anew where it is in English or lost on assistive technology."""
 
+from pathlib import Path
+
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
+from pygments.formatters import HtmlFormatter
+from pygments.token import Token
+from sphinx.highlighting import PygmentsBridge
 from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+from sphinx.util.images import get_image_size
 
 LOG = logging.getLogger(__name__)
+WIDE = 700  # pixels
+PLAIN = {Token.Name, Token.Operator, Token.Punctuation, Token.Text.Whitespace}
 
 
 class NameEmptyHeaders(SphinxTransform):
@@ -54,8 +62,33 @@ def close_citation(translator, node):
     translator.body.append("</div>\n</div>\n" if last else "</div>\n")
 
 
+class LeanFormatter(HtmlFormatter):
+    """Highlight code without a tag around each name and bracket, which look like their context."""
+
+    def _get_css_classes(self, ttype):
+        """Return no class for tokens in the colour of plain text."""
+        return "" if ttype in PLAIN else super()._get_css_classes(ttype)
+
+
+def write_image(translator, node):
+    """Write an image that is fetched when it comes near, with its size so that nothing moves.
+
+    A wide one gets a box in which it scrolls on a phone, where its letters would be too small.
+    """
+    size = get_image_size(Path(translator.builder.srcdir, node["uri"]))
+    node["loading"] = "lazy"
+    type(translator).visit_image(translator, node)
+    if size and translator.body[-1].startswith("<img"):
+        attributes = f'<img width="{size[0]}" height="{size[1]}"'
+        image = translator.body[-1].replace("<img", attributes, 1)
+        is_wide = size[0] > WIDE and isinstance(node.parent, nodes.figure)
+        translator.body[-1] = f'<div class="scrolls wide">{image}</div>\n' if is_wide else image
+
+
 def setup(app):
     """Register the nodes written anew and the checks."""
+    PygmentsBridge.html_formatter = LeanFormatter
+    app.add_node(nodes.image, override=True, html=(write_image, None))
     app.add_transform(NameEmptyHeaders)
     app.add_node(HideCodeCellNode, override=True, html=(open_hidden_code, close_hidden_code))
     app.add_node(nodes.citation, override=True, html=(open_citation, close_citation))

@@ -1,7 +1,9 @@
-"""Japanese search: text is indexed as overlapping pairs of characters.
+"""Search: Japanese text is indexed as overlapping pairs of characters, and headings come first.
 
 Sphinx cuts Japanese into words when it builds the index, but not the query in the browser, so
 a word inside a compound is never found. Pairs need no dictionary and are cut alike on both sides.
+Signs that writers use or leave out, as in パラメーター and ウォーム・アップ, are no part of them.
+How results are ordered is in static/search.js.
 """
 
 import re
@@ -10,10 +12,12 @@ import unicodedata
 from sphinx.search import SearchLanguage, languages
 
 CJK = r"\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+OPTIONAL = "ー・"
 RUN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 SPLIT_QUERY = f"""
 function splitQuery(query) {{
-  const runs = query.normalize("NFKC").match(/[{CJK}]+|[a-zA-Z0-9_\\u00c0-\\u024f]+/g) || [];
+  const plain = query.normalize("NFKC").replace(/[{OPTIONAL}]/g, "");
+  const runs = plain.match(/[{CJK}]+|[a-zA-Z0-9_\\u00c0-\\u024f]+/g) || [];
   return runs.flatMap((run) => {{
     if (run.length === 1 || !/^[{CJK}]/.test(run)) return [run];
     return Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2));
@@ -31,9 +35,8 @@ class JapanesePairs(SearchLanguage):
 
     def split(self, text):
         """Return the terms of a text, in order."""
-        return [
-            term for run in RUN.findall(unicodedata.normalize("NFKC", text)) for term in cut(run)
-        ]
+        plain = re.sub(f"[{OPTIONAL}]", "", unicodedata.normalize("NFKC", text))
+        return [term for run in RUN.findall(plain) for term in cut(run)]
 
     def stem(self, word):
         """Return the word in lower case, like the script in the page; it has no stems."""
@@ -52,6 +55,13 @@ def cut(run):
     return pairs + [character for character in run if "\u3400" <= character <= "\u9fff"]
 
 
+def add_order(app, pagename, templatename, context, doctree):
+    """Let the search page order its results."""
+    if pagename == "search":
+        app.add_js_file("search.js", loading_method="defer")
+
+
 def setup(app):
-    """Replace Sphinx's Japanese search."""
+    """Replace Sphinx's Japanese search, and the order of results in both editions."""
     languages["ja"] = JapanesePairs
+    app.connect("html-page-context", add_order)

@@ -1,4 +1,4 @@
-// What the packages leave open: words, search from disk, and keys for wide formulas.
+// What the packages leave open: words, search from disk, and keys for wide formulas and figures.
 
 // sphinx-copybutton has no Japanese; its words are global and are read when the page has loaded.
 if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
@@ -30,4 +30,20 @@ const boxes = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-document.querySelectorAll(".equation > .scrolls").forEach((box) => boxes.observe(box));
+document.querySelectorAll(".scrolls").forEach((box) => boxes.observe(box));
+
+// Search engines want the whole addresses of the editions, which a page knows only where it lies.
+if (location.protocol !== "file:") {
+  document.querySelectorAll("link[hreflang]").forEach((link) => link.setAttribute("href", link.href));
+}
+
+// Paper is white: a page in the dark is printed in the colours of the light.
+const paper = matchMedia("print");
+let onScreen = null;
+function dressForPaper() {
+  const { dataset } = document.documentElement;
+  if (paper.matches && onScreen === null) [onScreen, dataset.theme] = [dataset.theme, "light"];
+  if (!paper.matches && onScreen !== null) [dataset.theme, onScreen] = [onScreen, null];
+}
+paper.addEventListener("change", dressForPaper);
+dressForPaper();

@@ -1,0 +1,98 @@
+// The order of search results: headings and terms of the glossary, then code, then whole pages.
+// Sphinx lists a page before the heading that is asked for, and asks for every word of the query.
+
+(() => {
+  const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
+  const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
+  const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/ー|[^\p{L}\p{N}]/gu, "");
+
+  // How well a heading or a name fits: from 40, when it holds the query, to 100, when it is it.
+  function fit(name, query) {
+    const text = plain(name);
+    if (text === query) return 100;
+    return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
+  }
+
+  function headings(index, query) {
+    return Object.entries(index.alltitles).flatMap(([title, places]) => {
+      const score = fit(title, query);
+      if (!score) return [];
+      return places.map(([file, id]) => {
+        const top = index.titles[file];
+        const label = top === title ? title : `${top} > ${title}`;
+        return [index.docnames[file], label, id ? `#${id}` : "", null, score, index.filenames[file]];
+      });
+    });
+  }
+
+  function terms(index, query) {
+    return Object.entries(index.indexentries).flatMap(([entry, places]) => {
+      const score = Math.max(...entry.split(/[（(、]/).map((name) => fit(name, query)));
+      const glossary = places.filter(([, id]) => score && id.startsWith("term-"));
+      return glossary.map(([file, id]) =>
+        [index.docnames[file], entry, `#${id}`, index.titles[file], score, index.filenames[file]]);
+    });
+  }
+
+  // Code comes before text when the query is written like code, and after headings when not.
+  function code(index, query, written) {
+    return Object.entries(index.objects).flatMap(([prefix, entries]) =>
+      entries.flatMap(([file, type, , anchor, last]) => {
+        const [domain, kind, label] = index.objnames[type];
+        const name = prefix ? `${prefix}.${last}` : last;
+        let score = domain === "std" ? 0 : Math.max(fit(last, query), fit(name, query));
+        if (!score) return [];
+        if (!IDENTIFIER.test(written)) score = score === 100 ? 35 : score / 20;
+        const id = anchor === "" ? name : anchor === "-" ? `${kind}-${name}` : anchor;
+        const where = `${label}${_(", in ")}${index.titles[file]}`;
+        return [[index.docnames[file], name, `#${id}`, where, score, index.filenames[file]]];
+      }),
+    );
+  }
+
+  // The pages that hold a word, or a longer one if none holds it alone.
+  function holders(table, word) {
+    const longer = () => Object.keys(table).filter((key) => key.includes(word));
+    const keys = Object.hasOwn(table, word) ? [word] : word.length > 2 ? longer() : [];
+    return new Set(keys.flatMap((key) => table[key]));
+  }
+
+  // Pages that hold the words; if none holds all of them, those that hold most.
+  function pages(index, words, excluded) {
+    const inTitles = [...words].map((word) => holders(index.titleterms, word));
+    const anywhere = [...words].map((word, i) => new Set([...inTitles[i], ...holders(index.terms, word)]));
+    const without = [...excluded].flatMap((word) => [...holders(index.terms, word)]);
+    const share = (sets, file) => sets.filter((set) => set.has(file)).length / words.size;
+    const files = index.docnames.map((name, file) => file).filter((file) => !without.includes(file));
+    const best = Math.max(...files.map((file) => share(anywhere, file)));
+    return files
+      .filter((file) => share(anywhere, file) >= (best === 1 ? 1 : ENOUGH))
+      .map((file) => {
+        const score = 10 * share(anywhere, file) + 10 * share(inTitles, file);
+        return [index.docnames[file], index.titles[file], "", null, score, index.filenames[file]];
+      });
+  }
+
+  Search._performSearch = (written, words, excluded) => {
+    const index = Search._index;
+    const query = plain(written);
+    const named = query ? [headings(index, query), terms(index, query)].flat() : [];
+    const inCode = query ? code(index, query, written.trim()) : [];
+    const listed = new Set(named.map(([page]) => page));
+    const whole = words.size ? pages(index, words, excluded) : [];
+    const results = [...named, ...inCode, ...whole.filter(([page]) => !listed.has(page))];
+    return results.sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
+  };
+
+  // Excerpts and the page that is opened mark the words of a query, not pairs of characters.
+  const parse = Search._parseQuery;
+  Search._parseQuery = (query) => {
+    const parts = parse(query);
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    if (document.documentElement.lang === "ja") {
+      parts[3] = new Set(words);
+      localStorage.setItem("sphinx_highlight_terms", words.join(" "));
+    }
+    return parts;
+  };
+})();
