@@ -133,3 +133,18 @@ def test_repeated_runs_read_a_part_of_the_corpus_whole_times_over():
     assert epochs == list(budgets.REPEATED_EPOCHS)
     whole = [run.n_tokens for run in budgets.profiles() if run.purpose == "repeated"]
     assert sum(whole.count(n * budgets.N_UNIQUE) == 2 for n in budgets.WHOLE_EPOCHS) == 2
+
+
+def test_the_seed_draws_the_weights_and_the_batches(tiny, monkeypatch):
+    drawn = []
+
+    def untrained(model, batches, settings, **options):
+        drawn.append((model.transformer.wte.weight.sum().item(), batches.seed, settings.seed))
+        return [{"tokens": 1, "loss": 1.0, "held_out_loss": 1.0, "seconds": 1.0}]
+
+    monkeypatch.setattr(budgets, "train", untrained)
+    for seed in (0, 1):
+        do(dataclasses.replace(SHORT, seed=seed))
+    (first, *seeds), (second, *others) = drawn
+    assert first != second
+    assert (seeds, others) == ([0, 0], [1, 1])
