@@ -12,7 +12,10 @@ import pytest
 from book import ROOT
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from gpt_helpers.vegalite import MIME
+
 TABLE = "<table><tr><td>{}</td></tr></table>"
+SHOW_CHART = "from gpt_helpers.vegalite import Chart\nChart({'name': 'a', 'data': [1, 2]})"
 SHOW_TABLE = "from IPython.display import HTML\nHTML('<table><tr><td>1</td></tr></table>')"
 CELLS = {
     "a true text passes": ("1 + 1", {"text/plain": "2"}, [], "PASSED"),
@@ -29,6 +32,18 @@ CELLS = {
         {"text/html": TABLE.format(1), "text/plain": "<IPython.core.display.HTML object>"},
         [],
         "PASSED",
+    ),
+    "a true chart passes": (
+        SHOW_CHART,
+        {MIME: {"name": "a", "data": [1, 2]}, "text/plain": "Chart('a')"},
+        [],
+        "PASSED",
+    ),
+    "a false chart fails": (
+        SHOW_CHART,
+        {MIME: {"name": "a", "data": [1, 3]}, "text/plain": "Chart('a')"},
+        [],
+        "FAILED",
     ),
     "a false text in an exempt cell passes": (
         "1 + 1",
