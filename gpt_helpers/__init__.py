@@ -19,6 +19,7 @@ Modules, in reading order:
     laws       published laws of the loss, and the best use of a budget; no torch either
     constraints laws where data run out, or where a model is used a lot
     fits       fitting a law of the loss to runs, with intervals; isoflop: the best size
+    planner    what a budget buys; published: models by name, with sources
     memory     bytes that training keeps and sends, in closed form, without torch
     batches    the windows that a training step reads, and those that a model is scored on
     training   learning rate, parameter groups, the loop; a command line of its own
@@ -26,12 +27,12 @@ Modules, in reading order:
     state      what a run must remember to go on; checkpoint: the sealed file that holds it
     pretrained a trained model as one file, and the one that ships with the book
     distributed several processes: DDP and FSDP2
-    scoring    nats per token, bits per byte
+    scoring    nats per token, bits per byte, exact matches
     ngrams     what counting alone can predict
     syntax     the share of sampled functions that Python accepts
     budgets    small models on small budgets; sweep runs them, prediction foretells the largest
     trace      one forward pass as a list of steps
-    show       everything that draws or displays, but for
+    show       everything that draws or displays; show_laws, laws and runs; but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
     checks     what the exercises call
 """

@@ -69,7 +69,7 @@ def log_losses(form, point, log_n, log_d):
 
 def objective(form, point, runs, delta):
     """Return the sum of Huber's function over the runs, and its gradient (P,)."""
-    log_n, log_d, log_loss = np.log(runs).T  # (K,) each
+    log_n, log_d, log_loss = np.log(runs).T  # each (K,)
     found, slopes = log_losses(form, point, log_n, log_d)
     error = found - log_loss
     small = np.abs(error) <= delta

@@ -29,6 +29,27 @@ def evaluate(model, windows, batch_size=16):
     return total / len(windows)
 
 
+def exact_match(model, windows, lengths, batch_size=16):
+    """Return {length: share of the runs of so many tokens that greedy decoding gets all right}.
+
+    A run begins after each token of windows (B, T) that has so many after it. The model writes
+    it token by token; as long as all are right it reads the window itself, so one pass decides.
+    Raises ValueError for lengths that are not in 1 to T - 1.
+    """
+    n_tokens = windows.shape[1]
+    for length in lengths:
+        if type(length) is not int or not 1 <= length < n_tokens:
+            raise ValueError(f"lengths={lengths!r} must hold integers in 1 to {n_tokens - 1}")
+    with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
+        right = [
+            (model(rows.to(device))["logits"][:, :-1].argmax(-1).cpu() == rows[:, 1:])
+            for rows in windows.split(batch_size)
+        ]
+    runs = torch.cat(right)  # (B, T-1)
+    return {n: runs.unfold(1, n, 1).all(-1).double().mean().item() for n in lengths}
+
+
 def bits_per_byte(nats_per_token, bytes_per_token):
     """Return a loss in bits per byte of text, which does not depend on the tokenizer.
 

@@ -197,7 +197,7 @@ def incomplete_images(notebook):
         lacking = [k for k in ("figure.name", "figure.caption", "image.alt") if not said.get(k)]
         found += [f"{cell['id']}: no {key}" for key in lacking]
         last = ast.unparse(parsed(cell).body[-1])
-        if not re.match(r"fig = show\.|\w*charts?\.\w+_explorer\(", last):
+        if not re.match(r"fig = show\w*\.|\w*charts?\.\w+_explorer\(", last):
             found.append(f"{cell['id']}: not fig = show. ..., nor a chart")
     return found
 

@@ -34,7 +34,7 @@ FORBIDDEN_WORDS = {
 }  # fmt: skip
 FORBIDDEN_NAMES_KEPT = {"run_gpt_demo"}
 DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
-DRAWERS = {"show", "vegalite", "charts", "sampling_chart"}
+DRAWERS = {"show", "show_laws", "vegalite", "charts", "sampling_chart"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 CORE = {
     "config": set(),
@@ -49,7 +49,10 @@ CORE = {
     "constraints": {"laws"},
     "fits": {"constraints", "laws"},
     "isoflop": set(),
+    "planner": {"laws", "memory"},
+    "published": {"rows"},
     "show": set(),
+    "show_laws": {"show"},
     "vegalite": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
     "sampling_chart": {"config", "vegalite"},
@@ -74,7 +77,8 @@ CORE = {
 }
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits", "isoflop")
+WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits", "isoflop",
+                 "planner")  # fmt: skip
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from gpt_helpers.batches import fixed_windows
 from gpt_helpers.model import next_token_loss
-from gpt_helpers.scoring import bits_per_byte, document_nats, evaluate
+from gpt_helpers.scoring import bits_per_byte, document_nats, evaluate, exact_match
 
 WINDOWS = fixed_windows(TOKENS, 9, 21)
 
@@ -137,3 +137,24 @@ def test_strides_that_cannot_be_are_refused():
 def test_what_is_no_model_is_not_scored():
     refused("model is a NoneType; it must be an nn.Module", evaluate, None, WINDOWS)
     refused("model is a NoneType; it must be an nn.Module", document_nats, None, TOKENS, 8, 4)
+
+
+def test_an_exact_match_is_what_greedy_decoding_writes():
+    model = tiny_model()
+    windows = WINDOWS[:, :5].clone()
+    written = model.generate(windows[::2, :1], 4, temperature=0)
+    windows[::2] = written
+    n_right = dict.fromkeys((1, 2, 3, 4), 0)
+    for row in windows:
+        for n in n_right:
+            for start in range(1, 5 - n + 1):
+                found = model.generate(row[None, :start], n, temperature=0)[0, start:]
+                n_right[n] += int(torch.equal(found, row[start : start + n]))
+    expected = {n: count / (len(windows) * (5 - n)) for n, count in n_right.items()}
+    assert exact_match(model, windows, (1, 2, 3, 4), batch_size=4) == pytest.approx(expected)
+    assert 0 < expected[4] < expected[1] < 1
+
+
+def test_lengths_that_no_window_holds_are_refused():
+    for lengths in ((0,), (1, 9), (1.0,)):
+        refused("must hold integers in 1 to 8", exact_match, tiny_model(), WINDOWS, lengths)

@@ -413,6 +413,9 @@ def use_scoring(log):
     log.sizes = SIZES | {"B": 1, "S": SIZES["T"]}
     for model in models():
         part("scoring").document_nats(model, token_ids(SIZES["T"] + 4)[0], SIZES["T"], 2)
+    log.sizes = SIZES | {"S": SIZES["T"]}
+    for model in models():
+        part("scoring").exact_match(model, token_ids(SIZES["T"]), (1, 2))
 
 
 def use_ngrams(log):

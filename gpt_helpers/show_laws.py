@@ -1,0 +1,73 @@
+"""Laws and runs on logarithmic axes: lines are formulas, points are measurements."""
+
+from typing import Any, NamedTuple
+
+import seaborn as sns
+
+from gpt_helpers.show import INK, PALETTE, check_drawable, panels
+
+LINES = {
+    "line": {"linestyle": "-", "linewidth": 1.6},
+    "dashed": {"linestyle": "--", "linewidth": 1.4},
+    "thin": {"linestyle": ":", "linewidth": 0.9},
+    "points": {"linestyle": "", "marker": "o", "markersize": 4},
+    "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
+    "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
+}
+
+
+class Mark(NamedTuple):
+    """What is drawn of a law or of runs.
+
+    kind is a key of LINES, "band" (y is a pair: lowest and highest) or "names" (label is one
+    text per point, drawn beside it). colour is the number of a colour, or None for ink.
+    """
+
+    kind: str
+    x: Any
+    y: Any
+    label: Any = ""
+    colour: int | None = None
+
+
+def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
+    """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
+
+    legend_above gives all panels one legend, above them. Raises ValueError for a kind that is
+    unknown, and unless each panel has an xlabel and a ylabel.
+    """
+    check_drawable("panels_of_marks", panels_of_marks)
+    for name, labels in (("xlabels", xlabels), ("ylabels", ylabels)):
+        if len(labels) != len(panels_of_marks):
+            raise ValueError(f"{len(labels)} {name} for {len(panels_of_marks)} panels")
+    figure, axes = panels(len(panels_of_marks), height)
+    rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
+    for axis, (title, drawn), xlabel, ylabel in rows:
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axis.set(**{f"{side}scale": "log" for side in log})
+        for mark in drawn:
+            draw_mark(axis, mark)
+        handles, labels = axis.get_legend_handles_labels()
+        if handles and not legend_above:
+            axis.legend(handles, labels)
+    if legend_above:
+        found = [axis.get_legend_handles_labels() for axis in axes]
+        handles = {label: h for pair in found for h, label in zip(*pair, strict=True)}
+        figure.legend(handles.values(), handles, loc="outside upper center", ncols=4)
+    sns.despine(figure)
+    return figure
+
+
+def draw_mark(axis, mark):
+    """Draw one mark."""
+    colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
+    if mark.kind == "band":
+        axis.fill_between(mark.x, *mark.y, color=colour, alpha=0.18, linewidth=0, label=mark.label)
+    elif mark.kind == "names":
+        for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
+            axis.annotate(text, (x, y), (4, 3), textcoords="offset points", size=6, color=colour)
+    elif mark.kind in LINES:
+        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
+    else:
+        known = (*LINES, "band", "names")
+        raise ValueError(f"kind={mark.kind!r} is unknown; use one of {known}")

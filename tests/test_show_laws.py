@@ -1,0 +1,67 @@
+"""Marks are drawn where they were measured, or where the formula says."""
+
+import matplotlib as mpl
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+import pytest
+from reference import refused
+
+from gpt_helpers.show_laws import LINES, Mark, marks
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def drawn(*given, **options):
+    """Return the axis of one panel of marks."""
+    return marks({"t": list(given)}, xlabels=["N"], ylabels=["loss"], **options).axes[0]
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_a_mark_has_its_points_and_its_label(kind):
+    axis = drawn(Mark(kind, [1, 10], [3.0, 2.0], "a", 1))
+    (line,) = axis.lines
+    assert line.get_xydata().tolist() == [[1, 3.0], [10, 2.0]]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a"]
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "linear")
+
+
+def test_only_measured_points_have_markers():
+    with_marker = {kind for kind, style in LINES.items() if "marker" in style}
+    assert with_marker == {"points", "hollow", "diamonds"}
+    assert all(style["linestyle"] == "" for kind, style in LINES.items() if kind in with_marker)
+
+
+def test_names_stand_beside_their_points():
+    axis = drawn(Mark("names", [1, 10], [3.0, 2.0], ["a", "b"]))
+    assert [(text.get_text(), text.xy) for text in axis.texts] == [
+        ("a", (1, 3.0)),
+        ("b", (10, 2.0)),
+    ]
+    assert axis.get_legend() is None
+
+
+def test_a_band_lies_between_its_edges():
+    axis = drawn(Mark("band", [1, 10], ([1.0, 2.0], [3.0, 4.0])), log=("x", "y"))
+    corners = axis.collections[0].get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (1.0, 4.0)
+    assert axis.get_yscale() == "log"
+
+
+def test_one_legend_names_what_panels_share_once():
+    lines = {title: [Mark("line", [1, 2], [2, 1], "law", 0)] for title in ("a", "b")}
+    figure = marks(lines, xlabels=["N", "D"], ylabels=["loss", ""], legend_above=True)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["law"]
+    assert [axis.get_legend() for axis in figure.axes] == [None, None]
+
+
+def test_what_cannot_be_drawn_is_refused():
+    refused("kind='dots' is unknown", drawn, Mark("dots", [1], [1]))
+    refused("2 xlabels for 1 panels", marks, {"t": [Mark("line", [1], [1])]},
+            xlabels=["a", "b"], ylabels=["c"])  # fmt: skip
+    refused("must be a dict", marks, {}, xlabels=[], ylabels=[])
