@@ -7,6 +7,8 @@ import torch
 
 from gpt_helpers.attention import causal_mask
 from gpt_helpers.config import PRESETS, GPTConfig
+from gpt_helpers.constraints import worth
+from gpt_helpers.laws import FITS
 from gpt_helpers.scaling import count_parameters
 
 PASSED = "correct"
@@ -105,6 +107,40 @@ def bits_from_nats(function):
         found = function(nats, n_tokens, n_bytes)
         given = f"{nats:.3f} nats, {n_tokens} tokens, {n_bytes} bytes"
         expect(math.isclose(found, expected), f"{found} where {expected:.3f} is right, for {given}")
+
+
+@answer
+def tokens_per_parameter(function):
+    """Try function(flops, A, B, alpha, beta): D / N at the best use of a budget C = 6ND."""
+    for fit, law in FITS.items():
+        for flops in (1e18, 5.76e23):
+            best = law.optimum(flops)
+            expected = best.n_tokens / best.n_params
+            found = function(flops, law.A, law.B, law.alpha, law.beta)
+            given = f"flops={flops:g} and the {fit} constants"
+            is_right = math.isclose(found, expected, rel_tol=1e-6)
+            expect(is_right, f"{found} where {expected:.4g} is right, for {given}")
+
+
+@answer
+def worth_of_repeated(function):
+    """Try function(n_tokens, n_unique, decay): how many new tokens repeated ones are worth."""
+    for n_tokens, n_unique, decay in ((50.0, 100.0, 15.0), (400.0, 100.0, 15.0), (9e6, 3e6, 2.0)):
+        expected = worth(n_tokens, n_unique, decay)
+        found = function(n_tokens, n_unique, decay)
+        given = f"n_tokens={n_tokens:g}, n_unique={n_unique:g}, decay={decay:g}"
+        is_right = math.isclose(found, expected, rel_tol=1e-6)
+        expect(is_right, f"{found} where {expected:.6g} is right, for {given}")
+
+
+@answer
+def match_share(function):
+    """Try function(right, length): the share of all runs of length tokens that are right."""
+    right = [True, True, False, True, True, True, False]
+    for length, expected in ((1, 5 / 7), (2, 3 / 6), (3, 1 / 5), (4, 0.0)):
+        found = function(list(right), length)
+        is_right = math.isclose(found, expected, abs_tol=1e-9)
+        expect(is_right, f"{found} where {expected:.4f} is right, for length={length}")
 
 
 def expect(condition, reason):

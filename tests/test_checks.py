@@ -11,9 +11,12 @@ from gpt_helpers.checks import (
     bits_from_nats,
     clipped,
     inverse_root_schedule,
+    match_share,
     min_p_filter,
+    tokens_per_parameter,
     untied_parameters,
     window_mask,
+    worth_of_repeated,
 )
 from gpt_helpers.scaling import count_parameters
 
@@ -145,3 +148,52 @@ def test_a_wrong_clipping_is_told_what_is_wrong(function, reason):
 )
 def test_wrong_bits_are_told_what_is_wrong(function, reason):
     assert_told(bits_from_nats(function), reason)
+
+
+def right_ratio(flops, by_size, by_data, alpha, beta):
+    """Return tokens per parameter at the optimum, from D = (C/6)^b / G and N = G (C/6)^a."""
+    balance = (alpha * by_size / (beta * by_data)) ** (1 / (alpha + beta))
+    return (flops / 6) ** ((alpha - beta) / (alpha + beta)) / balance**2
+
+
+def right_worth(n_tokens, n_unique, decay):
+    """Return what tokens are worth of which only n_unique are new."""
+    again = max(n_tokens / n_unique - 1, 0)
+    return min(n_tokens, n_unique) + n_unique * decay * (1 - math.exp(-again / decay))
+
+
+def right_share(right, length):
+    """Return the share of runs that are right."""
+    runs = [all(right[i : i + length]) for i in range(len(right) - length + 1)]
+    return sum(runs) / len(runs)
+
+
+def test_right_answers_about_scaling_pass():
+    assert tokens_per_parameter(right_ratio) == PASSED
+    assert worth_of_repeated(right_worth) == PASSED
+    assert match_share(right_share) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "reason"),
+    [
+        (tokens_per_parameter, lambda *given: 20, "20 where .* is right, for flops=1e.18"),
+        (
+            tokens_per_parameter,
+            lambda c, a, b, alpha, beta: right_ratio(6 * c, a, b, alpha, beta),
+            "is right",
+        ),
+        (worth_of_repeated, lambda n, unique, decay: n, "400.0 where"),
+        (worth_of_repeated, lambda n, unique, decay: min(n, unique), "100.0 where"),
+        (
+            worth_of_repeated,
+            lambda n, u, r: right_worth(n, u, r) if n > u else u,
+            "100.0 where 50 is right",
+        ),
+        (match_share, lambda right, n: (sum(right) / len(right)) ** n, "for length=2"),
+        (match_share, lambda right, n: right_share(right, n) / 2, "for length=1"),
+        (match_share, lambda right, n: None, "TypeError"),
+    ],
+)
+def test_a_wrong_answer_about_scaling_is_told_what_is_wrong(check, function, reason):
+    assert_told(check(function), reason)
