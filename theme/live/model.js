@@ -76,13 +76,15 @@
       const C = this.n_embd, D = C / this.n_head, column = head * D;
       const weights = cache.weights[head], row = query * this.n_positions;
       const q = cache.queries.subarray(query * C + column, query * C + column + D);
-      for (let key = 0; key < this.n_positions && causalMask(query, key); key++) {
+      let visible = 0; // the keys that the query may read come first
+      while (visible < this.n_positions && causalMask(query, visible)) visible++;
+      for (let key = 0; key < visible; key++) {
         let score = 0;
         for (let d = 0, at = key * C + column; d < D; d++) score += q[d] * cache.keys[at + d];
         weights[row + key] = score / Math.sqrt(D);
       }
-      softmax(weights, row, row + query + 1);
-      for (let key = 0; key <= query; key++) {
+      softmax(weights, row, row + visible);
+      for (let key = 0; key < visible; key++) {
         const weight = weights[row + key], from = key * C + column, to = t * C + column;
         for (let d = 0; d < D; d++) mixed[to + d] += weight * cache.values[from + d];
       }
