@@ -189,3 +189,14 @@ def test_the_committed_table_of_recipes_has_three_seeds_of_the_recipes_as_they_a
     assert set(table["recipe_settings"]) == {race.described(RECIPES["live-modern"])}
     assert set(table["peer_settings"]) == {race.described(RECIPES["live"])}
     assert (table["loss_reached"] <= table["peer_loss"]).all()
+
+
+def test_the_benchmark_of_the_live_model_compares_equal_texts(tmp_path, site):
+    path = tmp_path / "table.csv"
+    benchmark("live.py", "--new-tokens", "3", "--rounds", "1", "--csv", path)
+    table = pd.read_csv(path)
+    assert table["method"].str.startswith("page").sum() == 3
+    assert (table["tokens_per_second"] > 0).all()
+    assert set(table["seconds_from_click_to_first_token"] > 0) == {True}
+    committed = pd.read_csv(ROOT / "benchmarks" / "live.csv")
+    assert committed.columns.tolist() == table.columns.tolist()

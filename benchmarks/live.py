@@ -1,0 +1,139 @@
+"""Tokens per second of the live model in the page, beside the same model in PyTorch.
+
+    python benchmarks/live.py [--csv benchmarks/live.csv]
+
+Builds nothing: needs the built book and Chromium, as the page tests do. The engine in the page,
+with WebAssembly and without, and PyTorch on one thread write the same greedy text in turn. The
+seconds from the click to the first distribution are those of fresh pages, from a local server.
+"""
+
+import argparse
+import statistics
+import sys
+import threading
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pandas as pd
+import torch
+from playwright.sync_api import sync_playwright
+from timing import alternate, machine, publish, spread, today, write_table
+
+from gpt_helpers import pretrained
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from tests.browser import QUIET, SITE, QuietHandler, find_chromium
+
+LOAD = """async (useWasm) => {
+  window.engines ??= {};
+  const url = document.querySelector("script[src*='live/start.js']").src;
+  const file = await fetch(url.replace(/start\\.js.*/, "model.safetensors"));
+  const sealed = await gpt.readSealed(await file.arrayBuffer());
+  window.engines[useWasm] = new gpt.GPTLMHeadModel(sealed, { useWasm });
+}"""
+WRITE = """([useWasm, useCache, prompt, length]) => {
+  const model = window.engines[useWasm], cache = new gpt.KVCache(model.config);
+  const ids = prompt.slice();
+  for (let n = 0; n < length; n++) {
+    if (!useCache) cache.ids = [];
+    const logits = model.forward(ids, cache, false);
+    ids.push(logits.indexOf(Math.max(...logits)));
+  }
+  return ids;
+}"""
+
+
+def seconds_to_first_token(browser, url, n_rounds):
+    """Return the seconds from the click to the table of probabilities, in n_rounds fresh pages."""
+    seconds = []
+    for _ in range(n_rounds):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        seconds.append(
+            page.evaluate(
+                """() => new Promise((resolve) => {
+                  const box = document.querySelector(".live-model"), start = performance.now();
+                  new MutationObserver(() => {
+                    if (!box.querySelector(".live-next td")) return;
+                    resolve((performance.now() - start) / 1000);
+                  }).observe(box, { childList: true, subtree: true });
+                  box.querySelector(".live-start").click();
+                })"""
+            )
+        )
+        context.close()
+    return seconds
+
+
+def methods(page, model, prompt, n_new):
+    """Return {name: function that writes n_new tokens greedily and returns all tokens}."""
+    ids = torch.tensor([prompt])
+
+    def in_page(use_wasm, use_cache):
+        return page.evaluate(WRITE, [use_wasm, use_cache, prompt, n_new])
+
+    return {
+        "PyTorch, cached": lambda: model.generate(ids, n_new, temperature=0)[0].tolist(),
+        "page, cached": lambda: in_page(True, True),
+        "page, cached, plain JavaScript": lambda: in_page(False, True),
+        "page, uncached": lambda: in_page(True, False),
+    }
+
+
+def compare(browser, url, n_new, n_rounds):
+    """Return one row per method."""
+    torch.set_num_threads(1)
+    model, tokenizer = pretrained.load_model()
+    prompt = tokenizer.encode("def read(self, size):\n    if size").ids
+    first = statistics.median(seconds_to_first_token(browser, url, n_rounds))
+    page = browser.new_page()
+    page.goto(url)
+    page.locator(".live-start").first.click()
+    page.locator(".live-next").wait_for()
+    for use_wasm in (True, False):
+        page.evaluate(LOAD, use_wasm)
+    contestants = methods(page, model, prompt, n_new)
+    if len({tuple(write()) for write in contestants.values()}) > 1:
+        raise ValueError("the methods write different tokens, so their times say nothing")
+    times = {name: spread(row) for name, row in alternate(contestants, n_rounds).items()}
+    peer = times["PyTorch, cached"]["seconds_median"]
+    return [
+        {
+            "method": name,
+            "prompt_tokens": len(prompt),
+            "new_tokens": n_new,
+            **columns,
+            "tokens_per_second": round(n_new / columns["seconds_median"]),
+            "times_pytorch": round(peer / columns["seconds_median"], 2),
+            "seconds_from_click_to_first_token": round(first, 3),
+        }
+        for name, columns in times.items()
+    ]
+
+
+def main():
+    """Measure, print the table, and write it if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, help="where to write the table")
+    parser.add_argument("--new-tokens", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/en/index.html"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=QUIET)
+        table = pd.DataFrame(compare(browser, url, options.new_tokens, options.rounds))
+        version = browser.version
+        browser.close()
+    server.shutdown()
+    publish(table)
+    if options.csv:
+        facts = {"threads": 1, "browser": f"Chromium {version}", "date": today()}
+        write_table(options.csv, table.assign(**facts, **machine()))
+
+
+if __name__ == "__main__":
+    main()
