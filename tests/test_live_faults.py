@@ -19,7 +19,7 @@ FAULTS = [
     ("a query does not see itself", "model.js", "key <= query;\n", "key < query;\n"),
     ("a query sees the next token", "model.js", "key <= query;\n", "key <= query + 1;\n"),
     ("positions start anew under the cache", "model.js", "(start + t) * C + i]", "t * C + i]"),
-    ("the cache is written at its beginning", "model.js", "(start + t) * C)", "t * C)"),
+    ("the cache is written at its beginning", "model.js", "(start + t) * C,", "t * C,"),
     ("a stale cache is read", "model.js", "ids[n] === this.ids[n]", "true"),
     ("the last token may come from the cache", "model.js", "ids.length - 1 &&", "ids.length &&"),
     ("the cache forgets", "model.js", "      cache.ids = ids.slice();\n", ""),

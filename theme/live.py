@@ -30,8 +30,19 @@ from sphinx.util.docutils import SphinxDirective
 from gpt_helpers.pretrained import STDLIB
 
 HERE = Path(__file__).with_name("live")
-SCRIPTS = ("checkpoint", "data", "linear", "model", "sampling", "page", "attention", "panel")
+SCRIPTS = (
+    "checkpoint",
+    "data",
+    "linear",
+    "model",
+    "sampling",
+    "page",
+    "attention",
+    "tables",
+    "panel",
+)
 SECTIONS = ("attention", "unfold", "cost")
+IN_HTML = ("title", "start", "about", "no-script")
 BEFORE_LOADING = ("loading", "loaded-megabytes", "missing", "damaged", "unknown")
 PANEL = """<div class="live-model" role="group" aria-label="{title}" data-settings="{settings}"
  data-words="{words}">
@@ -118,10 +129,10 @@ def facts_of_model():
 def write_panel(translator, node):
     """Write the button, and what is read where there is no JavaScript."""
     words = words_of(translator.config.language)
-    shown = {key: words[key] for key in ("title", "start", "about", "no-script")}
+    shown = {key: words[key] for key in IN_HTML}
     shown = {key.replace("-", "_"): text.format(**facts_of_model()) for key, text in shown.items()}
     shown["settings"] = json.dumps(node["settings"])
-    shown["words"] = json.dumps({key: words[key] for key in BEFORE_LOADING}, ensure_ascii=False)
+    shown["words"] = to_json({key: words[key] for key in BEFORE_LOADING})
     shown["prompt"] = node["settings"]["prompt"]
     escaped = {key: translator.encode(text) for key, text in shown.items()}
     translator.body.append(PANEL.format_map(escaped))
@@ -147,17 +158,23 @@ def write_assets(app, error):
     folder = Path(app.outdir) / "_static" / "live"
     folder.mkdir(parents=True, exist_ok=True)
     scripts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    words = in_namespace("words", json.dumps(words_of(app.config.language), ensure_ascii=False))
+    words = words_of(app.config.language)
+    later = {key: text for key, text in words.items() if key not in IN_HTML + BEFORE_LOADING}
     weights = base64.b64encode(STDLIB.read_bytes()).decode()
     written = {
         "start.js": rjsmin.jsmin((HERE / "start.js").read_text(encoding="utf-8")),
-        "live.js": rjsmin.jsmin("\n".join([words, *scripts])),
+        "live.js": rjsmin.jsmin("\n".join([in_namespace("words", to_json(later)), *scripts])),
         "panel.css": rcssmin.cssmin((HERE / "panel.css").read_text(encoding="utf-8")),
         "weights.js": in_namespace("weights", f'"{weights}"'),
     }
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copyfile(STDLIB, folder / STDLIB.name)
+
+
+def to_json(value):
+    """Return JSON in which the letters of any language stand as they are."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def in_namespace(name, value):
