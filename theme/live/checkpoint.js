@@ -10,9 +10,17 @@
     const { __metadata__: metadata, ...entries } = header;
     const ends = Object.values(entries).map((entry) => entry.data_offsets[1]);
     if (buffer.byteLength < start + Math.max(...ends)) throw damaged("cut short");
-    if (!(await isIntact(buffer, metadata.sha256))) throw damaged("its content does not fit its seal");
+    if (!(await isIntact(buffer, metadata.sha256)))
+      throw damaged("its content does not fit its seal");
     const tensors = {};
-    for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
+    for (const [
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [from, to],
+      },
+    ] of Object.entries(entries)) {
       if (dtype !== "F16") throw damaged(`${name} is ${dtype}, not F16`);
       const halves = new Uint16Array(buffer.slice(start + from, start + to)); // a copy is aligned
       tensors[name] = { shape, data: toFloat32(halves) };
@@ -51,7 +59,9 @@
 
   function toFloat32(halves) {
     values ??= Float32Array.from({ length: 65536 }, (_, bits) => {
-      const sign = bits >> 15 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+      const sign = bits >> 15 ? -1 : 1,
+        exponent = (bits >> 10) & 31,
+        fraction = bits & 1023;
       if (exponent === 0) return sign * fraction * 2 ** -24;
       if (exponent === 31) return fraction ? NaN : sign * Infinity;
       return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);

@@ -7,13 +7,17 @@
   // GPT-2's pattern. JavaScript's \s is not Unicode's white space, so that is spelled out.
   const WORDS = new RegExp(
     String.raw`'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+` +
-      String.raw`|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+`, "gu");
+      String.raw`|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+`,
+    "gu",
+  );
 
   /** Each byte as the character that stands for it: itself if it prints, else one from 256 on. */
   function byteAlphabet() {
     const prints = (byte) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
     let next = 256;
-    return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(prints(byte) ? byte : next++));
+    return Array.from({ length: 256 }, (_, byte) =>
+      String.fromCharCode(prints(byte) ? byte : next++),
+    );
   }
 
   class Tokenizer {
@@ -30,17 +34,21 @@
     }
 
     encode(text) {
-      return text.split(END_OF_TEXT).flatMap((part, index) => [
-        ...(index ? [0] : []),
-        ...Array.from(part.matchAll(WORDS)).flatMap(([word]) => this.encodeWord(word)),
-      ]);
+      return text
+        .split(END_OF_TEXT)
+        .flatMap((part, index) => [
+          ...(index ? [0] : []),
+          ...Array.from(part.matchAll(WORDS)).flatMap(([word]) => this.encodeWord(word)),
+        ]);
     }
 
     /** Joins, again and again, the pair that was learned first. */
     encodeWord(word) {
       let parts = Array.from(new TextEncoder().encode(word), (byte) => this.alphabet[byte]);
       for (;;) {
-        const ranks = parts.slice(1).map((right, i) => this.ranks.get(`${parts[i]} ${right}`) ?? Infinity);
+        const ranks = parts
+          .slice(1)
+          .map((right, i) => this.ranks.get(`${parts[i]} ${right}`) ?? Infinity);
         const best = Math.min(...ranks);
         if (best === Infinity) return parts.map((part) => this.ids.get(part));
         const joined = [];

@@ -8,11 +8,20 @@
     for (let t = 0; t < T; t++) {
       const row = x.subarray(t * nIn, (t + 1) * nIn);
       for (let o = 0; o < nOut; o += 4) {
-        const w0 = o * nIn, w1 = w0 + nIn, w2 = w1 + nIn, w3 = w2 + nIn;
-        let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        const w0 = o * nIn,
+          w1 = w0 + nIn,
+          w2 = w1 + nIn,
+          w3 = w2 + nIn;
+        let s0 = 0,
+          s1 = 0,
+          s2 = 0,
+          s3 = 0;
         for (let i = 0; i < nIn; i++) {
           const value = row[i];
-          s0 += value * W[w0 + i]; s1 += value * W[w1 + i]; s2 += value * W[w2 + i]; s3 += value * W[w3 + i];
+          s0 += value * W[w0 + i];
+          s1 += value * W[w1 + i];
+          s2 += value * W[w2 + i];
+          s3 += value * W[w3 + i];
         }
         y.set([s0, s1, s2, s3], t * nOut + o);
       }
@@ -41,7 +50,9 @@
     try {
       const memory = new WebAssembly.Memory({ initial: Math.ceil((4 * nFloats + 16) / 65536) });
       const code = Uint8Array.from(atob(LINEAR_WASM), (c) => c.charCodeAt(0));
-      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), {
+        env: { memory },
+      });
       let next = 16; // address 0 means that there is no bias
       const floats = (n) => {
         const array = new Float32Array(memory.buffer, next, n);
@@ -49,7 +60,15 @@
         return array;
       };
       const fast = (x, T, W, b, nOut, nIn, y) => {
-        exports.linear(x.byteOffset, T, W.byteOffset, b ? b.byteOffset : 0, nOut, nIn, y.byteOffset);
+        exports.linear(
+          x.byteOffset,
+          T,
+          W.byteOffset,
+          b ? b.byteOffset : 0,
+          nOut,
+          nIn,
+          y.byteOffset,
+        );
         return y;
       };
       return { wasm: true, floats, linear: fast };

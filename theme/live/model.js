@@ -8,7 +8,8 @@
 
   /** Turns scores[from], ..., scores[to - 1] into weights that sum to 1, in place. */
   function softmax(scores, from, to) {
-    let highest = -Infinity, sum = 0;
+    let highest = -Infinity,
+      sum = 0;
     for (let i = from; i < to; i++) highest = Math.max(highest, scores[i]);
     for (let i = from; i < to; i++) sum += scores[i] = Math.exp(scores[i] - highest);
     for (let i = from; i < to; i++) scores[i] /= sum;
@@ -48,11 +49,13 @@
     forward(x, T, y) {
       const C = this.weight.length;
       for (let start = 0; start < T * C; start += C) {
-        let mean = 0, variance = 0;
+        let mean = 0,
+          variance = 0;
         for (let i = 0; i < C; i++) mean += x[start + i] / C;
         for (let i = 0; i < C; i++) variance += (x[start + i] - mean) ** 2 / C;
         const scale = 1 / Math.sqrt(variance + this.epsilon);
-        for (let i = 0; i < C; i++) y[start + i] = (x[start + i] - mean) * scale * this.weight[i] + this.bias[i];
+        for (let i = 0; i < C; i++)
+          y[start + i] = (x[start + i] - mean) * scale * this.weight[i] + this.bias[i];
       }
       return y;
     }
@@ -73,8 +76,11 @@
     }
     /** One query of one head: scores of the keys, softmax, and the weighted sum of the values. */
     attend(cache, head, query, mixed, t) {
-      const C = this.n_embd, D = C / this.n_head, column = head * D;
-      const weights = cache.weights[head], row = query * this.n_positions;
+      const C = this.n_embd,
+        D = C / this.n_head,
+        column = head * D;
+      const weights = cache.weights[head],
+        row = query * this.n_positions;
       const q = cache.queries.subarray(query * C + column, query * C + column + D);
       let visible = 0; // the keys that the query may read come first
       while (visible < this.n_positions && causalMask(query, visible)) visible++;
@@ -85,7 +91,9 @@
       }
       softmax(weights, row, row + visible);
       for (let key = 0; key < visible; key++) {
-        const weight = weights[row + key], from = key * C + column, to = t * C + column;
+        const weight = weights[row + key],
+          from = key * C + column,
+          to = t * C + column;
         for (let d = 0; d < D; d++) mixed[to + d] += weight * cache.values[from + d];
       }
     }
@@ -112,7 +120,8 @@
       this.mlp = new GPTMLP(model, `${name}.mlp`);
     }
     forward(x, T, cache, start) {
-      const { normed, change } = this.buffers, n = T * this.attn.n_embd;
+      const { normed, change } = this.buffers,
+        n = T * this.attn.n_embd;
       add(x, this.attn.forward(this.ln_1.forward(x, T, normed), T, cache, start, change), n);
       add(x, this.mlp.forward(this.ln_2.forward(x, T, normed), T, change), n);
     }
@@ -130,7 +139,10 @@
       const C = this.width;
       for (let t = 0; t < T; t++) {
         for (const [part, name] of ["queries", "keys", "values"].entries())
-          this[name].set(heads.subarray((3 * t + part) * C, (3 * t + part + 1) * C), (start + t) * C);
+          this[name].set(
+            heads.subarray((3 * t + part) * C, (3 * t + part + 1) * C),
+            (start + t) * C,
+          );
       }
     }
   }
@@ -153,20 +165,39 @@
     constructor({ tensors, facts }, { useWasm = true } = {}) {
       check(facts);
       const { n_positions: S, n_embd: C, vocab_size: V } = (this.config = facts.config);
-      const sizes = { x: S * C, normed: S * C, change: S * C, mixed: S * C, heads: 3 * S * C, inner: 4 * S * C, logits: S * V };
-      const lengths = [...Object.values(tensors).map(({ data }) => data.length), ...Object.values(sizes)];
-      const { floats, linear, wasm } = gpt.workspace(lengths.reduce((sum, n) => sum + n + 4, 0), useWasm);
+      const sizes = {
+        x: S * C,
+        normed: S * C,
+        change: S * C,
+        mixed: S * C,
+        heads: 3 * S * C,
+        inner: 4 * S * C,
+        logits: S * V,
+      };
+      const lengths = [
+        ...Object.values(tensors).map(({ data }) => data.length),
+        ...Object.values(sizes),
+      ];
+      const { floats, linear, wasm } = gpt.workspace(
+        lengths.reduce((sum, n) => sum + n + 4, 0),
+        useWasm,
+      );
       Object.assign(this, { linear, wasm, tensors: {}, buffers: {} });
-      for (const [name, { data }] of Object.entries(tensors)) (this.tensors[name] = floats(data.length)).set(data);
+      for (const [name, { data }] of Object.entries(tensors))
+        (this.tensors[name] = floats(data.length)).set(data);
       for (const [name, length] of Object.entries(sizes)) this.buffers[name] = floats(length);
       this.wte = this.parameter("transformer.wte.weight");
       this.wpe = this.parameter("transformer.wpe.weight");
-      this.h = Array.from({ length: this.config.n_layer }, (_, i) => new GPTBlock(this, `transformer.h.${i}`));
+      this.h = Array.from(
+        { length: this.config.n_layer },
+        (_, i) => new GPTBlock(this, `transformer.h.${i}`),
+      );
       this.ln_f = new LayerNorm(this, "transformer.ln_f");
     }
 
     parameter(name) {
-      if (!this.tensors[name]) throw Object.assign(new Error(`it lacks ${name}`), { reason: "damaged" });
+      if (!this.tensors[name])
+        throw Object.assign(new Error(`it lacks ${name}`), { reason: "damaged" });
       return this.tensors[name];
     }
 
@@ -174,11 +205,15 @@
      *  ids is fed the rest; allRows = false asks for the last row only. */
     forward(ids, cache = new KVCache(this.config), allRows = true) {
       const { n_positions, n_embd: C, vocab_size: V } = this.config;
-      if (!ids.length || ids.length > n_positions) throw new Error(`${ids.length} tokens; need 1 to ${n_positions}`);
-      const start = cache.reusable(ids), T = ids.length - start, { x, normed, logits } = this.buffers;
+      if (!ids.length || ids.length > n_positions)
+        throw new Error(`${ids.length} tokens; need 1 to ${n_positions}`);
+      const start = cache.reusable(ids),
+        T = ids.length - start,
+        { x, normed, logits } = this.buffers;
       cache.ids = ids.slice(0, start); // a forward pass that fails leaves no more than this
       for (let t = 0; t < T; t++)
-        for (let i = 0; i < C; i++) x[t * C + i] = this.wte[ids[start + t] * C + i] + this.wpe[(start + t) * C + i];
+        for (let i = 0; i < C; i++)
+          x[t * C + i] = this.wte[ids[start + t] * C + i] + this.wpe[(start + t) * C + i];
       this.h.forEach((block, layer) => block.forward(x, T, cache.layers[layer], start));
       cache.ids = ids.slice();
       const rows = allRows ? T : 1;

@@ -2,7 +2,8 @@
 (function (gpt) {
   "use strict";
 
-  /** A new element: make("p", {className: "x"}, "text", another). Names with a dash are attributes. */
+  /** A new element: make("p", { className: "x" }, "text", another). Names with a dash, and role,
+   *  are attributes. */
   gpt.make = function (tag, properties = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) {
@@ -27,7 +28,10 @@
     if (id === 0) return gpt.END_OF_TEXT;
     const text = tokenizer.decode([id]);
     if (text.includes("\uFFFD"))
-      return Array.from(tokenizer.tokens[id], (c) => `<${tokenizer.byteOf.get(c).toString(16)}>`).join("");
+      return Array.from(
+        tokenizer.tokens[id],
+        (c) => `<${tokenizer.byteOf.get(c).toString(16)}>`,
+      ).join("");
     return text.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥");
   }
 
@@ -36,7 +40,9 @@
     group.addEventListener("keydown", (event) => {
       const buttons = [...group.querySelectorAll("button")];
       const at = buttons.indexOf(document.activeElement);
-      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() }[event.key];
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() }[
+        event.key
+      ];
       const to = { Home: 0, End: buttons.length - 1 }[event.key] ?? at + step;
       if (at < 0 || !buttons[to]) return;
       event.preventDefault();
@@ -47,7 +53,10 @@
 
   /** A colour of the theme as [r, g, b], as it is now: light or dark. */
   function colour(element, name) {
-    const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+    const pixel = Object.assign(document.createElement("canvas"), {
+      width: 1,
+      height: 1,
+    }).getContext("2d");
     pixel.fillStyle = getComputedStyle(element).getPropertyValue(name).trim();
     pixel.fillRect(0, 0, 1, 1);
     return [...pixel.getImageData(0, 0, 1, 1).data.slice(0, 3)];
@@ -56,8 +65,11 @@
   /** Draws a matrix, one pixel a number, from -1 over 0 to 1; null leaves the pixel empty. */
   function drawMatrix(canvas, rows, columns, value, framed = -1) {
     Object.assign(canvas, { width: columns, height: rows });
-    const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
-    const [positive, negative, empty] = ["--live-more", "--live-less", "--live-empty"].map((name) => colour(canvas, name));
+    const context = canvas.getContext("2d"),
+      image = context.createImageData(columns, rows);
+    const [positive, negative, empty] = ["--live-more", "--live-less", "--live-empty"].map((name) =>
+      colour(canvas, name),
+    );
     for (let row = 0, at = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++, at += 4) {
         const x = value(row, column);

@@ -2,9 +2,16 @@
 (function (gpt) {
   "use strict";
 
-  const { make, say, number, percent } = gpt;
-  const DEFAULTS = { temperature: 1, "top-k": 0, "top-p": 1, greedy: false, seed: 1, length: 40, cache: true };
-  const SHOWN = 12; // tokens in the table of probabilities
+  const { make, say, number } = gpt;
+  const DEFAULTS = {
+    temperature: 1,
+    "top-k": 0,
+    "top-p": 1,
+    greedy: false,
+    seed: 1,
+    length: 40,
+    cache: true,
+  };
   const BREATH = 30; // milliseconds after which writing lets the page draw and answer
   let panels = 0;
 
@@ -15,12 +22,12 @@
       this.cache = new gpt.KVCache(model.config);
       this.status = box.querySelector(".live-status");
       this.makeControls();
-      this.makeNextTokens();
+      this.nextTokens = new gpt.NextTokenView(this);
       this.attention = new gpt.AttentionView(this);
-      this.makeCost();
+      this.cost = new gpt.CostView(this);
       box.querySelectorAll(".live-prompt, .live-start").forEach((element) => element.remove());
       this.status.before(this.prompt.row, this.buttons, this.choosing);
-      box.append(this.nextTokens, this.attention.element, this.cost);
+      box.append(this.nextTokens.element, this.attention.element, this.cost.element);
       const redraw = new MutationObserver(() => this.attention.update());
       redraw.observe(document.documentElement, { attributeFilter: ["data-theme"] });
       this.reset();
@@ -35,18 +42,31 @@
     /** A labelled control. Its value is written beside it, and read out by screen readers. */
     field(key, input, ...after) {
       input.id = `${this.name}-${key}`;
-      const row = make("div", { className: "live-field" }, make("label", { htmlFor: input.id }, say(key)), input, ...after);
+      const row = make(
+        "div",
+        { className: "live-field" },
+        make("label", { htmlFor: input.id }, say(key)),
+        input,
+        ...after,
+      );
       return { input, row };
     }
 
     slider(key, min, max, step, written) {
       const value = make("span", { className: "live-value", "aria-hidden": "true" });
-      const { input, row } = this.field(key, make("input", { type: "range", min, max, step }), value);
+      const { input, row } = this.field(
+        key,
+        make("input", { type: "range", min, max, step }),
+        value,
+      );
       const write = () => {
         value.textContent = written(Number(input.value));
         input.setAttribute("aria-valuetext", value.textContent);
       };
-      input.addEventListener("input", () => { write(); this.showNextTokens(); });
+      input.addEventListener("input", () => {
+        write();
+        this.nextTokens.update();
+      });
       return { input, row, write };
     }
 
@@ -54,7 +74,11 @@
       this.prompt = this.field("prompt", make("textarea", { rows: 4, spellcheck: false }));
       this.prompt.input.addEventListener("input", () => this.read());
       this.prompt.input.addEventListener("focus", () => this.stop()); // the reader has the pen
-      const note = make("p", { id: `${this.name}-note`, className: "live-hint" }, say("prompt-note"));
+      const note = make(
+        "p",
+        { id: `${this.name}-note`, className: "live-hint" },
+        say("prompt-note"),
+      );
       this.prompt.input.setAttribute("aria-describedby", note.id);
       this.prompt.row.append(note);
       const button = (key, action) => {
@@ -63,8 +87,13 @@
         return element;
       };
       this.writeButton = button("generate", () => (this.running ? this.stop() : this.write()));
-      this.buttons = make("div", { className: "live-buttons" }, button("next", () => this.write(1)),
-        this.writeButton, button("reset", () => this.reset()));
+      this.buttons = make(
+        "div",
+        { className: "live-buttons" },
+        button("next", () => this.write(1)),
+        this.writeButton,
+        button("reset", () => this.reset()),
+      );
       this.makeChoosing();
     }
 
@@ -75,32 +104,22 @@
         greedy: this.field("greedy", make("input", { type: "checkbox" })),
         temperature: this.slider("temperature", 0.05, 3, 0.05, (value) => value.toFixed(2)),
         "top-k": this.slider("top-k", 0, 100, 1, off),
-        "top-p": this.slider("top-p", 0.05, 1, 0.05, (value) => (value < 1 ? value.toFixed(2) : say("none"))),
+        "top-p": this.slider("top-p", 0.05, 1, 0.05, (value) =>
+          value < 1 ? value.toFixed(2) : say("none"),
+        ),
         seed: this.field("seed", make("input", { type: "number", min: 0, max: 2 ** 32 - 1 })),
         length: this.field("length", make("input", { type: "number", min: 1, max: 4 * S })),
         cache: this.field("use-cache", make("input", { type: "checkbox" })),
       };
       this.fields["top-k"].input.max = Math.min(100, V);
-      this.fields.greedy.input.addEventListener("input", () => this.showNextTokens());
+      this.fields.greedy.input.addEventListener("input", () => this.nextTokens.update());
       this.fields.seed.input.addEventListener("input", () => this.reseed());
-      this.choosing = make("fieldset", {}, make("legend", {}, say("sampling")),
-        ...Object.values(this.fields).map((field) => field.row));
-    }
-
-    makeNextTokens() {
-      this.rows = make("tbody");
-      this.kept = make("p", { className: "live-hint" });
-      const titles = ["token", "model", "after"].map((key) => make("th", { scope: "col" }, say(key)));
-      this.nextTokens = make("div", { className: "live-next" }, make("table", {}, make("caption", {}, say("next-token")),
-        make("thead", {}, make("tr", {}, ...titles)), this.rows), this.kept);
-    }
-
-    makeCost() {
-      this.lastStep = make("p");
-      const titles = ["cache", "steps", "positions", "time"].map((key) => make("th", { scope: "col" }, say(key)));
-      this.costRows = make("tbody");
-      this.cost = make("details", { className: "live-cost", open: this.opens("cost") }, make("summary", {}, say("cost")),
-        make("table", {}, make("thead", {}, make("tr", {}, ...titles)), this.costRows), this.lastStep);
+      this.choosing = make(
+        "fieldset",
+        {},
+        make("legend", {}, say("sampling")),
+        ...Object.values(this.fields).map((field) => field.row),
+      );
     }
 
     /** Puts back the prompt and the settings of the page. */
@@ -111,7 +130,7 @@
         write?.();
       }
       this.prompt.input.value = this.settings.prompt;
-      this.costs = { true: { steps: 0, positions: 0, time: 0 }, false: { steps: 0, positions: 0, time: 0 } };
+      this.cost.reset();
       this.cache.ids = [];
       this.reseed();
       this.read();
@@ -124,7 +143,11 @@
     get choice() {
       const value = (key) => Number(this.fields[key].input.value);
       if (this.fields.greedy.input.checked) return { temperature: 0 };
-      return { temperature: value("temperature"), topK: value("top-k") || null, topP: value("top-p") };
+      return {
+        temperature: value("temperature"),
+        topK: value("top-k") || null,
+        topP: value("top-p"),
+      };
     }
 
     /** The text as the reader has left it, as tokens. A document begins with the end of another. */
@@ -136,57 +159,27 @@
       this.all = ids.length ? ids : [0];
       this.compute();
       this.show();
-      const S = this.model.config.n_positions, read = say("read", { n: ids.length });
+      const S = this.model.config.n_positions,
+        read = say("read", { n: ids.length });
       this.status.textContent = ids.length > S ? `${read} ${say("window", { n: S })}` : read;
     }
 
     /** One pass through the model: logits of the next token, and what the passes cost. */
     compute() {
-      const S = this.model.config.n_positions, useCache = this.fields.cache.input.checked;
-      this.ids = this.all.slice(-S);
+      const useCache = this.fields.cache.input.checked;
+      this.ids = this.all.slice(-this.model.config.n_positions);
       this.picked = this.ids.length - 1;
       if (!useCache) this.cache.ids = [];
-      const positions = this.ids.length - this.cache.reusable(this.ids), start = performance.now();
+      const positions = this.ids.length - this.cache.reusable(this.ids);
+      const start = performance.now();
       this.logits = this.model.forward(this.ids, this.cache, false);
-      const time = performance.now() - start, cost = this.costs[useCache];
-      Object.assign(cost, { steps: cost.steps + 1, positions: cost.positions + positions, time: cost.time + time });
-      this.last = { positions, time: number(time, 1), length: this.ids.length };
+      this.cost.add(useCache, positions, this.ids.length, performance.now() - start);
     }
 
     show() {
-      this.showNextTokens();
+      this.nextTokens.update();
       this.attention.update();
-      this.showCost();
-    }
-
-    showNextTokens() {
-      const before = gpt.softmax(this.logits), after = gpt.softmax(gpt.cut(this.logits, this.choice));
-      const bar = (share) => {
-        const cell = make("td", {}, percent(share));
-        cell.style.setProperty("--live-share", `${100 * share}%`);
-        return cell;
-      };
-      const buttons = [...this.rows.querySelectorAll("button")], focused = buttons.indexOf(document.activeElement);
-      this.rows.replaceChildren(...gpt.ranking(this.logits).slice(0, SHOWN).map((id) => {
-        const token = gpt.shown(this.tokenizer, id);
-        const button = make("button", { type: "button", "aria-label": say("append", { token }) }, token);
-        button.addEventListener("click", () => this.append(id));
-        return make("tr", { className: after[id] ? "" : "live-cut" }, make("th", { scope: "row" }, button), bar(before[id]), bar(after[id]));
-      }));
-      if (focused >= 0) this.rows.querySelectorAll("button")[focused].focus();
-      const kept = after.filter((share) => share > 0).length;
-      const mass = before.reduce((sum, share, id) => sum + (after[id] > 0 ? share : 0), 0);
-      this.kept.textContent = say("next-token-note", { vocabulary: number(after.length), kept: number(kept), mass: percent(mass) });
-    }
-
-    showCost() {
-      if (this.last) this.lastStep.textContent = say("cost-note", this.last);
-      this.costRows.replaceChildren(...[true, false].map((useCache) => {
-        const { steps, positions, time } = this.costs[useCache];
-        const cells = [number(steps), number(positions), steps ? number(time / steps, 1) : "–"];
-        const title = say(useCache ? "with-cache" : "without-cache");
-        return make("tr", {}, make("th", { scope: "row" }, title), ...cells.map((cell) => make("td", {}, cell)));
-      }));
+      this.cost.update();
     }
 
     pick(at) {
@@ -209,8 +202,11 @@
     /** The loop of the chapter: a distribution, a choice, one token more, and again. */
     async write(length = Number(this.fields.length.input.value)) {
       if (this.running || !(length > 0)) return;
-      const start = this.all.length, began = performance.now(), turn = (this.turn = {});
-      let drawn = began, ended = false;
+      const start = this.all.length,
+        began = performance.now(),
+        turn = (this.turn = {});
+      let drawn = began,
+        ended = false;
       this.running = true;
       this.writeButton.textContent = say("stop");
       while (this.running && this.turn === turn && this.all.length - start < length && !ended) {
@@ -229,9 +225,15 @@
       this.running = false;
       this.writeButton.textContent = say("generate");
       this.show();
-      const wrote = say(ended ? "ended" : "wrote", { n: ids.length, rate: number((1000 * ids.length) / time) });
+      const wrote = say(ended ? "ended" : "wrote", {
+        n: ids.length,
+        rate: number((1000 * ids.length) / time),
+      });
       const text = `${say("written")}: ${this.tokenizer.decode(ids)}`;
-      this.status.replaceChildren(wrote, make("span", { className: "visually-hidden" }, ` ${text}`));
+      this.status.replaceChildren(
+        wrote,
+        make("span", { className: "visually-hidden" }, ` ${text}`),
+      );
       this.prompt.input.scrollTop = this.prompt.input.scrollHeight;
     }
   };

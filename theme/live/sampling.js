@@ -39,7 +39,8 @@
   /** A token id, drawn with a number u from 0 to 1 from what the cuts leave. */
   function sample(logits, settings, u) {
     const probabilities = softmax(cut(logits, settings));
-    let cumulative = 0, last = 0;
+    let cumulative = 0,
+      last = 0;
     for (let id = 0; id < probabilities.length; id++) {
       if (probabilities[id] === 0) continue;
       last = id;
@@ -72,5 +73,14 @@
     };
   }
 
-  Object.assign(gpt, { applyTemperature, topKFilter, topPFilter, cut, sample, ranking, softmax, randomNumbers });
+  Object.assign(gpt, {
+    applyTemperature,
+    topKFilter,
+    topPFilter,
+    cut,
+    sample,
+    ranking,
+    softmax,
+    randomNumbers,
+  });
 })((globalThis.gpt ??= {}));

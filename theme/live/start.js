@@ -7,16 +7,33 @@
   const ready = new Map(); // what is loaded or being loaded, so that panels share it
 
   function once(name, load) {
-    if (!ready.has(name)) ready.set(name, load().catch((error) => { ready.delete(name); throw error; }));
+    if (!ready.has(name))
+      ready.set(
+        name,
+        load().catch((error) => {
+          ready.delete(name);
+          throw error;
+        }),
+      );
     return ready.get(name);
   }
 
   function script(name) {
-    return once(`${name}.js`, () => new Promise((resolve, reject) => {
-      const failed = () => reject(Object.assign(new Error(name), { reason: "missing" }));
-      document.head.append(Object.assign(document.createElement("script"), {
-        src: `${FOLDER}${name}.js`, async: false, onload: resolve, onerror: failed }));
-    }));
+    return once(
+      `${name}.js`,
+      () =>
+        new Promise((resolve, reject) => {
+          const failed = () => reject(Object.assign(new Error(name), { reason: "missing" }));
+          document.head.append(
+            Object.assign(document.createElement("script"), {
+              src: `${FOLDER}${name}.js`,
+              async: false,
+              onload: resolve,
+              onerror: failed,
+            }),
+          );
+        }),
+    );
   }
 
   /** The file as an ArrayBuffer: pages from disk may not fetch, so they read it as a script. */
@@ -25,8 +42,11 @@
       await script("weights");
       return Uint8Array.from(atob(gpt.weights), (character) => character.charCodeAt(0)).buffer;
     }
-    const response = await fetch(`${FOLDER}model.safetensors`).catch((error) => ({ statusText: error.message }));
-    if (!response.ok) throw Object.assign(new Error(response.status ?? response.statusText), { reason: "missing" });
+    const response = await fetch(`${FOLDER}model.safetensors`).catch((error) => ({
+      statusText: error.message,
+    }));
+    if (!response.ok)
+      throw Object.assign(new Error(response.status ?? response.statusText), { reason: "missing" });
     const chunks = [];
     let length = 0;
     for (const reader = response.body.getReader(); ; report(length)) {
@@ -41,13 +61,19 @@
     return once("model", async () => {
       const [buffer] = await Promise.all([weights(report), script("live")]);
       const sealed = await gpt.readSealed(buffer);
-      return { model: new gpt.GPTLMHeadModel(sealed), tokenizer: new gpt.Tokenizer(sealed.facts.merges) };
+      return {
+        model: new gpt.GPTLMHeadModel(sealed),
+        tokenizer: new gpt.Tokenizer(sealed.facts.merges),
+      };
     });
   }
 
   async function open(box) {
-    const words = JSON.parse(box.dataset.words), status = box.querySelector(".live-status");
-    const say = (key, detail) => { status.textContent = words[key].replace(/\{\w+\}/, detail); };
+    const words = JSON.parse(box.dataset.words),
+      status = box.querySelector(".live-status");
+    const say = (key, detail) => {
+      status.textContent = words[key].replace(/\{\w+\}/, detail);
+    };
     const button = box.querySelector(".live-start");
     if (button.ariaDisabled === "true") return;
     button.ariaDisabled = "true";
