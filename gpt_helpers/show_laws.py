@@ -14,13 +14,15 @@ LINES = {
     "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
+NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 
 class Mark(NamedTuple):
     """What is drawn of a law or of runs.
 
-    kind is a key of LINES, "band" (y is a pair: lowest and highest) or "names" (label is one
-    text per point, drawn beside it). colour is the number of a colour, or None for ink.
+    kind is a key of LINES, "band" (y is a pair: lowest and highest), "names" or "names below"
+    (label is one text per point, drawn above or below its right). colour is the number of a
+    colour, or None for ink.
     """
 
     kind: str
@@ -47,6 +49,7 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
         axis.set(**{f"{side}scale": "log" for side in log})
         for mark in drawn:
             draw_mark(axis, mark)
+        label_ticks(axis, log)
         handles, labels = axis.get_legend_handles_labels()
         if handles and not legend_above:
             axis.legend(handles, labels)
@@ -58,16 +61,27 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
     return figure
 
 
+def label_ticks(axis, log):
+    """Write plain numbers on a logarithmic axis that spans less than a power of 10."""
+    for side in log:
+        low, high = getattr(axis, f"get_{side}lim")()
+        if high < 10 * low:
+            ticks = getattr(axis, f"{side}axis")
+            ticks.set_major_formatter("{x:g}")
+            ticks.set_minor_formatter("{x:g}")
+
+
 def draw_mark(axis, mark):
     """Draw one mark."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
     if mark.kind == "band":
         axis.fill_between(mark.x, *mark.y, color=colour, alpha=0.18, linewidth=0, label=mark.label)
-    elif mark.kind == "names":
+    elif mark.kind in NAMES:
         for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
-            axis.annotate(text, (x, y), (4, 3), textcoords="offset points", size=6, color=colour)
+            offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
+            axis.annotate(text, (x, y), **offset, size=6, color=colour)
     elif mark.kind in LINES:
         axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
     else:
-        known = (*LINES, "band", "names")
+        known = (*LINES, *NAMES, "band")
         raise ValueError(f"kind={mark.kind!r} is unknown; use one of {known}")

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from test_pages import OVERFLOW, listen
 
-PAGES = {"architecture": ["sampling"], "training": ["schedule", "memory"]}
+PAGES = {"architecture": ["sampling"], "scaling_laws": ["loss"], "training": ["schedule", "memory"]}
 ON_PAGES = [(page, name) for page, names in PAGES.items() for name in names]
 
 

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 from reference import refused
 
-from gpt_helpers.show_laws import LINES, Mark, marks
+from gpt_helpers.show_laws import LINES, NAMES, Mark, marks
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +37,23 @@ def test_only_measured_points_have_markers():
     assert all(style["linestyle"] == "" for kind, style in LINES.items() if kind in with_marker)
 
 
-def test_names_stand_beside_their_points():
-    axis = drawn(Mark("names", [1, 10], [3.0, 2.0], ["a", "b"]))
+@pytest.mark.parametrize("kind", NAMES)
+def test_names_stand_beside_their_points(kind):
+    axis = drawn(Mark(kind, [1, 10], [3.0, 2.0], ["a", "b"]))
     assert [(text.get_text(), text.xy) for text in axis.texts] == [
         ("a", (1, 3.0)),
         ("b", (10, 2.0)),
     ]
     assert axis.get_legend() is None
+    assert {text.xyann for text in axis.texts} == {NAMES[kind]}
+
+
+@pytest.mark.parametrize(("high", "is_plain"), [(5.0, True), (500.0, False)])
+def test_a_short_logarithmic_axis_has_plain_numbers(high, is_plain):
+    axis = drawn(Mark("line", [1, 100], [1.0, high]), log=("x", "y"))
+    axis.figure.canvas.draw()
+    labels = [text.get_text() for text in axis.get_yticklabels(which="both")]
+    assert any("mathdefault" in label for label in labels) != is_plain
 
 
 def test_a_band_lies_between_its_edges():
