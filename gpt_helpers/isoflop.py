@@ -12,6 +12,10 @@ class Minimum(NamedTuple):
     loss: float
     curvature: float
 
+    def loss_at(self, n_params):
+        """Return the loss of the parabola at other numbers of parameters (K,)."""
+        return self.loss + self.curvature * np.log10(n_params / self.n_params) ** 2
+
 
 def profile_minimum(n_params, losses):
     """Return the Minimum of a parabola through losses (K,) over log10 of n_params (K,).
@@ -28,6 +32,19 @@ def profile_minimum(n_params, losses):
         raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
     at = -slope / (2 * curvature)
     return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)
+
+
+def lowest_minimum(n_params, losses, n_sizes=4):
+    """Return the profile_minimum through the n_sizes sizes that have the lowest losses.
+
+    Far from its bottom a profile is no parabola. Errors are those of profile_minimum.
+    """
+    best = {}
+    for size, loss in zip(n_params, losses, strict=True):
+        best[size] = min(loss, best.get(size, loss))
+    chosen = sorted(best, key=best.get)[:n_sizes]
+    points = [(s, x) for s, x in zip(n_params, losses, strict=True) if s in chosen]
+    return profile_minimum(*zip(*points, strict=True))
 
 
 def fit_power(amounts, values):

@@ -32,6 +32,29 @@ class Mark(NamedTuple):
     colour: int | None = None
 
 
+def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
+    """Return the Mark of two columns of rows, as sweep.recorded_runs has them."""
+    return Mark(kind, [row[x] for row in rows], [row[y] for row in rows], label, colour)
+
+
+def names_apart(models):
+    """Return {kind: models} for names that do not lie on each other: above, or below the point.
+
+    models are rows with n_params and n_tokens. A name goes below if a point close to the right
+    or the left, and as high or higher, has its name above.
+    """
+    placed = {kind: [] for kind in NAMES}
+    for model in sorted(models, key=lambda row: (-row["n_tokens"], row["n_params"])):
+        near = [
+            other
+            for other in placed["names"]
+            if 0.15 < model["n_params"] / other["n_params"] < 6
+            and model["n_tokens"] > other["n_tokens"] / 2.5
+        ]
+        placed["names below" if near else "names"].append(model)
+    return placed
+
+
 def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 

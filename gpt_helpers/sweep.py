@@ -72,6 +72,13 @@ def recorded_runs(path=SWEEP):
     return [row | {name: int(row[name]) for name in RUN_COUNTS} for row in rows]
 
 
+def runs_on(rows, flops):
+    """Return the rows of the profile of a budget, of every seed. Source: hoffmann2022chinchilla."""
+    widths, seeds = budgets.PROFILES[flops], budgets.SEEDS_OF_BUDGET.get(flops, (0,))
+    keys = {budgets.run_on("profile", width, flops, seed).key for width in widths for seed in seeds}
+    return [row for row in rows if row["run"] in keys]
+
+
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

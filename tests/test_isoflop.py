@@ -1,10 +1,12 @@
 """Parabolas through iso-FLOP profiles find the minimum that made the data."""
 
+import math
+
 import numpy as np
 import pytest
 from reference import refused
 
-from gpt_helpers.isoflop import fit_power, profile_minimum
+from gpt_helpers.isoflop import fit_power, lowest_minimum, profile_minimum
 from gpt_helpers.laws import LossLaw
 
 TRUE = LossLaw(1.5, 60.0, 300.0, 0.30, 0.37, "made up", "F")
@@ -33,3 +35,13 @@ def test_a_power_comes_back():
 def test_profiles_without_a_minimum_are_refused():
     refused("have no minimum", profile_minimum, [1e5, 1e6, 1e7], [4.0, 4.2, 4.0])
     refused("must hold at least 3 sizes", profile_minimum, [1e5, 1e6, 1e6], [4.0, 4.2, 4.0])
+
+
+def test_the_lowest_sizes_decide_where_far_ones_do_not_fit():
+    sizes = [1e4, 1e5, 1e6, 1e7, 1e9, 1e5]
+    losses = [0.1 * (math.log10(size) - 5.5) ** 2 + 3 for size in sizes]
+    losses[4] = 9.0
+    found = lowest_minimum(sizes, losses)
+    assert found.n_params == pytest.approx(10**5.5)
+    assert found.loss == pytest.approx(3)
+    assert found.loss_at(np.array(sizes[:4])) == pytest.approx(losses[:4])

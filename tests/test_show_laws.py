@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 from reference import refused
 
-from gpt_helpers.show_laws import LINES, NAMES, Mark, marks
+from gpt_helpers.show_laws import LINES, NAMES, Mark, marks, names_apart, run_mark
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +75,19 @@ def test_what_cannot_be_drawn_is_refused():
     refused("2 xlabels for 1 panels", marks, {"t": [Mark("line", [1], [1])]},
             xlabels=["a", "b"], ylabels=["c"])  # fmt: skip
     refused("must be a dict", marks, {}, xlabels=[], ylabels=[])
+
+
+def test_a_mark_of_runs_has_their_columns():
+    rows = [
+        {"n_params": 1, "held_out_loss": 3.0, "epochs": 2},
+        {"n_params": 10, "held_out_loss": 2.0, "epochs": 4},
+    ]
+    assert run_mark("points", rows)[1:3] == ([1, 10], [3.0, 2.0])
+    assert run_mark("points", rows, "a", 1, "epochs", "n_params")[1:] == ([2, 4], [1, 10], "a", 1)
+
+
+def test_names_of_close_points_lie_apart():
+    near = {"n_params": 1.2e9, "n_tokens": 1e12}
+    far = {"n_params": 1e12, "n_tokens": 1e12}
+    first = {"n_params": 1e9, "n_tokens": 1e12}
+    assert names_apart([near, far, first]) == {"names": [first, far], "names below": [near]}

@@ -18,7 +18,7 @@ from gpt_helpers.prediction import (
     predictions,
 )
 from gpt_helpers.scaling import count_parameters
-from gpt_helpers.sweep import recorded_runs
+from gpt_helpers.sweep import recorded_runs, runs_on
 
 LAW = LossLaw(1.5, 60.0, 300.0, 0.30, 0.37, "made up", "F")
 JOINT = JointLaw(2e9, 1e10, 0.13, 0.14, "made up", "F")
@@ -218,3 +218,12 @@ def test_the_committed_predictions_follow_from_the_committed_sweep():
     errors = {form: said["foretelling_error"] for form, said in predictions().items()}
     assert foretelling_errors(recorded_runs()) == pytest.approx(errors, rel=0.02)
     assert chosen_prediction()["form"] == min(errors, key=errors.get)
+
+
+def test_the_runs_on_a_budget_are_those_of_its_profile():
+    rows = recorded_runs()
+    for flops, widths in budgets.PROFILES.items():
+        found = runs_on(rows, flops)
+        assert {row["width"] for row in found} == set(widths)
+        assert {row["seed"] for row in found} == set(budgets.SEEDS_OF_BUDGET.get(flops, (0,)))
+        assert all(row["purpose"] == "profile" for row in found)
