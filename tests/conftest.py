@@ -1,3 +1,3 @@
 """What the tests share."""
 
-pytest_plugins = ["tests.browser", "tests.live", "tests.firefox"]
+pytest_plugins = ["tests.browser", "tests.live", "tests.firefox", "tests.tour"]
