@@ -4,17 +4,20 @@ import re
 
 from docutils import nodes
 from sphinx.builders.html._assets import _JavaScript
+from sphinx.locale import _
 
 LONGEST = {"ja": 120, "en": 160}
+TAG = re.compile("<[^>]*>")
 SPACE = re.compile(r"\s+")
 
 
 def describe(app, pagename, templatename, context, doctree):
     """Give the page a description: its first paragraph, or its title and that of the book."""
-    title = re.sub("<[^>]*>", "", context.get("title", ""))
+    generated = {"search": _("Search"), "genindex": _("Index")}
+    title = generated.get(pagename) or TAG.sub("", context.get("title", ""))
     text = first_paragraph(doctree) if doctree else ""
-    longest = LONGEST[app.config.language]
-    context["description"] = shorten(text, longest) or f"{title} - {app.config.html_title}"
+    text = shorten(text, LONGEST[app.config.language])
+    context["description"] = text or f"{title} - {app.config.html_title}"
 
 
 def first_paragraph(doctree):

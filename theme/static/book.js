@@ -1,4 +1,4 @@
-// What the packages leave open: words, search from disk, and keys for wide formulas and figures.
+// What the packages leave open: words, search from disk, keys for what is wide, paper, and haste.
 
 // sphinx-copybutton has no Japanese; its words are global and are read when the page has loaded.
 if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
@@ -47,3 +47,14 @@ function dressForPaper() {
 }
 paper.addEventListener("change", dressForPaper);
 dressForPaper();
+
+// The theme's scripts add to a page that can be read without them: they come when it is drawn.
+const scripts = ["bootstrap", "pydata-sphinx-theme"].map(
+  (name) => new URL(`scripts/${name}.js`, document.currentScript.src).href,
+);
+function addScripts() {
+  for (const src of scripts) {
+    document.body.append(Object.assign(document.createElement("script"), { src, async: false }));
+  }
+}
+addEventListener("load", () => requestAnimationFrame(() => setTimeout(addScripts)));
