@@ -1,7 +1,5 @@
 """The built book on paper: what a reader gets who prints a page, by day or in the dark."""
 
-import pytest
-
 
 def failing(tour, part):
     """Return {page: what is wrong on paper} of the pages where something is."""
@@ -12,7 +10,6 @@ def test_nothing_that_can_only_be_pressed_is_printed(tour):
     assert failing(tour, "pressed") == {}
 
 
-@pytest.mark.xfail(reason="the planner's table is cut", strict=False)
 def test_no_code_table_or_formula_is_cut_at_the_edge_of_the_paper(tour):
     assert failing(tour, "cut") == {}
     assert failing(tour, "sticking out") == {}
@@ -25,7 +22,6 @@ def test_a_page_in_the_dark_is_printed_on_white(tour):
     } == {}
 
 
-@pytest.mark.xfail(reason="slow on a busy machine", strict=False)
 def test_after_printing_the_page_is_dark_again(page, address):
     page.emulate_media(color_scheme="dark")
     page.goto(f"{address}/en/index.html")

@@ -167,14 +167,14 @@ def read_desk(page, url, urls, site):
     page.goto(url)
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     page.wait_for_function("document.querySelector('script[src*=pydata]')")  # the last to come
+    if is_listing(url):
+        return Stay(page.evaluate(HEAD), weigh(urls, site))
     page.wait_for_load_state("networkidle")
-    requests = weigh(urls, site)
-    stay = Stay(page.evaluate(HEAD), requests)
-    if not is_listing(url):
-        stay.motion = page.evaluate(MOTION)
-        stay.in_the_dark = page.evaluate(IMAGES)
-        page.evaluate(AXE_SCRIPT)
-        stay.axe = page.evaluate(AXE)
+    stay = Stay(page.evaluate(HEAD), weigh(urls, site))
+    stay.motion = page.evaluate(MOTION)
+    stay.in_the_dark = page.evaluate(IMAGES)
+    page.evaluate(AXE_SCRIPT)
+    stay.axe = page.evaluate(AXE)
     return stay
 
 

@@ -6,13 +6,19 @@ Signs that writers use or leave out, as in パラメーター and ウォーム�
 How results are ordered is in static/search.js.
 """
 
+import json
 import re
 import unicodedata
+from collections import Counter
+from itertools import pairwise
+from math import log
+from pathlib import Path
 
 from sphinx.search import SearchLanguage, languages
 
 CJK = r"\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 OPTIONAL = "ー・"
+TELLING = 800  # terms of a page
 RUN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 SPLIT_QUERY = f"""
 function splitQuery(query) {{
@@ -58,10 +64,52 @@ def cut(run):
 def add_order(app, pagename, templatename, context, doctree):
     """Let the search page order its results."""
     if pagename == "search":
+        app.add_js_file("search-weights.js", loading_method="defer")
         app.add_js_file("search.js", loading_method="defer")
+
+
+def write_weights(app, error):
+    """Write what each page is about: its own terms, and pairs of terms that stand side by side.
+
+    Sphinx's index says in which pages a term stands, but not how often.
+    """
+    if error or app.builder.name != "html":
+        return
+    language = languages[app.config.language]({})
+    counts = {
+        docname: count(language, app.env.get_doctree(docname).astext())
+        for docname in sorted(app.env.found_docs)
+    }
+    script = f"Search.weights = {json.dumps(weigh(counts), ensure_ascii=False)};\n"
+    (Path(app.outdir) / "_static" / "search-weights.js").write_text(script, encoding="utf-8")
+
+
+def count(language, text):
+    """Return how often each term, and each pair of neighbours, stands in a text."""
+    terms = [language.stem(term.lower()) for term in language.split(text)]
+    return Counter(terms) + Counter(map(" ".join, pairwise(terms)))
+
+
+def weigh(counts):
+    """Return {term: {page: weight}}, for each page the terms that tell it from the others.
+
+    The weight grows with how often a page has a term and shrinks with how many pages have it.
+    """
+    n_holders = Counter(term for terms in counts.values() for term in terms)
+    weights = {}
+    for page, terms in counts.items():
+        own = {
+            term: (1 + log(number)) * log(1 + len(counts) / n_holders[term])
+            for term, number in terms.items()
+            if number > 1
+        }
+        for term in sorted(own, key=lambda term: (-own[term], term))[:TELLING]:
+            weights.setdefault(term, {})[page] = round(own[term], 1)
+    return weights
 
 
 def setup(app):
     """Replace Sphinx's Japanese search, and the order of results in both editions."""
     languages["ja"] = JapanesePairs
     app.connect("html-page-context", add_order)
+    app.connect("build-finished", write_weights)

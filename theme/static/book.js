@@ -42,10 +42,11 @@ const paper = matchMedia("print");
 let onScreen = null;
 function dressForPaper() {
   const { dataset } = document.documentElement;
-  if (paper.matches && onScreen === null) [onScreen, dataset.theme] = [dataset.theme, "light"];
-  if (!paper.matches && onScreen !== null) [dataset.theme, onScreen] = [onScreen, null];
+  if (paper.matches && dataset.theme === "dark") [onScreen, dataset.theme] = ["dark", "light"];
+  if (!paper.matches && onScreen) [dataset.theme, onScreen] = [onScreen, null];
 }
 paper.addEventListener("change", dressForPaper);
+new MutationObserver(dressForPaper).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 dressForPaper();
 
 // The theme's scripts add to a page that can be read without them: they come when it is drawn.

@@ -13,14 +13,16 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  function headings(index, query) {
+  // Headings of the page on code count as code: see below.
+  function headings(index, query, isCode) {
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
       const score = fit(title, query);
       if (!score) return [];
       return places.map(([file, id]) => {
         const top = index.titles[file];
         const label = top === title ? title : `${top} > ${title}`;
-        return [index.docnames[file], label, id ? `#${id}` : "", null, score, index.filenames[file]];
+        const fits = index.docnames[file] === "api" && !isCode ? score / 4 : score;
+        return [index.docnames[file], label, id ? `#${id}` : "", null, fits, index.filenames[file]];
       });
     });
   }
@@ -35,14 +37,14 @@
   }
 
   // Code comes before text when the query is written like code, and after headings when not.
-  function code(index, query, written) {
+  function code(index, query, isCode) {
     return Object.entries(index.objects).flatMap(([prefix, entries]) =>
       entries.flatMap(([file, type, , anchor, last]) => {
         const [domain, kind, label] = index.objnames[type];
         const name = prefix ? `${prefix}.${last}` : last;
         let score = domain === "std" ? 0 : Math.max(fit(last, query), fit(name, query));
         if (!score) return [];
-        if (!IDENTIFIER.test(written)) score = score === 100 ? 35 : score / 20;
+        if (!isCode) score = score === 100 ? 35 : score / 20;
         const id = anchor === "" ? name : anchor === "-" ? `${kind}-${name}` : anchor;
         const where = `${label}${_(", in ")}${index.titles[file]}`;
         return [[index.docnames[file], name, `#${id}`, where, score, index.filenames[file]]];
@@ -57,6 +59,13 @@
     return new Set(keys.flatMap((key) => table[key]));
   }
 
+  // How much a page is about words, and pairs of them: theme/search.py writes the weights.
+  function weigher(words) {
+    const terms = [...words];
+    const pairs = terms.slice(1).map((term, i) => `${terms[i]} ${term}`);
+    return (page) => [...terms, ...pairs].reduce((sum, term) => sum + (Search.weights[term]?.[page] ?? 0), 0);
+  }
+
   // Pages that hold the words; if none holds all of them, those that hold most.
   function pages(index, words, excluded) {
     const inTitles = [...words].map((word) => holders(index.titleterms, word));
@@ -65,10 +74,13 @@
     const share = (sets, file) => sets.filter((set) => set.has(file)).length / words.size;
     const files = index.docnames.map((name, file) => file).filter((file) => !without.includes(file));
     const best = Math.max(...files.map((file) => share(anywhere, file)));
+    const about = weigher(words);
+    const most = Math.max(...files.map((file) => about(index.docnames[file]))) || 1;
     return files
       .filter((file) => share(anywhere, file) >= (best === 1 ? 1 : ENOUGH))
       .map((file) => {
-        const score = 10 * share(anywhere, file) + 10 * share(inTitles, file);
+        const subject = (15 * about(index.docnames[file])) / most;
+        const score = 10 * share(anywhere, file) + 5 * share(inTitles, file) + subject;
         return [index.docnames[file], index.titles[file], "", null, score, index.filenames[file]];
       });
   }
@@ -76,11 +88,13 @@
   Search._performSearch = (written, words, excluded) => {
     const index = Search._index;
     const query = plain(written);
-    const named = query ? [headings(index, query), terms(index, query)].flat() : [];
-    const inCode = query ? code(index, query, written.trim()) : [];
+    const isCode = IDENTIFIER.test(written.trim());
+    const named = query
+      ? [headings(index, query, isCode), terms(index, query), code(index, query, isCode)].flat()
+      : [];
     const listed = new Set(named.map(([page]) => page));
     const whole = words.size ? pages(index, words, excluded) : [];
-    const results = [...named, ...inCode, ...whole.filter(([page]) => !listed.has(page))];
+    const results = [...named, ...whole.filter(([page]) => !listed.has(page))];
     return results.sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
   };
 
