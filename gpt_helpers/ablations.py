@@ -8,7 +8,6 @@ drawn from it; the page on training repeats a part of it live.
 
 import argparse
 import math
-import multiprocessing
 import os
 import platform
 import sys
@@ -16,9 +15,8 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from gpt_helpers.rows import read_rows, write_rows
+from gpt_helpers.rows import append_rows, read_rows
 from gpt_helpers.variations import EXPERIMENTS, SEEDS, run
 
 RESULTS = Path(str(resources.files("gpt_helpers"))) / "ablations.csv"
@@ -101,11 +99,7 @@ def main(arguments=None):
     rows = read_rows(options.csv, NUMBERS)
     done = {(row["changes"], row["seed"]) for row in rows}
     missing = [plan for plan in planned() if plan not in done]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(options.processes) as pool:
-        for more in tqdm(pool.imap_unordered(complete_rows, missing), total=len(missing)):
-            rows += more
-            write_rows(options.csv, rows, COLUMNS)
+    append_rows(options.csv, rows, COLUMNS, complete_rows, missing, options.processes)
     return 0
 
 

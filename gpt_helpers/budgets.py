@@ -161,14 +161,15 @@ def pilots():
     ]
 
 
+def profile(flops):
+    """Return the runs on one budget of PROFILES, of every width and seed."""
+    seeds = SEEDS_OF_BUDGET.get(flops, (0,))
+    return [run_on("profile", width, flops, seed) for seed in seeds for width in PROFILES[flops]]
+
+
 def profiles():
     """Return the runs on each budget, and those that repeat a part of the corpus."""
-    on_budgets = [
-        run_on("profile", width, flops, seed)
-        for flops, widths in PROFILES.items()
-        for seed in SEEDS_OF_BUDGET.get(flops, (0,))
-        for width in widths
-    ]
+    on_budgets = [run for flops in PROFILES for run in profile(flops)]
     epochs = [(n, N_UNIQUE) for n in REPEATED_EPOCHS] + [(n, None) for n in WHOLE_EPOCHS]
     rate = best_rate(REPEATED_WIDTH)
     repeated = [

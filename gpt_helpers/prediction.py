@@ -20,7 +20,7 @@ from gpt_helpers.constraints import REPETITION
 from gpt_helpers.fits import FORMS, bootstrap_laws, fit_loss_law, interval, predicted_losses
 from gpt_helpers.rows import read_rows, write_rows
 from gpt_helpers.scaling import count_parameters
-from gpt_helpers.sweep import PREDICTION, SWEEP, recorded_runs
+from gpt_helpers.sweep import PREDICTION, SWEEP, recorded_runs, runs_on
 
 CONSTANTS = (
     "E", "A", "B", "alpha", "beta",
@@ -53,11 +53,9 @@ def effective_tokens(row):
 
 def foretelling_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
-    highest = {run_on("profile", width, max(PROFILES)).key for width in PROFILES[max(PROFILES)]}
-    known = law_runs([row for row in rows if row["run"] not in highest])
-    n_params, n_tokens, losses = np.transpose(
-        law_runs([row for row in rows if row["run"] in highest])
-    )
+    highest = runs_on(rows, max(PROFILES))
+    known = law_runs([row for row in rows if row not in highest])
+    n_params, n_tokens, losses = np.transpose(law_runs(highest))
     laws = {form: fit_loss_law(known, form) for form in FORMS}
     return {
         form: float(np.abs(np.log(law.loss(n_params, n_tokens) / losses)).mean())

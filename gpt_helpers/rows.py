@@ -3,6 +3,9 @@
 import csv
 import io
 import math
+import multiprocessing
+
+from tqdm import tqdm
 
 from gpt_helpers.checkpoint import replace_file
 
@@ -34,3 +37,16 @@ def read_rows(path, numbers):
         if missing:
             raise ValueError(f"{path} lacks the columns {missing}; it has {reader.fieldnames}")
         return [row | {name: float(row[name] or math.nan) for name in numbers} for row in reader]
+
+
+def append_rows(path, rows, columns, work, missing, n_processes):
+    """Append to rows what work(item) returns, a list of rows, for each of the missing items.
+
+    The items are worked on in n_processes processes, so work must be a function of a module.
+    The file is written after each item: what is done is kept if the rest is not.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(n_processes) as pool:
+        for more in tqdm(pool.imap_unordered(work, missing), total=len(missing)):
+            rows += more
+            write_rows(path, rows, columns)

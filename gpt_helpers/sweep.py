@@ -9,7 +9,6 @@ The file holds a row per run. The page on scaling laws fits a law to it.
 
 import argparse
 import functools
-import multiprocessing
 import os
 import platform
 import sys
@@ -17,10 +16,9 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from gpt_helpers import budgets
-from gpt_helpers.rows import read_rows, write_rows
+from gpt_helpers.rows import append_rows, read_rows
 
 HERE = Path(str(resources.files("gpt_helpers")))
 SWEEP, PREDICTION = HERE / "sweep.csv", HERE / "prediction.csv"
@@ -50,7 +48,7 @@ STAGES = {"pilots": budgets.pilots, "profiles": budgets.profiles, "largest": lar
 
 
 def row_of_run(folder, run):
-    """Do one run on one thread and return its row with all columns.
+    """Do one run on one thread and return its row with all columns, in a list.
 
     In folder, unless it is None, each run keeps a checkpoint of its own.
     """
@@ -63,7 +61,7 @@ def row_of_run(folder, run):
         "cpus": os.cpu_count(),
     }
     place = None if folder is None else folder / run.key.replace(" ", "-")
-    return budgets.do(run, place) | facts
+    return [budgets.do(run, place) | facts]
 
 
 def recorded_runs(path=SWEEP):
@@ -74,8 +72,7 @@ def recorded_runs(path=SWEEP):
 
 def runs_on(rows, flops):
     """Return the rows of the profile of a budget, of every seed. Source: hoffmann2022chinchilla."""
-    widths, seeds = budgets.PROFILES[flops], budgets.SEEDS_OF_BUDGET.get(flops, (0,))
-    keys = {budgets.run_on("profile", width, flops, seed).key for width in widths for seed in seeds}
+    keys = {run.key for run in budgets.profile(flops)}
     return [row for row in rows if row["run"] in keys]
 
 
@@ -92,11 +89,7 @@ def main(arguments=None):
     stages = [options.stage] if options.stage else ["pilots", "profiles"]
     missing = [run for stage in stages for run in STAGES[stage]() if run.key not in done]
     work = functools.partial(row_of_run, options.folder)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(options.processes) as pool:
-        for row in tqdm(pool.imap_unordered(work, missing), total=len(missing)):
-            rows.append(row)
-            write_rows(options.csv, rows, RUN_COLUMNS)
+    append_rows(options.csv, rows, RUN_COLUMNS, work, missing, options.processes)
     return 0
 
 

@@ -9,6 +9,7 @@ from reference import refused
 
 from gpt_helpers import ablations, variations
 from gpt_helpers.config import GPTConfig
+from gpt_helpers.rows import read_rows, write_rows
 from gpt_helpers.variations import EXPERIMENTS, SEEDS, Variation, run
 
 SHORT = Variation({"total_steps": 4, "warmup_steps": 1, "evaluate_every": 2}, batch_size=2)
@@ -107,7 +108,7 @@ def test_a_run_that_diverges_has_one_row_without_numbers(tiny, monkeypatch):
 
 
 def test_the_committed_results_are_complete():
-    rows = ablations.read_rows(ablations.RESULTS, ablations.NUMBERS)
+    rows = read_rows(ablations.RESULTS, ablations.NUMBERS)
     assert {(row["changes"], int(row["seed"])) for row in rows} == set(ablations.planned())
     assert {"torch", "platform", "cpus"} <= set(rows[0])
     assert all(row["seconds"] > 0 for row in rows if row["step"])
@@ -127,9 +128,9 @@ def test_results_are_found_by_experiment_and_variation():
 
 
 def test_the_command_runs_only_what_is_missing(tiny, tmp_path, monkeypatch):
-    rows = ablations.read_rows(ablations.RESULTS, ablations.NUMBERS)
+    rows = read_rows(ablations.RESULTS, ablations.NUMBERS)
     path = tmp_path / "all.csv"
-    ablations.write_rows(path, rows, ablations.COLUMNS)
+    write_rows(path, rows, ablations.COLUMNS)
     before = path.read_bytes()
     assert ablations.main(["--csv", str(path), "--processes", "1"]) == 0
     assert path.read_bytes() == before
