@@ -40,8 +40,11 @@ def use_one_sheet(app, pagename, templatename, context, doctree):
 
 
 def write_sheet(app, error):
-    """Write the joined sheet and the font of icons, once the pages are there to be searched."""
-    if error or app.builder.format != "html":
+    """Write the joined sheet and the font of icons, once the pages are there to be searched.
+
+    A build that finds every page up to date collects no sheets, and keeps those it wrote.
+    """
+    if error or app.builder.format != "html" or not hasattr(app.builder, "_orig_css_files"):
         return
     out = Path(app.outdir)
     shared = sorted(app.builder._orig_css_files, key=lambda sheet: sheet.priority)
