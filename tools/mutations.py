@@ -1264,7 +1264,7 @@ SCALING = [
     Mutation(
         "what is foretold is known",
         "prediction.py",
-        'known = law_runs([row for row in rows if row not in highest])',
+        "known = law_runs([row for row in rows if row not in highest])",
         "known = law_runs(rows)",
     ),
     Mutation(
