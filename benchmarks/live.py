@@ -10,9 +10,6 @@ seconds from the click to the first distribution are those of fresh pages, from 
 import argparse
 import statistics
 import sys
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -23,17 +20,11 @@ from timing import alternate, machine, publish, spread, today, write_table
 from gpt_helpers import pretrained
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from tests.browser import QUIET, SITE, QuietHandler, find_chromium
+from tests.browser import QUIET, QuietHandler, find_chromium, serving
+from tests.live import BOTH_ENGINES, WEIGHTS, start
 
-LOAD = """async (useWasm) => {
-  window.engines ??= {};
-  const url = document.querySelector("script[src*='live/start.js']").src;
-  const file = await fetch(url.replace(/start\\.js.*/, "model.safetensors"));
-  const sealed = await gpt.readSealed(await file.arrayBuffer());
-  window.engines[useWasm] = new gpt.GPTLMHeadModel(sealed, { useWasm });
-}"""
 WRITE = """([useWasm, useCache, prompt, length]) => {
-  const model = window.engines[useWasm], cache = new gpt.KVCache(model.config);
+  const model = window.models[useWasm], cache = new gpt.KVCache(model.config);
   const ids = prompt.slice();
   for (let n = 0; n < length; n++) {
     if (!useCache) cache.ids = [];
@@ -82,18 +73,15 @@ def methods(page, model, prompt, n_new):
     }
 
 
-def compare(browser, url, n_new, n_rounds):
-    """Return one row per method."""
+def compare(browser, edition, n_new, n_rounds):
+    """Return one row per method, for the front page of the edition at this address."""
     torch.set_num_threads(1)
     model, tokenizer = pretrained.load_model()
     prompt = tokenizer.encode("def read(self, size):\n    if size").ids
-    first = statistics.median(seconds_to_first_token(browser, url, n_rounds))
+    first = statistics.median(seconds_to_first_token(browser, f"{edition}/index.html", n_rounds))
     page = browser.new_page()
-    page.goto(url)
-    page.locator(".live-start").first.click()
-    page.locator(".live-next").wait_for()
-    for use_wasm in (True, False):
-        page.evaluate(LOAD, use_wasm)
+    start(page, f"{edition}/index.html")
+    page.evaluate(BOTH_ENGINES, f"{edition}/{WEIGHTS}")
     contestants = methods(page, model, prompt, n_new)
     if len({tuple(write()) for write in contestants.values()}) > 1:
         raise ValueError("the methods write different tokens, so their times say nothing")
@@ -120,15 +108,11 @@ def main():
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=SITE))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/en/index.html"
-    with sync_playwright() as playwright:
+    with serving(QuietHandler) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=QUIET)
-        table = pd.DataFrame(compare(browser, url, options.new_tokens, options.rounds))
+        table = pd.DataFrame(compare(browser, f"{address}/en", options.new_tokens, options.rounds))
         version = browser.version
         browser.close()
-    server.shutdown()
     publish(table)
     if options.csv:
         facts = {"threads": 1, "browser": f"Chromium {version}", "date": today()}

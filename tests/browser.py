@@ -1,5 +1,6 @@
 """Fixtures that open the built book in a real browser."""
 
+import contextlib
 import os
 import shutil
 import threading
@@ -8,10 +9,18 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = Path(os.environ.get("SITE", ROOT / "_build" / "html"))  # the built book
+EDITIONS = ("ja", "en")
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE = """async ([within, rules]) => {
+  const options = { resultTypes: ["violations"], preload: false, rules };
+  const { violations } = await axe.run(within ?? document, options);
+  return violations.map((v) => `${v.id} (${v.impact}): ${v.nodes[0].html.slice(0, 160)}`);
+}"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 QUIET = (
@@ -39,6 +48,30 @@ class QuietServer(ThreadingHTTPServer):
         """Say nothing."""
 
 
+@contextlib.contextmanager
+def serving(handler, folder=SITE):
+    """Serve a folder on loopback, and give the address while it is served."""
+    with QuietServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def page_names(site):
+    """Return every page of both editions, as paths below the site."""
+    pages = (path for edition in EDITIONS for path in (site / edition).rglob("*.html"))
+    return sorted(
+        path.relative_to(site).as_posix() for path in pages if "_static" not in path.parts
+    )
+
+
+def find_faults(page, within=None, rules=None):
+    """Return what axe finds on a page, or in the elements of a selector; rules change its own."""
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.evaluate(AXE_SCRIPT)
+    return page.evaluate(AXE, [within, rules or {}])
+
+
 def find_chromium(playwright):
     """Return the path of a Chromium, or fail with what to do."""
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), MAC]
@@ -62,11 +95,8 @@ def site():
 @pytest.fixture(scope="session")
 def address(site):
     """Serve the built book on loopback and return its address."""
-    handler = partial(QuietHandler, directory=site)
-    with QuietServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(QuietHandler, site) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

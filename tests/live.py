@@ -5,6 +5,21 @@ import pytest
 from gpt_helpers import pretrained
 
 WEIGHTS = "_static/live/model.safetensors"
+# With the address of the weights: engines with WebAssembly and without, in a page that has loaded
+# the scripts of the model.
+BOTH_ENGINES = """async (weights) => {
+  window.bytes = await (await fetch(weights)).arrayBuffer();
+  const sealed = await gpt.readSealed(window.bytes);
+  window.models = {};
+  for (const useWasm of [true, false])
+    window.models[useWasm] = new gpt.GPTLMHeadModel(sealed, { useWasm });
+}"""
+# Arrays of float32 as base64: a million numbers pass from the page to Python at once.
+BASE64 = """(arrays) => new Promise((resolve) => {
+  const reader = new FileReader();
+  reader.onload = () => resolve(reader.result.split(",")[1]);
+  reader.readAsDataURL(new Blob(arrays));
+})"""
 
 
 def start(page, url, panel=0):
@@ -28,16 +43,10 @@ def engine(browser, address):
     context = browser.new_context()
     page = context.new_page()
     start(page, f"{address}/en/index.html")
-    page.evaluate(
-        """async (weights) => {
-          window.live = document.querySelector(".live-model").panel;
-          window.bytes = await (await fetch(weights)).arrayBuffer();
-          const sealed = await gpt.readSealed(window.bytes);
-          window.models = {};
-          for (const useWasm of [true, false])
-            window.models[useWasm] = new gpt.GPTLMHeadModel(sealed, { useWasm });
-        }""",
-        f"{address}/en/{WEIGHTS}",
-    )
+    page.evaluate(f"""() => {{
+      window.live = document.querySelector(".live-model").panel;
+      window.base64 = {BASE64};
+    }}""")
+    page.evaluate(BOTH_ENGINES, f"{address}/en/{WEIGHTS}")
     yield page
     context.close()

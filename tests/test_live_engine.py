@@ -20,11 +20,6 @@ FORWARD = """async ([ids, useWasm, cached]) => {
   if (!cached) rows.push(model.forward(ids, cache));
   for (let n = 1; cached && n <= ids.length; n++)
     rows.push(model.forward(ids.slice(0, n), cache, false));
-  const base64 = (arrays) => new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.split(",")[1]);
-    reader.readAsDataURL(new Blob(arrays));
-  });
   const weights = await base64(cache.layers.flatMap((layer) => layer.weights));
   return { wasm: model.wasm, logits: await base64(rows), weights };
 }"""

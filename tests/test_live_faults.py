@@ -44,11 +44,6 @@ FAULTS = [
 ]
 CHECK = """async ({ ns, ids, edited, rows, strings, wte }) => {
   const sealed = await ns.readSealed(window.bytes), result = { halves: [], counts: [] };
-  const base64 = (arrays) => new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.split(",")[1]);
-    reader.readAsDataURL(new Blob(arrays));
-  });
   for (const useWasm of [true, false]) {
     const model = new ns.GPTLMHeadModel(sealed, { useWasm }), cache = new ns.KVCache(model.config);
     const last = [];

@@ -5,18 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.base import AXE_SCRIPT
 
 from gpt_helpers import attention, sampling, trace
+from tests.browser import OVERFLOW, find_faults
 from tests.live import WEIGHTS, start
 
 LOOP, ATTENTION, SAMPLING, CACHE = range(4)
 PAGES = {LOOP: ("index", 0), ATTENTION: ("architecture", 0), SAMPLING: ("architecture", 1)}
 PAGES[CACHE] = ("architecture", 2)
-AXE = """async () => {
-  const { violations } = await axe.run(".live-model", { preload: false });
-  return violations.map((v) => `${v.id} (${v.impact}): ${v.nodes[0].html.slice(0, 160)}`);
-}"""
 FOCUS = """() => {
   const groups = ".live-next, .live-heads, .live-tokens, .live-scrolls, fieldset, .live-buttons";
   const element = document.activeElement;
@@ -347,9 +343,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser, address, editio
         panel = start(page, f"{address}/{edition}/architecture.html")
         panel.locator("details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
         page.wait_for_timeout(300)
-        page.evaluate(AXE_SCRIPT)
-        assert page.evaluate(AXE) == []
-        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert find_faults(page, within=".live-model") == []
+        assert page.evaluate(OVERFLOW) == 0
         assert panel.evaluate("(box) => box.scrollWidth <= box.clientWidth")
 
 

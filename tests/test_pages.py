@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 
-EDITIONS = ("ja", "en")
+from tests.browser import EDITIONS, OVERFLOW, find_faults, page_names
+
 TWIN = {"ja": "en", "en": "ja"}
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
-AXE = """async () => {
-  const { violations } = await axe.run({ resultTypes: ["violations"], preload: false });
-  return violations.map((v) => `${v.id} (${v.impact}): ${v.nodes[0].html.slice(0, 160)}`);
-}"""
 FACTS = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const value = (selector, name) => all(selector).map((element) => element.getAttribute(name));
@@ -31,7 +27,6 @@ FACTS = """() => {
     links: value("a[href], link[href]", "href"),
   };
 }"""
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @dataclass
@@ -43,14 +38,6 @@ class Visit:
     errors: list = field(default_factory=list)
     axe: list = field(default_factory=list)
     overflow: int = 0
-
-
-def page_names(site):
-    """Return every page of both editions, as paths below the site."""
-    pages = (path for edition in EDITIONS for path in (site / edition).rglob("*.html"))
-    return sorted(
-        path.relative_to(site).as_posix() for path in pages if "_static" not in path.parts
-    )
 
 
 def listen(page, own):
@@ -68,14 +55,13 @@ def visit(page, url):
     page.emulate_media(color_scheme="light")
     page.goto(url)
     facts = page.evaluate(FACTS)
-    page.evaluate(AXE_SCRIPT)
-    findings = page.evaluate(AXE)
+    findings = find_faults(page)
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 800})
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes that scroll
     overflow = page.evaluate(OVERFLOW)
-    return Visit(facts, axe=findings + page.evaluate(AXE), overflow=overflow)
+    return Visit(facts, axe=findings + find_faults(page), overflow=overflow)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,10 @@ so a busy machine does not fail the test.
 
 import json
 import math
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 
 import pytest
 
+from tests.browser import QuietHandler, serving
 from tools.serve import CompressedHandler
 
 PAGES = [f"{e}/{n}.html" for e in ("ja", "en") for n in ("index", "architecture", "training")]
@@ -135,14 +133,11 @@ def measure(browser, url):
 def compressed(site):
     """Serve the built book as web hosts do and return its address."""
 
-    class Quiet(CompressedHandler):
-        def log_message(self, *args):
-            """Say nothing."""
+    class Quiet(QuietHandler, CompressedHandler):
+        """Compress, and say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Quiet, site) as own:
+        yield own
 
 
 def test_the_curves_are_those_of_lighthouse():

@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 
-EDITIONS = ("ja", "en")
+from tests.browser import OVERFLOW, find_faults, page_names
+
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 ISSUES = {
     "BlockedByResponseIssue", "ContentSecurityPolicyIssue", "CookieIssue", "CorsIssue",
     "DeprecationIssue", "HeavyAdIssue", "MixedContentIssue", "QuirksModeIssue",
 }  # fmt: skip
 PAPER = 680  # pixels between the margins of A4
-AXE = """async () => {
-  const rules = { "target-size": { enabled: true } };
-  const { violations } = await axe.run({ resultTypes: ["violations"], preload: false, rules });
-  return violations.map((v) => `${v.id} (${v.impact}): ${v.nodes[0].html.slice(0, 160)}`);
-}"""
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+RULES = {"target-size": {"enabled": True}}  # which axe leaves out unless asked
 HEAD = """() => {
   const content = (name) => [...document.querySelectorAll(`meta[name="${name}"]`)]
     .map((meta) => meta.content);
@@ -116,14 +111,6 @@ class Stay:
     paper: dict = field(default_factory=dict)
 
 
-def page_names(site):
-    """Return every page of both editions, as paths below the site."""
-    pages = (path for edition in EDITIONS for path in (site / edition).rglob("*.html"))
-    return sorted(
-        path.relative_to(site).as_posix() for path in pages if "_static" not in path.parts
-    )
-
-
 @functools.cache
 def sizes(path):
     """Return the bytes of a file as it is, and compressed where it is text."""
@@ -173,8 +160,7 @@ def read_desk(page, url, urls, site):
     stay = Stay(page.evaluate(HEAD), weigh(urls, site))
     stay.motion = page.evaluate(MOTION)
     stay.in_the_dark = page.evaluate(IMAGES)
-    page.evaluate(AXE_SCRIPT)
-    stay.axe = page.evaluate(AXE)
+    stay.axe = find_faults(page, rules=RULES)
     return stay
 
 
@@ -185,7 +171,7 @@ def read_phone(page, stay, url):
     page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     if not is_listing(url):
         page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes that scroll
-        stay.axe += page.evaluate(AXE)
+        stay.axe += find_faults(page, rules=RULES)
     stay.overflow = page.evaluate(OVERFLOW)
     stay.sticking_out = page.evaluate(STICKING_OUT, 360)
     stay.on_a_phone = page.evaluate(IMAGES)

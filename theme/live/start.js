@@ -88,7 +88,6 @@
     }
   }
 
-  gpt.load = load;
   for (const box of document.querySelectorAll(".live-model")) {
     box.querySelector(".live-start").addEventListener("click", () => open(box));
   }
