@@ -1,6 +1,6 @@
 # make book     install once, build both editions, print the path to open
 # make test     the whole proof: style, strict build, tests, notebooks, pages
-# make serve    serve the built book on this machine
+# make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 50 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks
@@ -22,7 +22,7 @@ test: .venv/test
 	.venv/bin/python -m pytest
 
 serve: book
-	.venv/bin/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	.venv/bin/python tools/serve.py $(PORT)
 
 refresh: .venv/book
 	.venv/bin/python tools/refresh.py

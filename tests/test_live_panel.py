@@ -109,6 +109,7 @@ def test_greedy_text_is_the_text_of_generate(panel, shipped):
     prompt = torch.tensor([tokenizer.encode(text_of(panel)).ids])
     expected = model.generate(prompt, 40, temperature=0)[0].tolist()
     assert write(panel) == tokenizer.decode(expected)
+    assert tokenizer.decode(expected).count("def read(self, size):") >= 3  # it repeats itself
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another(panel):
