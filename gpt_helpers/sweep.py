@@ -27,7 +27,8 @@ RUN_NUMBERS = (
     "steps", "max_lr", "seed", "training_loss", "held_out_loss", "seconds",
 )  # fmt: skip
 RUN_COUNTS = (
-    "width", "n_layer", "n_params", "n_non_embedding", "tokens", "unique_tokens", "steps", "seed",
+    "width", "n_layer", "n_params", "n_non_embedding", "tokens", "unique_tokens", "flops", "steps",
+    "seed",
 )  # fmt: skip
 MACHINE = ("threads", "python", "torch", "platform", "cpus")
 RUN_COLUMNS = ("run", "purpose", *RUN_NUMBERS, *MACHINE)
