@@ -1,0 +1,104 @@
+"""The tiles that tiled attention computes, and the roofline under which attention runs."""
+
+from itertools import pairwise
+
+import numpy as np
+import seaborn as sns
+import torch
+from matplotlib.patches import Rectangle
+
+from gpt_helpers.attention import causal_mask, tiles
+from gpt_helpers.config import check_positive_integer
+from gpt_helpers.roofline import attainable
+from gpt_helpers.show import INK, PALETTE, check_drawable, panels
+
+KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
+
+
+def tile_kinds(n_queries, n_keys, block_size, window=None):
+    """Return (rows, columns, kind) of each tile: slices of queries and keys, in visiting order.
+
+    kind is "full" where every query of the tile reads every key, "mask" where some do, and
+    "skip" where attention_tiled does not go; which ones these are, attention.tiles says.
+
+    Raises ValueError for what is no positive integer, and for more queries than keys.
+    """
+    for name, value in {"n_queries": n_queries, "n_keys": n_keys, "block_size": block_size}.items():
+        check_positive_integer(name, value)
+    if n_queries > n_keys:
+        raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
+    keys, found = torch.arange(n_keys), []  # (S,)
+    for rows, visited in tiles(n_queries, n_keys, block_size, window):
+        queries = keys[n_keys - n_queries :][rows]
+        for columns in visited:
+            is_full = bool(causal_mask(queries, keys[columns], window).all())
+            found.append((rows, columns, "full" if is_full else "mask"))
+        found += [(rows, columns, "skip") for columns in between(visited, n_keys, block_size)]
+    return found
+
+
+def between(visited, n_keys, block_size):
+    """Return the slices of keys that are not visited, cut where tiles begin."""
+    edges = {*range(0, n_keys, block_size), n_keys, *(part.stop for part in visited)}
+    starts = {part.start for part in visited}
+    pairs = pairwise(sorted(edges))
+    return [slice(low, high) for low, high in pairs if low not in starts]
+
+
+def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
+    """Draw the (T, S) matrix as tiles: computed without a mask, with one, or skipped.
+
+    Numbers give the order in which the last row of tiles is visited. Errors are those of
+    tile_kinds.
+    """
+    kinds = tile_kinds(n_queries, n_keys, block_size, window)
+    figure, (axis,) = panels(1, height, width=height + 1)
+    for rows, columns, kind in kinds:
+        place = (columns.start, rows.start)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        label = "" if kind in axis.get_legend_handles_labels()[1] else kind
+        axis.add_patch(tile_patch(place, *size, KINDS[kind], label))
+    last = [tile for tile in kinds if tile[0] == kinds[-1][0] and tile[2] != "skip"]
+    for number, (rows, columns, _) in enumerate(last, 1):
+        middle = [(part.start + part.stop) / 2 for part in (columns, rows)]
+        axis.text(*middle, str(number), ha="center", va="center", size=7, color=INK)
+    axis.set(xlim=(0, n_keys), ylim=(n_queries, 0), xlabel="key", ylabel="query", aspect="equal")
+    handles = axis.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=len(KINDS))
+    sns.despine(figure)
+    return figure
+
+
+def tile_patch(place, width, height, colour, label):
+    """Return a rectangle with a white edge."""
+    return Rectangle(place, width, height, facecolor=colour, edgecolor="white", label=label)
+
+
+def roofline(ceilings, points, height=3.0):
+    """Draw what a device attains by FLOP/byte, on logarithmic axes, and named points below.
+
+    ceilings is {device: {"flops", "bandwidth"}}; points is {name: (FLOP/byte, FLOP/s)}, where
+    None instead of FLOP/s sets the point on the roof of the first device.
+
+    Raises ValueError for an empty dict, and for what is no positive number.
+    """
+    check_drawable("ceilings", ceilings)
+    check_drawable("points", points)
+    first = next(iter(ceilings.values()))
+    places = {
+        name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
+    }
+    across = [x for x, _ in places.values()]
+    across += [each["flops"] / each["bandwidth"] for each in ceilings.values()]  # the ridges
+    figure, (axis,) = panels(1, height)
+    x = np.geomspace(min(across) / 3, max(across) * 5, 200)
+    for device, each in ceilings.items():
+        axis.plot(x, [attainable(float(at), **each) for at in x], label=device)
+    for index, (name, (at, flops)) in enumerate(places.items()):
+        axis.plot(at, flops, "o", color=PALETTE[(len(ceilings) + index) % len(PALETTE)])
+        offset = {"xytext": (5, -10), "textcoords": "offset points"}
+        axis.annotate(name, (at, flops), **offset, size=7, color=INK)
+    axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
+    axis.legend(loc="lower right")
+    sns.despine(figure)
+    return figure
