@@ -203,6 +203,21 @@ def test_acceptance_is_one_minus_half_the_difference_of_p_and_q():
     torch.testing.assert_close(expected_acceptance(p, p), torch.ones_like(expected))
 
 
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ((1.0, None, None), [0.5, 0.25, 0.15, 0.1]),
+        ((0.5, 2, None), [0.8, 0.2, 0, 0]),
+        ((1.0, None, 0.6), [2 / 3, 1 / 3, 0, 0]),
+        ((1.0, 3, 0.8), [2 / 3, 1 / 3, 0, 0]),  # top-p sees what top-k has left
+        ((0, None, None), [1, 0, 0, 0]),
+    ],
+)
+def test_the_filters_give_the_probabilities_computed_by_hand(filters, expected):
+    found = probabilities_of(torch.tensor([0.5, 0.25, 0.15, 0.1]).log(), *filters)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+
+
 # Whole texts.
 
 
