@@ -46,7 +46,9 @@ def unfused_steps(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_sizes(batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups)
+    check_attention_sizes(
+        batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
+    )
     scores = batch_size * n_head * n_queries * n_keys
     queries = batch_size * n_head * n_queries * head_width
     keys = batch_size * n_groups * n_keys * head_width
@@ -77,7 +79,9 @@ def fused_pass(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_sizes(batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups)
+    check_attention_sizes(
+        batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
+    )
     check_positive_integer("block_size", block_size)
     n_read = pairs = 0
     for start in range(0, n_queries, block_size):
@@ -128,7 +132,9 @@ def row_of(step, flops, bytes_read, bytes_written):
     }
 
 
-def check_sizes(batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups):
+def check_attention_sizes(
+    batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
+):
     """Raise ValueError unless the sizes are positive integers that fit together."""
     sizes = dict(locals())
     for name, value in sizes.items():

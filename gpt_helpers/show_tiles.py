@@ -54,24 +54,31 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     kinds = tile_kinds(n_queries, n_keys, block_size, window)
     figure, (axis,) = panels(1, height, width=height + 1)
     for rows, columns, kind in kinds:
-        place = (columns.start, rows.start)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        label = "" if kind in axis.get_legend_handles_labels()[1] else kind
-        axis.add_patch(tile_patch(place, *size, KINDS[kind], label))
+        axis.add_patch(tile_patch(rows, columns, KINDS[kind]))
     last = [tile for tile in kinds if tile[0] == kinds[-1][0] and tile[2] != "skip"]
-    for number, (rows, columns, _) in enumerate(last, 1):
+    for number, (rows, columns, kind) in enumerate(last, 1):
         middle = [(part.start + part.stop) / 2 for part in (columns, rows)]
-        axis.text(*middle, str(number), ha="center", va="center", size=7, color=INK)
+        ink = "white" if kind == "full" else INK
+        axis.text(*middle, str(number), ha="center", va="center", size=8, color=ink)
     axis.set(xlim=(0, n_keys), ylim=(n_queries, 0), xlabel="key", ylabel="query", aspect="equal")
-    handles = axis.get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=len(KINDS))
+    axis.set(xticks=edges_of(n_keys, block_size), yticks=edges_of(n_queries, block_size))
+    drawn = [kind for kind in KINDS if kind in {tile[2] for tile in kinds}]
+    handles = [tile_patch(slice(0, 1), slice(0, 1), KINDS[kind]) for kind in drawn]
+    figure.legend(handles, drawn, loc="outside upper center", ncols=len(KINDS))
     sns.despine(figure)
     return figure
 
 
-def tile_patch(place, width, height, colour, label):
-    """Return a rectangle with a white edge."""
-    return Rectangle(place, width, height, facecolor=colour, edgecolor="white", label=label)
+def edges_of(length, block_size):
+    """Return where about 8 tiles at most begin, and the end."""
+    step = block_size * max(1, -(-length // block_size) // 8)
+    return [*range(0, length, step), length]
+
+
+def tile_patch(rows, columns, colour):
+    """Return the rectangle of a tile, with a white edge."""
+    place, width = (columns.start, rows.start), columns.stop - columns.start
+    return Rectangle(place, width, rows.stop - rows.start, facecolor=colour, edgecolor="white")
 
 
 def roofline(ceilings, points, height=3.0):
@@ -94,11 +101,20 @@ def roofline(ceilings, points, height=3.0):
     x = np.geomspace(min(across) / 3, max(across) * 5, 200)
     for device, each in ceilings.items():
         axis.plot(x, [attainable(float(at), **each) for at in x], label=device)
-    for index, (name, (at, flops)) in enumerate(places.items()):
-        axis.plot(at, flops, "o", color=PALETTE[(len(ceilings) + index) % len(PALETTE)])
-        offset = {"xytext": (5, -10), "textcoords": "offset points"}
-        axis.annotate(name, (at, flops), **offset, size=7, color=INK)
+    for index, (place, names) in enumerate(sorted(names_by_place(places).items())):
+        axis.plot(*place, "o", color=INK, markersize=4)
+        above = {"xytext": (-5, 6), "ha": "right"}
+        offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
+        axis.annotate(names, place, **offset, textcoords="offset points", size=7, color=INK)
     axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
     axis.legend(loc="lower right")
     sns.despine(figure)
     return figure
+
+
+def names_by_place(places):
+    """Return {place: names} of {name: place}; points at one place share a label."""
+    found = {}
+    for name, place in places.items():
+        found.setdefault(place, []).append(name)
+    return {place: ", ".join(names) for place, names in found.items()}

@@ -72,7 +72,16 @@ def test_the_last_row_of_tiles_is_numbered_in_visiting_order():
 
 def test_the_legend_names_each_kind_that_is_drawn_once():
     legend = tile_map(8, 8, 2).legends[0]
-    assert sorted(text.get_text() for text in legend.get_texts()) == sorted(KINDS)
+    assert [text.get_text() for text in legend.get_texts()] == list(KINDS)
+    handles = [patch.get_facecolor()[:3] for patch in legend.legend_handles]
+    assert handles == [to_rgb(colour) for colour in KINDS.values()]
+    assert [text.get_text() for text in tile_map(2, 2, 2).legends[0].get_texts()] == ["mask"]
+
+
+def test_ticks_are_edges_of_tiles_and_not_too_many():
+    axis = tile_map(512, 1024, 64).axes[0]
+    assert axis.get_xticks().tolist() == list(range(0, 1025, 128))
+    assert axis.get_yticks().tolist() == list(range(0, 513, 64))
 
 
 def test_points_lie_where_they_are_given_or_on_the_first_roof():
@@ -82,6 +91,12 @@ def test_points_lie_where_they_are_given_or_on_the_first_roof():
     assert [text.get_text() for text in axis.texts] == ["p", "q", "r"]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_points_at_one_place_share_a_label():
+    points = {"p": (1.0, None), "q": (2.0, None), "r": (1.0, None)}
+    axis = roofline(CEILINGS, points).axes[0]
+    assert [text.get_text() for text in axis.texts] == ["p, r", "q"]
 
 
 def test_each_roof_is_the_lower_of_bandwidth_and_arithmetic():
