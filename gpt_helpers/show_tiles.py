@@ -27,7 +27,7 @@ def tile_kinds(n_queries, n_keys, block_size, window=None):
         check_positive_integer(name, value)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
-    keys, found = torch.arange(n_keys), []  # (S,)
+    keys, found = torch.arange(n_keys), []
     for rows, visited in tiles(n_queries, n_keys, block_size, window):
         queries = keys[n_keys - n_queries :][rows]
         for columns in visited:
