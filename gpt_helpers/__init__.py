@@ -3,17 +3,19 @@
 Axis letters, in shape comments and docstrings only:
 
     B  batch (sequences side by side)     H  attention heads
-    T  queries (tokens being computed)    D  width of one head
-    S  keys (tokens that may be read)     C  model width, C = H * D
-    V  vocabulary                         F  width inside the MLP
-    L  layers (blocks)
+    T  queries (tokens being computed)    G  heads of keys and values, H or fewer
+    S  keys (tokens that may be read)     D  width of one head
+    V  vocabulary                         C  model width, C = H * D
+    L  layers (blocks)                    F  width inside the MLP
 
 Modules, in reading order:
 
     config     GPTConfig, the published sizes, TrainingSettings
-    attention  the causal mask, and attention as one equation and as PyTorch's kernel
+    attention  the causal mask; attention as one equation, tile by tile, as PyTorch's kernel
+    flash      attention as a Triton kernel; flash_kernels, what runs on the GPU
     model      GPTAttention, GPTMLP, GPTBlock, GPTModel, GPTLMHeadModel, KVCache
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
+    speculative  a draft proposes tokens, and the model checks several at once
     data       a corpus that every Python carries, byte-level BPE, batches
     scaling    parameters, FLOPs and bytes in closed form, without torch
     laws       published laws of the loss, and the best use of a budget; no torch either

@@ -1,26 +1,35 @@
-"""Causal attention: the mask, the equation, and PyTorch's fused kernel.
+"""Causal attention: the mask, the equation, the same tile by tile, and PyTorch's fused kernel.
 
-Every attention here has one signature, attend(q, k, v, padding=None, dropout=0.0),
-and a model is given one of them. q is (B, H, T, D); k and v are (B, H, S, D). The T
-queries are the last T of the S positions, so S > T means that S - T keys were
-computed earlier. padding is a bool tensor (B, S), True at real tokens.
+Every attention here has one signature, attend(q, k, v, padding=None, dropout=0.0,
+window=None), and a model is given one of them. q is (B, H, T, D); k and v are (B, G, S, D),
+and H / G query heads in a row share a key head. The T queries are the last T of the S
+positions, so S > T means that S - T keys were computed earlier. padding is a bool tensor
+(B, S), True at real tokens. With a window of W a query reads the last W keys, its own included.
 """
 
 import torch
 import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
+
+from gpt_helpers.config import check_positive_integer
+from gpt_helpers.operands import check_heads, check_no_dropout, check_positions
 
 
-def causal_mask(queries, keys):
+def causal_mask(queries, keys, window=None):
     """Return the (T, S) bool mask: True where a query may read a key.
 
     queries (T,) and keys (S,) are positions in the sequence. Two queries at
-    positions 3 and 4 against five keys give
+    positions 3 and 4 against five keys give, without a window and with one of 3,
 
-        1 1 1 1 0
-        1 1 1 1 1
+        1 1 1 1 0        0 1 1 1 0
+        1 1 1 1 1        0 0 1 1 1
     """
     check_positions(queries, keys)
-    return keys <= queries[:, None]  # (T, S)
+    visible = keys <= queries[:, None]  # (T, S)
+    if window is not None:
+        check_positive_integer("window", window)
+        visible = visible & (keys > queries[:, None] - window)  # (T, S)
+    return visible
 
 
 def positions(q, k):
@@ -30,18 +39,30 @@ def positions(q, k):
     return keys[k.shape[-2] - q.shape[-2] :], keys
 
 
-def visible_keys(q, k, padding=None):
-    """Return which keys each query may read: (T, S), or (B, 1, T, S) with padding."""
-    check_heads(q, k, k, padding)
-    visible = causal_mask(*positions(q, k))  # (T, S)
+def visible_keys(queries, keys, padding=None, window=None):
+    """Return which keys each query may read: (T, S), or (B, 1, T, S) with padding.
+
+    queries (T,) and keys (S,) are positions, at which padding (B, n) is looked up.
+    """
+    visible = causal_mask(queries, keys, window)  # (T, S)
     if padding is not None:
-        visible = visible & padding[:, None, None]  # (B, 1, T, S)
+        visible = visible & padding[:, None, None, keys]  # (B, 1, T, S)
     return visible
 
 
-def attention_weights(q, k, padding=None):
+def repeat_heads(x, n_head):
+    """Return x (B, G, S, D) with each head n_head / G times in a row, (B, H, S, D).
+
+    Source: ainslie2023gqa.
+    """
+    return x if x.shape[1] == n_head else x.repeat_interleave(n_head // x.shape[1], dim=1)
+
+
+def attention_weights(q, k, padding=None, window=None):
     """Return the softmax weights (B, H, T, S); a row sums to 1, or to 0 if blind."""
-    visible = visible_keys(q, k, padding)
+    check_heads(q, k, k, padding, window=window)
+    visible = visible_keys(*positions(q, k), padding, window)
+    k = repeat_heads(k, q.shape[1])  # (B, H, S, D)
     scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
     scores = scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
     weights = scores.softmax(-1)  # (B, H, T, S)
@@ -49,80 +70,159 @@ def attention_weights(q, k, padding=None):
     return weights.masked_fill(~visible, 0.0)  # (B, H, T, S)
 
 
-def attention(q, k, v, padding=None, dropout=0.0):
+def attention(q, k, v, padding=None, dropout=0.0, window=None):
     """Return causal softmax attention (B, H, T, D). Written to be read.
 
-    q is (B, H, T, D); k and v are (B, H, S, D); padding is (B, S) or None. A query
+    q is (B, H, T, D); k and v are (B, G, S, D); padding is (B, S) or None. A query
     that sees no key returns zeros. dropout is the probability of dropping a weight.
 
     Raises ValueError for shapes that do not fit. Source: vaswani2017attention, eq. 1.
     """
-    check_heads(q, k, v, padding, dropout)
-    weights = attention_weights(q, k, padding)  # (B, H, T, S)
-    return F.dropout(weights, dropout) @ v  # (B, H, T, D)
+    check_heads(q, k, v, padding, dropout, window)
+    weights = attention_weights(q, k, padding, window)  # (B, H, T, S)
+    return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
 
 
-def attention_fused(q, k, v, padding=None, dropout=0.0):
+def attention_fused(q, k, v, padding=None, dropout=0.0, window=None):
     """Return what attention returns, by PyTorch's scaled_dot_product_attention.
 
     Arguments and errors are those of attention. The kernel's own is_causal flag counts
     from the first key, so it is right for T = S only; a single new query sees every key.
     """
-    check_heads(q, k, v, padding, dropout)
-    if padding is None and q.shape[-2] in (1, k.shape[-2]):
-        is_causal = q.shape[-2] > 1
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=is_causal)
-    visible = visible_keys(q, k, padding)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+    check_heads(q, k, v, padding, dropout, window)
+    (n_head, n_queries), (n_groups, n_keys) = q.shape[1:3], k.shape[1:3]
+    options = {"dropout_p": dropout, "enable_gqa": n_head != n_groups}
+    within = window is None or window >= n_keys
+    if padding is None and within and n_queries in (1, n_keys):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=n_queries > 1, **options)
+    visible = visible_keys(*positions(q, k), padding, window)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, **options)
 
 
-def check_positions(queries, keys):
-    """Raise ValueError unless both are one-dimensional tensors of integers."""
-    for name, value in {"queries": queries, "keys": keys}.items():
-        if not isinstance(value, torch.Tensor) or value.ndim != 1:
-            found = tuple(value.shape) if isinstance(value, torch.Tensor) else repr(value)
-            raise ValueError(f"{name} is {found}; make it a one-dimensional tensor of positions")
-        if value.dtype not in (torch.int64, torch.int32):
-            raise ValueError(f"{name} has dtype {value.dtype}; convert positions with .long()")
-    check_devices(queries=queries, keys=keys)
+def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=128):
+    """Return what attention returns, without ever holding a (T, S) matrix.
+
+    Arguments and errors are those of attention, except that dropout must be 0. Besides the
+    result only numbers per query are kept, and a tile of block_size queries and keys at a
+    time; the backward pass computes the tiles again. Sums are taken in float32 at least.
+
+    Source: dao2022flashattention, alg. 1 and 4; milakov2018online.
+    """
+    check_heads(q, k, v, padding, dropout, window)
+    check_no_dropout("attention_tiled", dropout)
+    check_positive_integer("block_size", block_size)
+    return TiledAttention.apply(q, k, v, padding, window, block_size)
 
 
-def check_heads(q, k, v, padding=None, dropout=0.0):
-    """Raise ValueError unless the four tensors and the dropout fit together."""
-    if not (torch.is_tensor(q) and torch.is_tensor(k) and torch.is_tensor(v)):
-        found = ", ".join(type(value).__name__ for value in (q, k, v))
-        raise ValueError(f"q, k, v are {found}; make them tensors (B, H, T, D)")
-    if not (q.ndim == k.ndim == 4 and k.shape == v.shape):
-        found = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
-        raise ValueError(f"{found}: need q (B, H, T, D), and k and v both (B, H, S, D)")
-    (batch, n_heads, n_queries, width), n_keys = q.shape, k.shape[2]
-    if k.shape != (batch, n_heads, n_keys, width) or q.numel() == 0:
-        found = f"q {tuple(q.shape)}, k {tuple(k.shape)}"
-        raise ValueError(f"{found}: batch, heads and width must agree and not be empty")
-    if n_queries > n_keys:
-        raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
-    if not q.dtype == k.dtype == v.dtype or not q.dtype.is_floating_point:
-        raise ValueError(f"dtypes {q.dtype}, {k.dtype}, {v.dtype} must be one floating type")
-    if not q.device == k.device == v.device:
-        check_devices(q=q, k=k, v=v)
-    if padding is not None:
-        check_padding(padding, k)
-    if not isinstance(dropout, float | int) or dropout is True or not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r} must be a number, at least 0 and below 1")
+def key_tiles(first, last, block_size, window=None):
+    """Return the slices of keys that queries at the positions first to last read.
+
+    Tiles that lie wholly in the future, or wholly before the window, are left out.
+    """
+    start = 0 if window is None else max(0, first - window + 1)
+    starts = range(start // block_size * block_size, last + 1, block_size)
+    return [slice(at, min(at + block_size, last + 1)) for at in starts]
 
 
-def check_padding(padding, k):
-    """Raise ValueError unless padding is a bool tensor (B, S) for the keys k (B, H, S, D)."""
-    expected = (k.shape[0], k.shape[2])
-    found = getattr(padding, "dtype", type(padding).__name__), *getattr(padding, "shape", ())
-    if not isinstance(padding, torch.Tensor) or found != (torch.bool, *expected):
-        raise ValueError(f"padding is {found}; it must be bool {expected}, True at real tokens")
-    check_devices(k=k, padding=padding)
+def tiles(n_queries, n_keys, block_size, window=None):
+    """Return [(rows, [columns, ...])]: slices of the queries, and of the keys that each reads."""
+    n_earlier, found = n_keys - n_queries, []
+    for start in range(0, n_queries, block_size):
+        rows = slice(start, min(start + block_size, n_queries))
+        first, last = n_earlier + rows.start, n_earlier + rows.stop - 1
+        found.append((rows, key_tiles(first, last, block_size, window)))
+    return found
 
 
-def check_devices(**tensors):
-    """Raise ValueError unless the tensors that are not None are all on one device."""
-    given = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
-    if len(set(given.values())) > 1:
-        found = ", ".join(f"{name} on {device}" for name, device in given.items())
-        raise ValueError(f"{found}; move all to one device with .to(device)")
+def tile_scores(q, k, visible):
+    """Return the scores (B, H, T, S) of a tile in float32 at least, -inf where not visible."""
+    q, k = widened(q), widened(repeat_heads(k, q.shape[1]))
+    scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
+    return scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
+
+
+def widened(x):
+    """Return x in float32, or as it is if it is wider."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def blank_state(q):
+    """Return the state of queries q (B, H, T, D) that have not read a key yet.
+
+    It is the highest score, the sum of exp(score - highest), and the values weighted by it.
+    """
+    mixed = torch.zeros_like(widened(q))  # (B, H, T, D)
+    total = mixed[..., :1].clone()  # (B, H, T, 1)
+    # Not -inf: the difference of two of them is no number.
+    highest = torch.full_like(total, torch.finfo(total.dtype).min)  # (B, H, T, 1)
+    return highest, total, mixed
+
+
+def absorb(state, scores, values):
+    """Return the state of the queries after reading a tile more.
+
+    scores are (B, H, T, S), values (B, H, S, D). What was summed relative to a lower
+    maximum is rescaled to the new one. Source: milakov2018online, alg. 3.
+    """
+    highest, total, mixed = state
+    new_highest = highest.maximum(scores.amax(-1, keepdim=True))  # (B, H, T, 1)
+    rescale = (highest - new_highest).exp()  # (B, H, T, 1)
+    weights = (scores - new_highest).exp()  # (B, H, T, S)
+    total = total * rescale + weights.sum(-1, keepdim=True)  # (B, H, T, 1)
+    mixed = mixed * rescale + weights @ values  # (B, H, T, D)
+    return new_highest, total, mixed
+
+
+class TiledAttention(torch.autograd.Function):
+    """Attention over tiles, forward and backward."""
+
+    @staticmethod
+    def forward(ctx, q, k, v, padding, window, block_size):
+        """Return the result (B, H, T, D), and keep it with one number per query."""
+        (queries, keys), n_head = positions(q, k), q.shape[1]
+        result, log_sums = torch.empty_like(q), widened(q.new_empty(*q.shape[:3], 1))
+        for rows, row_of_tiles in tiles(q.shape[2], k.shape[2], block_size, window):
+            state = blank_state(q[:, :, rows])
+            for columns in row_of_tiles:
+                visible = visible_keys(queries[rows], keys[columns], padding, window)
+                scores = tile_scores(q[:, :, rows], k[:, :, columns], visible)  # (B, H, T, S)
+                state = absorb(state, scores, widened(repeat_heads(v[:, :, columns], n_head)))
+            highest, total, mixed = state
+            # A query that read a key has a total of at least 1; one that read none has zeros.
+            total = total.clamp(min=1)
+            result[:, :, rows] = mixed / total
+            log_sums[:, :, rows] = highest + total.log()
+        ctx.save_for_backward(q, k, v, padding, result, log_sums)
+        ctx.settings = window, block_size
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        """Return the gradients of q (B, H, T, D), k and v (B, G, S, D).
+
+        The weights come back as exp(score - log of the sum). Source: dao2022flashattention, alg. 4.
+        """
+        q, k, v, padding, result, log_sums = ctx.saved_tensors
+        window, block_size = ctx.settings
+        (queries, keys), n_head, scale = positions(q, k), q.shape[1], q.shape[-1] ** -0.5
+        q_gradient, k_gradient, v_gradient = (torch.zeros_like(widened(x)) for x in (q, k, v))
+        delta = (widened(gradient) * result).sum(-1, keepdim=True)  # (B, H, T, 1)
+        for rows, row_of_tiles in tiles(q.shape[2], k.shape[2], block_size, window):
+            q_tile, pulled = widened(q[:, :, rows]), widened(gradient[:, :, rows])
+            for columns in row_of_tiles:
+                k_tile, v_tile = (widened(repeat_heads(x[:, :, columns], n_head)) for x in (k, v))
+                visible = visible_keys(queries[rows], keys[columns], padding, window)
+                scores = tile_scores(q_tile, k_tile, visible)  # (B, H, T, S)
+                weights = (scores - log_sums[:, :, rows]).exp()  # (B, H, T, S)
+                slopes = weights * (pulled @ v_tile.mT - delta[:, :, rows])  # (B, H, T, S)
+                q_gradient[:, :, rows] += slopes @ k_tile * scale
+                k_gradient[:, :, columns] += sum_heads(slopes.mT @ q_tile * scale, k.shape[1])
+                v_gradient[:, :, columns] += sum_heads(weights.mT @ pulled, k.shape[1])
+        gradients = (q_gradient.type_as(q), k_gradient.type_as(k), v_gradient.type_as(v))
+        return *gradients, None, None, None
+
+
+def sum_heads(x, n_groups):
+    """Return x (B, H, S, D) with the heads that share one of n_groups added up, (B, G, S, D)."""
+    return x if x.shape[1] == n_groups else x.unflatten(1, (n_groups, -1)).sum(2)

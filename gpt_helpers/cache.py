@@ -24,6 +24,17 @@ class KVCache:
         """Return the number of tokens held."""
         return self.layers[0].length
 
+    def truncate(self, length):
+        """Forget all tokens but the first length; what was made from them stays as it is.
+
+        Raises ValueError unless length is an integer in 0 to the number of tokens held.
+        """
+        if type(length) is not int or not 0 <= length <= self.length:
+            raise ValueError(f"length={length!r} must be an integer in 0 to {self.length}")
+        for layer in self.layers:
+            layer.length = length
+        self.padding = None if self.padding is None else self.padding[:, :length]
+
     @property
     def batch_size(self):
         """Return B, or None while nothing is held."""
@@ -40,7 +51,7 @@ class LayerCache:
         self.keys = self.values = None
 
     def append(self, k, v):
-        """Store k and v (B, H, T, D) and return everything stored so far, (B, H, S, D)."""
+        """Store k and v (B, G, T, D) and return everything stored so far, (B, G, S, D)."""
         self.check_append(k, v)
         if self.keys is None:
             batch, heads, _, width = k.shape
@@ -55,12 +66,12 @@ class LayerCache:
         """Raise ValueError unless k and v are of one shape, fit what is stored, and find room."""
         if not (isinstance(k, torch.Tensor) and isinstance(v, torch.Tensor)):
             found = f"{type(k).__name__} and {type(v).__name__}"
-            raise ValueError(f"k and v are {found}; they must be tensors (B, H, T, D)")
+            raise ValueError(f"k and v are {found}; they must be tensors (B, G, T, D)")
         stored = k if self.keys is None else self.keys
         (*batch_and_heads, _, width), n_new = stored.shape, k.shape[-2]
         if k.ndim != 4 or k.shape != (*batch_and_heads, n_new, width) or k.shape != v.shape:
             found = f"k {tuple(k.shape)} and v {tuple(v.shape)}"
-            raise ValueError(f"{found} must be (B, H, T, D) as stored, {tuple(stored.shape)}")
+            raise ValueError(f"{found} must be (B, G, T, D) as stored, {tuple(stored.shape)}")
         if self.length + n_new > self.n_positions:
             raise ValueError(
                 f"{self.length} + {n_new} tokens exceed n_positions={self.n_positions};"

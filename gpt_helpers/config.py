@@ -14,7 +14,8 @@ class GPTConfig:
 
     vocab_size, n_positions, n_embd, n_layer and n_head are V, the longest
     sequence, C, L and H. n_inner is F, the width inside the MLP; None means
-    4 * n_embd. activation is "gelu" (GPT-2's tanh form), "gelu_erf", "relu" or
+    4 * n_embd. n_kv_head is G, the number of heads of keys and values; None
+    means n_head, 1 is multi-query attention, between is grouped-query. activation is "gelu" (GPT-2's tanh form), "gelu_erf", "relu" or
     "swish". dropout is a probability, used in training only. layer_norm_epsilon
     is added to the variance, initializer_range is a standard deviation.
 
@@ -28,6 +29,7 @@ class GPTConfig:
     n_layer: int = 12
     n_head: int = 12
     n_inner: int | None = None
+    n_kv_head: int | None = None
     activation: str = "gelu"
     dropout: float = 0.1
     layer_norm_epsilon: float = 1e-5
@@ -37,12 +39,18 @@ class GPTConfig:
         """Refuse values that no model can have."""
         for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
             check_positive_integer(name, getattr(self, name))
-        if self.n_inner is not None:
-            check_positive_integer("n_inner", self.n_inner)
+        for name in ("n_kv_head", "n_inner"):
+            if getattr(self, name) is not None:
+                check_positive_integer(name, getattr(self, name))
         if self.n_embd % self.n_head:
             raise ValueError(
                 f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads;"
                 f" use a multiple of {self.n_head}"
+            )
+        if self.n_head % self.key_heads:
+            raise ValueError(
+                f"n_head={self.n_head} query heads cannot share n_kv_head={self.n_kv_head} evenly;"
+                " use a divisor of n_head"
             )
         check_choice("activation", self.activation, ACTIVATION_NAMES)
         check_real("dropout", self.dropout, at_least=0, below=1)
@@ -53,6 +61,16 @@ class GPTConfig:
     def head_width(self):
         """Return D, the width of one head."""
         return self.n_embd // self.n_head
+
+    @property
+    def key_heads(self):
+        """Return G, the number of heads of keys and values. Source: ainslie2023gqa."""
+        return self.n_head if self.n_kv_head is None else self.n_kv_head
+
+    @property
+    def key_width(self):
+        """Return G*D, the numbers of a token's key in one layer, and of its value."""
+        return self.key_heads * self.head_width
 
     @property
     def mlp_width(self):

@@ -4,8 +4,8 @@ import functools
 
 import torch
 
-from gpt_helpers.attention import check_devices
 from gpt_helpers.cache import KVCache
+from gpt_helpers.operands import check_devices
 
 IGNORED = -100  # a label that takes no part in the loss
 INTEGERS = (torch.int64, torch.int32)  # what an embedding can look up
@@ -164,7 +164,7 @@ def check_cache(cache, config, batch_size):
     expected = config.n_layer, config.n_positions, batch_size
     if cache.length:
         sizes += cache.layers[0].keys.shape[1], cache.layers[0].keys.shape[3]
-        expected += config.n_head, config.head_width
+        expected += config.key_heads, config.head_width
     if sizes != expected:
         raise ValueError(
             f"the cache has (layers, positions, batch, heads, width) = {sizes}, this call"

@@ -108,7 +108,7 @@ def activation_bytes(config, batch_size, n_tokens):
     n_inner = 1 if config.activation == "relu" else 2  # relu needs no more than its result
     per_layer = {
         "h.ln_1": norm,
-        "h.attn": 5 * stream + FLOAT * rows * config.n_head,
+        "h.attn": 3 * stream + FLOAT * rows * (2 * config.key_width + config.n_head),
         "h.ln_2": norm,
         "h.mlp": stream + n_inner * FLOAT * rows * config.mlp_width,
     }

@@ -5,7 +5,7 @@ import functools
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_fused, check_devices
+from gpt_helpers.attention import attention_fused
 from gpt_helpers.cache import KVCache
 from gpt_helpers.config import check_config, check_real
 from gpt_helpers.inputs import (
@@ -20,6 +20,7 @@ from gpt_helpers.inputs import (
     positions_of,
     refuse_misfits,
 )
+from gpt_helpers.operands import check_devices
 from gpt_helpers.sampling import generate
 
 ACTIVATIONS = {
@@ -42,19 +43,19 @@ class GPTAttention(nn.Module):
         super().__init__()
         check_config(config)
         check_callable("attend", attend)
-        self.n_head = config.n_head
+        self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k and v
         self.attend = attend
         self.dropout = config.dropout
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
+        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
     @refuse_misfits
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C), padding (B, S) and the layer's cache."""
-        heads = split_heads(self.c_attn(x), 3 * self.n_head)  # (B, 3H, T, D)
-        q, k, v = heads.chunk(3, dim=1)  # (B, H, T, D)
+        heads = split_heads(self.c_attn(x), sum(self.heads))  # (B, H+2G, T, D)
+        q, k, v = heads.split(self.heads, dim=1)
         if cache is not None:
-            k, v = cache.append(k, v)  # (B, H, S, D)
+            k, v = cache.append(k, v)  # (B, G, S, D)
         dropout = self.dropout if self.training else 0.0
         y = self.attend(q, k, v, padding, dropout)  # (B, H, T, D)
         y = y.transpose(1, 2).flatten(2)  # (B, T, C)

@@ -9,6 +9,7 @@ import torch
 from gpt_helpers.checkpoint import check_shapes, copy_tensors, read_sealed, write_sealed
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.data import build_tokenizer, merges_of
+from gpt_helpers.layout import store_by_columns
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.variants.modern import ModernLMHeadModel
 
@@ -51,4 +52,4 @@ def load_model(path=None):
     with torch.random.fork_rng([]):  # the weights that are drawn here are replaced
         model = MODELS[facts["model"]](GPTConfig(**facts["config"])).eval()
     copy_tensors(dict(model.named_parameters()), halves, path)
-    return model, build_tokenizer(facts["merges"])
+    return store_by_columns(model), build_tokenizer(facts["merges"])

@@ -87,18 +87,21 @@ def generate(
     eos_token_id=None,
     generator=None,
     use_cache=True,
+    chunk_size=None,
 ):
     """Return input_ids (B, T) with up to max_new_tokens tokens appended, (B, T + new).
 
     attention_mask (B, T) is 0 at padding, which must stand on the left. A row that has
     produced eos_token_id is filled up with it; when all rows have, generation stops.
+    With a cache, chunk_size is how many tokens of the prompt are read at a time (None: all),
+    which bounds the memory that a long one takes.
     Beyond n_positions the model reads the last n_positions tokens. Learned positions make
     every cached key stale when that window slides, so from there on each step computes
     the whole window again. Every module's train or eval mode is left as it was found.
 
     Raises ValueError for arguments out of range.
     """
-    check_request(model, max_new_tokens, eos_token_id, use_cache)
+    check_request(model, max_new_tokens, eos_token_id, use_cache, chunk_size)
     check_settings(temperature, top_k, top_p, generator)
     mask = check_prompt(input_ids, attention_mask)
     ids = torch.nn.functional.pad(input_ids, (0, max_new_tokens))
@@ -107,7 +110,7 @@ def generate(
     with evaluating(model), torch.inference_mode():
         cache = model.new_cache() if use_cache else None
         for end in range(input_ids.shape[1], ids.shape[1]):
-            logits = last_logits(model, ids[:, :end], mask[:, :end], cache)  # (B, V)
+            logits = last_logits(model, ids[:, :end], mask[:, :end], cache, chunk_size)  # (B, V)
             ids[:, end] = sample(logits, temperature, top_k, top_p, generator)
             if eos_token_id is not None:
                 ids[ended, end] = eos_token_id
@@ -118,11 +121,11 @@ def generate(
     return ids.clone()
 
 
-def last_logits(model, ids, mask, cache=None):
+def last_logits(model, ids, mask, cache=None, chunk_size=None):
     """Return the logits (B, V) after the last of the tokens ids (B, T), mask (B, T).
 
-    A cache is fed what it lacks; without one, or beyond n_positions, the last n_positions
-    tokens are computed from the start.
+    A cache is fed what it lacks, chunk_size tokens at a time; without one, or beyond
+    n_positions, the last n_positions tokens are computed from the start.
     """
     check_model(model)
     if not isinstance(ids, torch.Tensor) or not isinstance(mask, torch.Tensor):
@@ -132,9 +135,12 @@ def last_logits(model, ids, mask, cache=None):
     if cache is None or ids.shape[1] > n_positions:
         window = ids[:, -n_positions:]
         return model(window, attention_mask=mask[:, -n_positions:])["logits"][:, -1]  # (B, V)
-    known = mask if cache.length == 0 else None
-    new = ids[:, cache.length :]
-    return model(new, attention_mask=known, cache=cache)["logits"][:, -1]  # (B, V)
+    is_prompt = cache.length == 0
+    for start in range(cache.length, ids.shape[1], chunk_size or ids.shape[1]):
+        end = min(start + (chunk_size or ids.shape[1]), ids.shape[1])
+        known = mask[:, :end] if is_prompt else None
+        logits = model(ids[:, start:end], attention_mask=known, cache=cache)["logits"]
+    return logits[:, -1]  # (B, V)
 
 
 @contextlib.contextmanager
@@ -170,7 +176,7 @@ def check_model(model):
         raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
 
 
-def check_request(model, max_new_tokens, eos_token_id, use_cache):
+def check_request(model, max_new_tokens, eos_token_id, use_cache, chunk_size):
     """Raise ValueError unless this model can make that many tokens and has this end of text."""
     check_model(model)
     highest, is_int = model.config.vocab_size - 1, type(eos_token_id) is int
@@ -180,6 +186,8 @@ def check_request(model, max_new_tokens, eos_token_id, use_cache):
         )
     if type(use_cache) is not bool:
         raise ValueError(f"use_cache={use_cache!r} must be True or False")
+    if chunk_size is not None:
+        check_count("chunk_size", chunk_size)
     if type(max_new_tokens) is not int or max_new_tokens < 0:
         raise ValueError(f"max_new_tokens={max_new_tokens!r} must be an integer of at least 0")
 

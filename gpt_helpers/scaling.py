@@ -14,7 +14,7 @@ def parameters_by_module(config):
     width, inner = config.n_embd, config.mlp_width
     per_layer = {
         "h.ln_1": 2 * width,
-        "h.attn": 4 * width**2 + 4 * width,
+        "h.attn": (width + 1) * (2 * width + 2 * config.key_width),
         "h.ln_2": 2 * width,
         "h.mlp": 2 * width * inner + inner + width,
     }
@@ -68,7 +68,7 @@ def flops_by_module(config, n_positions=None, causal=False):
         raise ValueError(f"n_positions={n_keys!r} must be an integer in 1 to {config.n_positions}")
     width, square = config.n_embd, 2 * 2 * n_keys * config.n_embd
     return {
-        "h.attn projections": config.n_layer * 2 * 4 * width**2,
+        "h.attn projections": config.n_layer * 2 * width * (2 * width + 2 * config.key_width),
         "h.attn scores and values": config.n_layer * (square // 2 if causal else square),
         "h.mlp": config.n_layer * 2 * 2 * width * config.mlp_width,
         "lm_head": 2 * width * config.vocab_size,
@@ -121,12 +121,12 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
     for name, value, least in counts:
         if type(value) is not int or value < least:
             raise ValueError(f"{name}={value!r} must be a positive integer, such as 1024 or 2")
-    return 2 * config.n_layer * config.n_embd * n_tokens * bytes_per_value
+    return 2 * config.n_layer * config.key_width * n_tokens * bytes_per_value
 
 
 def check_sizes(config):
     """Raise ValueError unless config has the sizes of a GPT."""
-    sizes = ("vocab_size", "n_positions", "n_embd", "n_layer", "mlp_width")
+    sizes = ("vocab_size", "n_positions", "n_embd", "n_layer", "key_width", "mlp_width")
     missing = [name for name in sizes if not hasattr(config, name)]
     if missing:
         raise ValueError(

@@ -108,7 +108,7 @@ class Recorder(TorchFunctionMode):
 
 @contextlib.contextmanager
 def recorded_attention(model, weigh):
-    """Collect weigh(q, k, padding) of every attention call in the list that is yielded.
+    """Collect weigh(q, k, padding, window) of every attention call in the list that is yielded.
 
     With attention.attention_weights as weigh, the list holds a (B, H, T, S) tensor per layer.
     """
@@ -119,9 +119,9 @@ def recorded_attention(model, weigh):
     modules = [module for module in model.modules() if hasattr(module, "attend")]
 
     def recording(attend):
-        def attend_and_record(q, k, v, padding=None, dropout=0.0):
-            collected.append(weigh(q, k, padding))
-            return attend(q, k, v, padding, dropout)
+        def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None):
+            collected.append(weigh(q, k, padding, window))
+            return attend(q, k, v, padding, dropout, window)
 
         return attend_and_record
 

@@ -14,13 +14,16 @@ from torch.testing import assert_close
 from gpt_helpers.attention import (
     attention,
     attention_fused,
+    attention_tiled,
     attention_weights,
     causal_mask,
     positions,
+    repeat_heads,
     visible_keys,
 )
 
-BOTH = pytest.mark.parametrize("attend", [attention, attention_fused])
+EACH = pytest.mark.parametrize("attend", [attention, attention_fused, attention_tiled])
+DROPPING = pytest.mark.parametrize("attend", [attention, attention_fused])
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(0, 7))
 
 
@@ -56,7 +59,7 @@ def test_queries_are_the_last_positions():
     assert [at.tolist() for at in positions(q, k)] == [[3, 4], [0, 1, 2, 3, 4]]
 
 
-@BOTH
+@EACH
 def test_two_tokens_by_hand(attend):
     q = torch.tensor([[[[1.0, 0.0], [0.0, 2.0]]]])
     k = torch.tensor([[[[1.0, 1.0], [0.0, math.sqrt(2) * math.log(3) / 2]]]])
@@ -68,7 +71,7 @@ def test_two_tokens_by_hand(attend):
 
 
 @given(SIZES, st.booleans())
-def test_both_equal_pytorch_with_an_explicit_mask(sizes, padded):
+def test_each_equals_pytorch_with_an_explicit_mask(sizes, padded):
     n_rows, n_heads, n_queries, n_earlier = sizes
     q, k, v = heads(n_rows, n_heads, n_queries, n_queries + n_earlier)
     n_keys = k.shape[2]
@@ -80,6 +83,7 @@ def test_both_equal_pytorch_with_an_explicit_mask(sizes, padded):
     expected = torch.where(visible.any(-1, keepdim=True), expected, 0.0)
     assert_close(attention(q, k, v, padding), expected)
     assert_close(attention_fused(q, k, v, padding), expected)
+    assert_close(attention_tiled(q, k, v, padding, block_size=4), expected)
 
 
 @given(SIZES)
@@ -88,13 +92,13 @@ def test_the_weights_of_each_row_sum_to_one_or_to_zero_if_it_sees_nothing(sizes)
     q, k, _ = heads(n_rows, n_heads, n_queries, n_queries + n_earlier)
     padding = random_padding(n_rows, k.shape[2])
     weights = attention_weights(q, k, padding)
-    visible = visible_keys(q, k, padding).expand_as(weights)
+    visible = visible_keys(*positions(q, k), padding).expand_as(weights)
     assert_close(weights.sum(-1), visible.any(-1).float())
     assert (weights[~visible] == 0).all()
     assert (weights[visible] > 0).all()
 
 
-@BOTH
+@EACH
 @given(st.integers(0, 8), st.integers(0, 10_000))
 def test_changing_the_future_does_not_change_the_past(attend, now, seed):
     q, k, v = heads(2, 2, 9, 9)
@@ -105,7 +109,7 @@ def test_changing_the_future_does_not_change_the_past(attend, now, seed):
     assert_close(attend(*changed)[:, :, : now + 1], before)
 
 
-@BOTH
+@EACH
 def test_each_token_reads_itself_and_every_token_before_it(attend):
     q, k, v = heads(1, 1, 6, 6)
     for query in range(6):
@@ -114,7 +118,7 @@ def test_each_token_reads_itself_and_every_token_before_it(attend):
         assert read.tolist() == [key <= query for key in range(6)]
 
 
-@BOTH
+@EACH
 def test_queries_given_a_few_at_a_time_get_the_same_answers(attend):
     q, k, v = heads(2, 3, 7, 7)
     whole = attend(q, k, v)
@@ -124,7 +128,7 @@ def test_queries_given_a_few_at_a_time_get_the_same_answers(attend):
             assert_close(part, whole[:, :, start:end])
 
 
-@BOTH
+@EACH
 def test_padded_keys_are_never_read(attend):
     q, k, v = heads(2, 2, 5, 5)
     padding = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]).bool()
@@ -134,7 +138,7 @@ def test_padded_keys_are_never_read(attend):
     assert_close(attend(q, *noisy, padding)[1:], attend(q[1:], k[1:], v[1:]))
 
 
-@BOTH
+@EACH
 def test_a_row_that_sees_no_key_gives_zeros_and_finite_gradients(attend):
     parts = heads(2, 2, 4, 4)
     padding = torch.tensor([[0, 0, 1, 1], [0, 0, 0, 0]]).bool()
@@ -170,13 +174,13 @@ def test_low_precision_errs_at_most_twice_as_much_as_the_equation(dtype, padded)
     assert fused <= 2 * naive
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_the_result_has_the_dtype_of_its_inputs(attend, dtype):
     assert attend(*heads(1, 2, 3, 4, dtype=dtype)).dtype == dtype
 
 
-@BOTH
+@DROPPING
 @pytest.mark.parametrize("padded", [False, True])
 def test_dropout_drops_weights_and_scales_up_the_rest(attend, padded):
     torch.manual_seed(0)
@@ -198,7 +202,7 @@ WRONG = {
     "k is an array": ((Q, K.numpy(), V), "ndarray.*make them tensors"),
     "v is a list": ((Q, K, [1.0]), "list.*make them tensors"),
     "three axes": ((Q[0], K[0], V[0]), r"\(3, 4, 4\).*need q \(B, H, T, D\)"),
-    "k and v differ": ((Q, K, V[:, :, 1:]), r"v \(2, 3, 4, 4\).*both \(B, H, S, D\)"),
+    "k and v differ": ((Q, K, V[:, :, 1:]), r"v \(2, 3, 4, 4\).*both \(B, G, S, D\)"),
     "other batch": ((Q[:1], K, V), r"q \(1, 3, 4, 4\).*must agree"),
     "other width": ((Q[..., :2], K, V), r"q \(2, 3, 4, 2\).*must agree"),
     "no queries": ((Q[:, :, :0], K, V), r"q \(2, 3, 0, 4\).*not be empty"),
@@ -220,18 +224,18 @@ WRONG = {
 }
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_arguments_are_refused_with_what_they_are(attend, wrong):
     arguments, message = WRONG[wrong]
     refused(message, attend, *arguments)
 
 
-@pytest.mark.parametrize("function", [positions, visible_keys, attention_weights])
+@pytest.mark.parametrize("function", [positions, attention_weights])
 def test_the_parts_of_the_equation_refuse_what_the_whole_refuses(function):
     refused("make them tensors", function, None, K)
     refused("need S >= T", function, Q, K[:, :, :3])
-    if function is not positions:
+    if function is attention_weights:
         refused(r"bool \(2, 5\)", function, Q, K, torch.ones(2, 5))
 
 
@@ -251,3 +255,35 @@ def test_the_parts_of_the_equation_refuse_what_the_whole_refuses(function):
 def test_positions_that_are_none_are_refused(wrong, message):
     refused(message, causal_mask, wrong, torch.arange(3))
     refused(message, causal_mask, torch.arange(3), wrong)
+
+
+@EACH
+@given(SIZES, st.integers(1, 12), st.booleans())
+def test_a_window_of_w_reads_the_last_w_keys(attend, sizes, window, padded):
+    n_rows, n_heads, n_queries, n_earlier = sizes
+    q, k, v = heads(n_rows, n_heads, n_queries, n_queries + n_earlier)
+    n_keys = k.shape[2]
+    padding = random_padding(n_rows, n_keys) if padded else None
+    distance = torch.arange(n_earlier, n_keys)[:, None] - torch.arange(n_keys)
+    visible = ((distance >= 0) & (distance < window))[None, None]
+    if padded:
+        visible = visible & padding[:, None, None]
+    expected = scaled_dot_product_attention(q, k, v, attn_mask=visible)
+    expected = torch.where(visible.any(-1, keepdim=True), expected, 0.0)
+    assert_close(attend(q, k, v, padding, window=window), expected)
+
+
+@EACH
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+@pytest.mark.parametrize("window", [None, 3])
+def test_heads_that_share_a_key_head_read_what_they_read_with_copies_of_it(attend, groups, window):
+    q, _, _ = heads(2, 6, 5, 8)
+    _, k, v = heads(2, groups, 8, 8)
+    copies = [part[:, [head * groups // 6 for head in range(6)]] for part in (k, v)]
+    assert torch.equal(repeat_heads(k, 6), copies[0])
+    y = attend(q, k, v, window=window)
+    assert_close(y, attend(q, *copies, window=window))
+    found = torch.autograd.grad(y.square().sum(), (q, k, v), retain_graph=True)
+    expected = torch.autograd.grad(attention(q, *copies, window=window).square().sum(), (q, k, v))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -15,7 +15,7 @@ SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 
 def test_the_defaults_are_gpt2():
     assert PRESETS["gpt2"] == GPTConfig()
-    expected = (50257, 1024, 768, 12, 12, None, "gelu", 0.1, 1e-5, 0.02)
+    expected = (50257, 1024, 768, 12, 12, None, None, "gelu", 0.1, 1e-5, 0.02)
     assert dataclasses.astuple(GPTConfig()) == expected
 
 

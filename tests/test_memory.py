@@ -27,10 +27,11 @@ STRATEGIES = ("ddp", "zero1", "zero2", "fsdp")
 COUNTS = st.integers(1, 10**12)
 GPUS = st.integers(1, 2000)
 CONFIGS = st.builds(
-    lambda vocab, heads, width, layers, inner, activation: GPTConfig(
-        vocab, 20, heads * width, layers, heads, inner, activation, dropout=0.0
+    lambda vocab, groups, width, layers, shared, inner, activation: GPTConfig(
+        vocab, 20, groups * shared * width, layers, groups * shared, inner, groups, activation, 0.0
     ),
     *(st.integers(1, 9) for _ in range(4)),
+    st.integers(1, 3),
     st.integers(1, 9) | st.none(),
     st.sampled_from(ACTIVATION_NAMES),
 )

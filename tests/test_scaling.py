@@ -26,10 +26,11 @@ from gpt_helpers.scaling import (
 )
 
 CONFIGS = st.builds(
-    lambda vocab, length, layers, heads, width, inner: GPTConfig(
-        vocab, length, heads * width, layers, heads, inner
+    lambda vocab, length, layers, groups, width, shared, inner: GPTConfig(
+        vocab, length, groups * shared * width, layers, groups * shared, inner, groups
     ),
     *(st.integers(1, 9) for _ in range(5)),
+    st.integers(1, 3),
     st.integers(1, 9) | st.none(),
 )
 

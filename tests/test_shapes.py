@@ -5,7 +5,7 @@ assignment, or before a return, its tensor is compared with the comment. The pac
 then used at sizes that are pairwise distinct, in the scenarios at the end of this file.
 
 Terms of a comment are letters, integers, products and sums (3C, B*T, T-1), or a leading
-"..." for any number of axes. The letters of the legend (B T S H D C V L F) have the sizes
+"..." for any number of axes. The letters of the legend (B T S H G D C V L F) have the sizes
 that the scenario sets. Every other letter, and one that a scenario leaves open, takes the
 first size that it meets in a call, and keeps it until the call returns. A comment counts
 as reached only where its letters were set beforehand to different sizes: (S, T) for
@@ -28,8 +28,10 @@ import pytest
 import torch
 
 PACKAGE = Path(__file__).resolve().parents[1] / "gpt_helpers"
-LEGEND = set("BTSHDCVLF")
-SIZES = {"B": 2, "L": 3, "T": 4, "H": 5, "D": 8, "S": 10, "C": 40, "F": 44, "V": 61}
+LEGEND = set("BTSHGDCVLF")
+SIZES = {
+    "B": 2, "L": 3, "T": 4, "H": 10, "G": 5, "D": 8, "S": 11, "C": 80, "F": 44, "V": 61,
+}  # fmt: skip
 TERM = re.compile(r"[A-Z0-9]+(?:\s*[-+*]\s*[A-Z0-9]+)*")
 
 
@@ -326,6 +328,7 @@ def models():
         n_embd=SIZES["C"],
         n_layer=SIZES["L"],
         n_head=SIZES["H"],
+        n_kv_head=SIZES["G"],
         n_inner=SIZES["F"],
     )
     kinds = (part("model").GPTModel, part("variants.gpt1").GPT1Model)
@@ -370,14 +373,15 @@ def use_continued_sequences(log):
 
 
 def use_attention(log):
-    """Call each attention on T queries and S keys, without and with padding."""
+    """Call each attention on T queries and S keys, with all that they accept, and backward."""
     log.sizes = SIZES
-    batch, heads, n_queries, n_keys, width = (SIZES[letter] for letter in "BHTSD")
-    q = torch.randn(batch, heads, n_queries, width)
-    k, v = torch.randn(2, batch, heads, n_keys, width)
+    batch, heads, groups, n_queries, n_keys, width = (SIZES[letter] for letter in "BHGTSD")
+    q = torch.randn(batch, heads, n_queries, width, requires_grad=True)
+    k, v = torch.randn(2, batch, groups, n_keys, width)
     for padding in (None, left_padding(n_keys)):
-        part("attention").attention(q, k, v, padding)
-        part("attention").attention_fused(q, k, v, padding)
+        for name in ("attention", "attention_fused", "attention_tiled"):
+            attend = getattr(part("attention"), name)
+            attend(q, k, v, padding, window=3).sum().backward()
 
 
 def use_generation(log):

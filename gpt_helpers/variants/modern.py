@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_fused, check_devices
+from gpt_helpers.attention import attention_fused
 from gpt_helpers.config import check_config
 from gpt_helpers.inputs import (
     check_callable,
@@ -22,6 +22,7 @@ from gpt_helpers.inputs import (
     refuse_misfits,
 )
 from gpt_helpers.model import GPTAttention, GPTLMHeadModel, GPTModel, init_weights, split_heads
+from gpt_helpers.operands import check_devices
 
 BASE = 10000.0
 
@@ -46,7 +47,7 @@ def rotary_angles(position_ids, head_width):
 
 
 def rotate(x, rotation):
-    """Return x (B, H, T, D) with each pair (x[p], x[p + P]) turned by its angle.
+    """Return x (B, M, T, D) of any M heads with each pair (x[p], x[p + P]) turned by its angle.
 
     rotation is the result of rotary_angles. The product of a rotated query with a rotated
     key depends on the difference of their positions only. The pairs are those of Llama;
@@ -56,10 +57,10 @@ def rotate(x, rotation):
     """
     check_rotation(x, rotation)
     cosines, sines = rotation
-    first, second = x.chunk(2, dim=-1)  # (B, H, T, P)
-    turned_first = torch.addcmul(first * cosines, second, sines, value=-1)  # (B, H, T, P)
-    turned_second = torch.addcmul(second * cosines, first, sines)  # (B, H, T, P)
-    return torch.cat([turned_first, turned_second], dim=-1).type_as(x)  # (B, H, T, D)
+    first, second = x.chunk(2, dim=-1)  # (B, M, T, P)
+    turned_first = torch.addcmul(first * cosines, second, sines, value=-1)  # (B, M, T, P)
+    turned_second = torch.addcmul(second * cosines, first, sines)  # (B, M, T, P)
+    return torch.cat([turned_first, turned_second], dim=-1).type_as(x)  # (B, M, T, D)
 
 
 class ModernAttention(GPTAttention):
@@ -73,7 +74,7 @@ class ModernAttention(GPTAttention):
         """Make the projections again, without biases, and the norm of queries and keys."""
         super().__init__(config, attend)
         check_modern(config)
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width, bias=False)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
         self.qk_norm = rms_norm(config, config.head_width)
 
@@ -83,12 +84,12 @@ class ModernAttention(GPTAttention):
 
         padding is (B, S), and the cache of the layer stores rotated keys.
         """
-        heads = split_heads(self.c_attn(x), 3 * self.n_head)  # (B, 3H, T, D)
-        q, k, v = heads.chunk(3, dim=1)  # (B, H, T, D)
+        heads = split_heads(self.c_attn(x), sum(self.heads))  # (B, H+2G, T, D)
+        q, k, v = heads.split(self.heads, dim=1)
         q = rotate(self.qk_norm(q), rotation)  # (B, H, T, D)
-        k = rotate(self.qk_norm(k), rotation)  # (B, H, T, D)
+        k = rotate(self.qk_norm(k), rotation)  # (B, G, T, D)
         if cache is not None:
-            k, v = cache.append(k, v)  # (B, H, S, D)
+            k, v = cache.append(k, v)  # (B, G, S, D)
         y = self.attend(q, k, v, padding)  # (B, H, T, D)
         y = y.transpose(1, 2).flatten(2)  # (B, T, C)
         return self.c_proj(y)  # (B, T, C)
