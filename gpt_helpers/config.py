@@ -15,9 +15,10 @@ class GPTConfig:
     vocab_size, n_positions, n_embd, n_layer and n_head are V, the longest
     sequence, C, L and H. n_inner is F, the width inside the MLP; None means
     4 * n_embd. n_kv_head is G, the number of heads of keys and values; None
-    means n_head, 1 is multi-query attention, between is grouped-query. activation is "gelu" (GPT-2's tanh form), "gelu_erf", "relu" or
-    "swish". dropout is a probability, used in training only. layer_norm_epsilon
-    is added to the variance, initializer_range is a standard deviation.
+    means n_head, 1 is multi-query attention, between is grouped-query.
+    activation is "gelu" (GPT-2's tanh form), "gelu_erf", "relu" or "swish".
+    dropout is a probability, used in training only. layer_norm_epsilon is added
+    to the variance, initializer_range is a standard deviation.
 
     Raises ValueError for a value that no model can have.
     Source: radford2019gpt2.

@@ -93,11 +93,10 @@ def generate(
 
     attention_mask (B, T) is 0 at padding, which must stand on the left. A row that has
     produced eos_token_id is filled up with it; when all rows have, generation stops.
-    With a cache, chunk_size is how many tokens of the prompt are read at a time (None: all),
-    which bounds the memory that a long one takes.
-    Beyond n_positions the model reads the last n_positions tokens. Learned positions make
-    every cached key stale when that window slides, so from there on each step computes
-    the whole window again. Every module's train or eval mode is left as it was found.
+    With a cache, chunk_size tokens of the prompt are read at a time (None: all of them).
+    Beyond n_positions the model reads the last n_positions tokens: learned positions make every
+    cached key stale when that window slides, so each step computes the whole window again.
+    Every module's train or eval mode is left as it was found.
 
     Raises ValueError for arguments out of range.
     """

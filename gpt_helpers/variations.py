@@ -26,13 +26,14 @@ N_HELD_OUT = 64  # windows
 
 @dataclass(frozen=True)
 class Variation:
-    """One change of the base run: of its settings, block, batch size, initial scale or data.
+    """One change of the base run: of its settings, shape, block, batch size, initial scale or data.
 
-    settings are the fields of TrainingSettings that differ. bad_step is the step, counted
-    from 0, whose batch is replaced by random tokens.
+    settings are the fields of TrainingSettings that differ, shape those of GPTConfig. bad_step is
+    the step, counted from 0, whose batch is replaced by random tokens.
     """
 
     settings: dict = field(default_factory=dict)
+    shape: dict = field(default_factory=dict)
     transformer: type = GPTModel
     batch_size: int = BATCH_SIZE
     initial_std: float | None = None
@@ -44,9 +45,11 @@ class Variation:
         others = {
             item.name: getattr(self, item.name)
             for item in dataclasses.fields(self)
-            if item.name != "settings" and getattr(self, item.name) != getattr(base, item.name)
+            if item.name not in ("settings", "shape")
+            and getattr(self, item.name) != getattr(base, item.name)
         }
-        values = {name: getattr(v, "__name__", v) for name, v in (self.settings | others).items()}
+        differs = self.settings | self.shape | others
+        values = {name: getattr(v, "__name__", v) for name, v in differs.items()}
         return " ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
@@ -96,6 +99,11 @@ EXPERIMENTS = {
         "16": BASE_RUN,
         "64": Variation(STEPS_50, batch_size=64),
     },
+    "key heads": {
+        "6": Variation(STEPS_800, {"n_head": 6}),
+        "2": Variation(STEPS_800, {"n_head": 6, "n_kv_head": 2}),
+        "1": Variation(STEPS_800, {"n_head": 6, "n_kv_head": 1}),
+    },
 }  # fmt: skip
 
 
@@ -139,7 +147,8 @@ def run(variation, seed, stop_after=None):
         ends = settings.schedule_steps or settings.total_steps
         settings = dataclasses.replace(settings, total_steps=stop_after, schedule_steps=ends)
     torch.manual_seed(seed)
-    model = GPTLMHeadModel(CONFIG, transformer=variation.transformer)
+    config = dataclasses.replace(CONFIG, **variation.shape)
+    model = GPTLMHeadModel(config, transformer=variation.transformer)
     if variation.initial_std is not None:
         std = variation.initial_std
         init_weights(model, std, residual_std=std / (2 * CONFIG.n_layer) ** 0.5)
