@@ -23,7 +23,9 @@ def tile_kinds(n_queries, n_keys, block_size, window=None):
 
     Raises ValueError for what is no positive integer, and for more queries than keys.
     """
-    for name, value in {"n_queries": n_queries, "n_keys": n_keys, "block_size": block_size}.items():
+    sizes = {"n_queries": n_queries, "n_keys": n_keys, "block_size": block_size}
+    sizes |= {} if window is None else {"window": window}
+    for name, value in sizes.items():
         check_positive_integer(name, value)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
