@@ -29,7 +29,8 @@ def softmax_gradient(scores, d_weights, logsumexp, delta, scale):
     """Return a tile's weights, computed again, and the gradient of its scores.
 
     logsumexp and delta hold a number per query, as a row or a column like the queries' axis.
-    A weight whose pair is hidden, -inf, or whose query is blind, inf, is 0, and so is its gradient.
+    The weight of a hidden pair, whose score is -inf, is 0; so is that of a row past the last
+    query, whose logarithm is inf. Gradients of their scores are 0 too.
     """
     weights = tl.exp2(scores * scale - logsumexp)
     return weights, weights * (d_weights - delta)
@@ -80,7 +81,7 @@ def query_kernel(q, k, v, output, d_output, logsumexp, delta, d_q, padding, q_st
     delta_row = row_sum(result.to(tl.float32) * d_tile.to(tl.float32), 1)
     tl.store(delta + shift, delta_row, mask=rows < n_queries)
     gradient = tl.full((QUERIES, COLUMNS), 0.0, tl.float32)
-    bounds = key_bounds(first + earlier, n_queries, n_keys, window, padding, QUERIES, KEYS)
+    bounds = key_bounds(first + earlier, n_keys, window, padding, QUERIES, KEYS)
     for part in tl.static_range(3):
         gradient = gather_keys(
             q_tile, k, v, d_tile, logarithm, delta_row, k_strides, v_strides, padding,

@@ -112,11 +112,11 @@ def online_softmax(scores, highest, total, output, scale):
 
 
 @triton.jit
-def key_bounds(first, n_queries, n_keys, window, padding, QUERIES: tl.constexpr,
-               KEYS: tl.constexpr):  # fmt: skip
+def key_bounds(first, n_keys, window, padding, QUERIES: tl.constexpr, KEYS: tl.constexpr):
     """Return where the keys of a tile of queries start, become whole tiles, cease to, and end.
 
-    Of a whole tile every query reads every key. first is the position of the first query.
+    Of a whole tile every query reads every key, so it needs no mask; the others do. first is
+    the position of the first query.
     """
     last = tl.minimum(first + QUERIES, n_keys) - 1
     start = tl.maximum(first - window + 1, 0) // KEYS * KEYS
@@ -135,7 +135,7 @@ def query_bounds(first, n_queries, n_keys, window, padding, QUERIES: tl.constexp
     start = tl.maximum(nearest, 0) // QUERIES * QUERIES
     end = tl.maximum(tl.minimum(nearest + KEYS - 1 + window, n_queries), start)
     whole = (tl.maximum(nearest + KEYS - 1, 0) + QUERIES - 1) // QUERIES * QUERIES
-    if padding is not None:
+    if padding is not None:  # any key can be hidden
         whole = end
     whole = tl.minimum(whole, end)
     last = tl.maximum(tl.minimum(nearest + window, n_queries), 0) // QUERIES * QUERIES
@@ -175,17 +175,14 @@ def forward_kernel(q, k, v, output, logsumexp, padding, q_strides, k_strides, v_
     q_tile = load_tile(q, q_strides, first, n_queries, WIDTH, QUERIES, COLUMNS, True)
     highest, total = tl.full((QUERIES,), LOWEST, tl.float32), tl.full((QUERIES,), 0.0, tl.float32)
     result = tl.full((QUERIES, COLUMNS), 0.0, tl.float32)
-    bounds = key_bounds(first + earlier, n_queries, n_keys, window, padding, QUERIES, KEYS)
+    bounds = key_bounds(first + earlier, n_keys, window, padding, QUERIES, KEYS)
     for part in tl.static_range(3):
         highest, total, result = read_keys(
             q_tile, k, v, k_strides, v_strides, padding, rows + earlier, bounds[part],
             bounds[part + 1], n_keys, window, scale * LOG2_E, highest, total, result,
             WIDTH, KEYS, COLUMNS, part != 1)  # fmt: skip
-    # A row that saw no key gives zeros, and the logarithm inf: in the gradients it weighs 0.
-    blind = total == 0
-    total = tl.where(blind, 1.0, total)
+    total = tl.where(total == 0, 1.0, total)  # a row that saw no key gives zeros
     store_tile(result / total[:, None], output, o_strides, first, n_queries,
                WIDTH, QUERIES, COLUMNS)  # fmt: skip
-    logarithm = tl.where(blind, float("inf"), highest + tl.log2(total))
     row = rows_of(logsumexp, batch, head, tl.num_programs(1), n_queries) + rows
-    tl.store(row, logarithm, mask=rows < n_queries)
+    tl.store(row, highest + tl.log2(total), mask=rows < n_queries)

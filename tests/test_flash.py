@@ -2,7 +2,6 @@
 
 import builtins
 import dataclasses
-import sys
 
 import pytest
 import torch
@@ -258,6 +257,4 @@ def test_the_interpreter_is_used_by_these_kernels_only():
     assert not triton.knobs.runtime.interpret
     assert isinstance(triton.jit(heads), JITFunction)
     assert isinstance(flash.kernels_for("cuda").forward_kernel, JITFunction)
-    kind = type(flash.kernels_for("cpu").forward_kernel).__name__
-    assert kind == "InterpretedFunction"
-    assert sys.modules[flash.MODULES[0]].INTERPRETED.value in (False, True)
+    assert not isinstance(flash.kernels_for("cpu").forward_kernel, JITFunction)
