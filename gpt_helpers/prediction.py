@@ -2,10 +2,13 @@
 
     python -m gpt_helpers.prediction                write prediction.csv, from sweep.csv
     python -m gpt_helpers.sweep --stage largest     then run what was predicted
+    python -m gpt_helpers.prediction --copying RUNS what has it learned? write copying.csv
 
 Each form of a law is fitted to the profiles, each token counted by what it is worth. The form that
 foretells the highest of their budgets best from the others is chosen; it also chooses the size of
 the largest run. An interval holds the refits of resampled runs and the errors that runs have.
+
+The prediction was too high. What the largest run copies from its own window is a part of why.
 """
 
 import argparse
@@ -14,13 +17,20 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from gpt_helpers import budgets
 from gpt_helpers.budgets import LARGEST_BUDGET, LARGEST_WIDTHS, PROFILES, run_on
+from gpt_helpers.checkpoint import copy_tensors, read_sealed
 from gpt_helpers.constraints import REPETITION
 from gpt_helpers.fits import FORMS, bootstrap_laws, fit_loss_law, interval, predicted_losses
+from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.rows import read_rows, write_rows
+from gpt_helpers.sampling import evaluating
 from gpt_helpers.scaling import count_parameters
-from gpt_helpers.sweep import PREDICTION, SWEEP, recorded_runs, runs_on
+from gpt_helpers.state import FILE_NAME
+from gpt_helpers.sweep import HERE, PREDICTION, SWEEP, largest, recorded_runs, runs_on
+from gpt_helpers.variations import tokens_of_corpus
 
 CONSTANTS = (
     "E", "A", "B", "alpha", "beta",
@@ -31,6 +41,11 @@ PREDICTED_NUMBERS = (
     "predicted_loss", "low", "high", "share", "runs", *CONSTANTS,
 )  # fmt: skip
 SHARE, N_SAMPLES = 0.9, 300
+COPYING = HERE / "copying.csv"
+COPYING_NUMBERS = (
+    "width", "tokens", "pair_share", "pair_loss", "other_loss", "first_loss", "second_loss",
+)  # fmt: skip
+N_REPEATED = 128  # sequences of random tokens, each of half a window, twice
 
 
 def law_runs(rows, purposes=("profile",), size="n_params"):
@@ -103,12 +118,100 @@ def chosen_prediction(path=PREDICTION):
     return next(row for row in predictions(path).values() if row["chosen"])
 
 
+def outcome(path=PREDICTION, sweep=SWEEP):
+    """Return what was predicted of the largest run, what it measured, and by how much they differ.
+
+    difference is the measured loss divided by the predicted one, less 1. Raises ValueError if
+    the run is not among those of the sweep.
+    """
+    said = chosen_prediction(path)
+    found = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
+    if not found:
+        raise ValueError(f"{sweep} lacks the largest run; do gpt_helpers.sweep --stage largest")
+    measured = found[0]["held_out_loss"]
+    return {
+        "predicted": said["predicted_loss"],
+        "low": said["low"],
+        "high": said["high"],
+        "measured": measured,
+        "difference": measured / said["predicted_loss"] - 1,
+        "inside": said["low"] <= measured <= said["high"],
+    }
+
+
+def seen_pairs(windows):
+    """Return bool (N, T-1), for windows (N, T): does a token end a pair seen before in its window?
+
+    A pair is a token and the one before it; the first token of a window ends none.
+    """
+    pairs = torch.stack([windows[:, :-1], windows[:, 1:]], -1)
+    same = (pairs[:, :, None] == pairs[:, None]).all(-1)
+    index = torch.arange(pairs.shape[1])
+    return (same & (index < index[:, None])).any(-1)
+
+
+def token_losses(model, windows, batch_size=16):
+    """Return the loss of every token but the first of windows (N, T), in nats (N, T-1)."""
+    cross_entropy = torch.nn.functional.cross_entropy
+    with evaluating(model), torch.no_grad():
+        losses = [
+            cross_entropy(model(ids)["logits"][:, :-1].mT, ids[:, 1:], reduction="none")
+            for ids in windows.split(batch_size)
+        ]
+    return torch.cat(losses)
+
+
+def copying(run, folder):
+    """Return what a run gains from copying: a row of COPYING_NUMBERS, and the run's key.
+
+    pair_loss is the held-out loss of tokens that end a pair seen before in the window, other_loss
+    that of all others. first_loss and second_loss are those of random tokens of the corpus, and
+    of the same tokens again. The run is done on one thread, or goes on from where it is in folder.
+    Source: olsson2022induction (random tokens, repeated).
+    """
+    torch.set_num_threads(1)
+    place = folder / run.key.replace(" ", "-")
+    n_tokens = budgets.do(run, place)["tokens"]
+    tensors, _ = read_sealed(place / FILE_NAME)
+    model = GPTLMHeadModel(run.config)
+    weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
+    copy_tensors(dict(model.named_parameters()), weights, place)
+    tokens, held_out = tokens_of_corpus(budgets.N_SCORED)
+    losses, seen = token_losses(model, held_out), seen_pairs(held_out)
+    half = run.config.n_positions // 2
+    drawn = torch.randint(
+        len(tokens), (N_REPEATED, half), generator=torch.Generator().manual_seed(0)
+    )
+    again = token_losses(model, tokens[drawn].repeat(1, 2)).mean(0)
+    means = seen.float().mean(), losses[seen].mean(), losses[~seen].mean()
+    values = *means, again[: half - 1].mean(), again[half:].mean()
+    numbers = zip(COPYING_NUMBERS[2:], (value.item() for value in values), strict=True)
+    return {"run": run.key, "width": run.width, "tokens": n_tokens, **dict(numbers)}
+
+
+def recorded_copying(path=COPYING):
+    """Return the rows that copying.csv holds, a row per run of copying_runs."""
+    return read_rows(path, COPYING_NUMBERS)
+
+
+def copying_runs():
+    """Return two runs of the highest profile, half as wide and as wide as the largest, and it."""
+    (run,) = largest()
+    shorter = [run_on("profile", width, max(PROFILES)) for width in (run.width // 2, run.width)]
+    return [*shorter, run]
+
+
 def main(arguments=None):
     """Write the predictions, unless the largest run has been done; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweep", type=Path, default=SWEEP, help="the runs to fit")
     parser.add_argument("--csv", type=Path, default=PREDICTION, help="the file to write")
+    parser.add_argument("--copying", type=Path, help="write copying.csv; folder of checkpoints")
     options = parser.parse_args(arguments)
+    if options.copying:
+        rows = [copying(run, options.copying) for run in copying_runs()]
+        write_rows(COPYING, rows, ("run", *COPYING_NUMBERS))
+        return 0
     rows = recorded_runs(options.sweep)
     if any(row["purpose"] == "largest" for row in rows):
         sys.stderr.write("not predicted: the largest run is in the sweep already\n")

@@ -3,12 +3,13 @@
 import math
 
 import pytest
+import torch
 from reference import refused
 from test_fits import JOINT
 from test_fits import TRUE as LAW
 
 from gpt_helpers import budgets, prediction, sweep
-from gpt_helpers.fits import fit_loss_law
+from gpt_helpers.fits import FORMS, fit_loss_law
 from gpt_helpers.laws import LossLaw
 from gpt_helpers.prediction import (
     SHARE,
@@ -16,11 +17,13 @@ from gpt_helpers.prediction import (
     effective_tokens,
     foretelling_errors,
     law_runs,
+    outcome,
     predict,
     predictions,
+    recorded_copying,
 )
-from gpt_helpers.rows import write_rows
-from gpt_helpers.scaling import count_parameters
+from gpt_helpers.rows import append_rows, write_rows
+from gpt_helpers.scaling import count_parameters, flops_per_token
 from gpt_helpers.sweep import recorded_runs, runs_on
 
 
@@ -164,12 +167,73 @@ def test_no_prediction_is_made_of_what_is_known(tmp_path, capsys, monkeypatch):
     assert (run.width, run.n_tokens) == (said["width"], said["tokens"])
 
 
+def test_the_outcome_is_refused_before_there_is_one(tmp_path):
+    path = write(tmp_path / "sweep.csv", made_up_rows())
+    refused("lacks the largest run", outcome, sweep=path)
+
+
+@pytest.mark.parametrize(("loss", "inside"), [(3.0, True), (2.9, False), (3.1, False)])
+def test_the_outcome_compares_what_was_measured_with_what_was_predicted(tmp_path, loss, inside):
+    largest = made_up_rows()[0] | {"purpose": "largest", "run": "largest", "held_out_loss": loss}
+    found = outcome(sweep=write(tmp_path / "sweep.csv", [*made_up_rows(), largest]))
+    assert (found["measured"], found["inside"]) == (loss, inside)
+    assert found["predicted"] * (1 + found["difference"]) == pytest.approx(loss)
+
+
+def test_a_token_ends_a_seen_pair_if_it_and_the_one_before_it_stood_together_before():
+    windows = torch.tensor([[1, 2, 3, 1, 2, 1, 2], [5, 5, 5, 5, 4, 5, 4], [2, 1, 3, 2, 3, 1, 2]])
+    assert prediction.seen_pairs(windows).int().tolist() == [
+        [0, 0, 0, 1, 0, 1],
+        [0, 1, 1, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_copying_is_measured_on_a_run_that_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(budgets, "N_SCORED", 32)
+    monkeypatch.setattr(prediction, "N_REPEATED", 32)
+    run = budgets.Run("profile", 16, 3 * 512, 1e-3)
+    row = budgets.do(run, tmp_path / run.key.replace(" ", "-"))
+    found = prediction.copying(run, tmp_path)
+    share = found["pair_share"]
+    loss = share * found["pair_loss"] + (1 - share) * found["other_loss"]
+    assert loss == pytest.approx(row["held_out_loss"], rel=1e-5)
+    assert found["second_loss"] == pytest.approx(found["first_loss"], abs=0.05)  # knows nothing
+    assert set(found) == {"run", *prediction.COPYING_NUMBERS}
+
+
+def test_the_command_writes_what_the_runs_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction, "COPYING", tmp_path / "copying.csv")
+    numbers = dict.fromkeys(prediction.COPYING_NUMBERS, 1.0)
+    monkeypatch.setattr(prediction, "copying", lambda run, folder: {"run": run.key, **numbers})
+    assert prediction.main(["--copying", str(tmp_path)]) == 0
+    found = recorded_copying(tmp_path / "copying.csv")
+    assert [row["run"] for row in found] == [run.key for run in prediction.copying_runs()]
+
+
 def test_the_largest_run_is_not_done_without_a_prediction(tmp_path):
     refused("holds no prediction", sweep.largest, tmp_path / "prediction.csv")
     refused("holds no prediction", predictions, tmp_path / "prediction.csv")
 
 
 # What is committed.
+
+
+def test_rows_that_are_there_stay_byte_for_byte_when_others_are_appended(tmp_path, monkeypatch):
+    monkeypatch.setattr("gpt_helpers.rows.multiprocessing.get_context", lambda kind: OneProcess())
+    path, before = tmp_path / "sweep.csv", sweep.SWEEP.read_bytes()
+    path.write_bytes(before)
+    rows = recorded_runs(path)
+    new = rows[-1] | {"run": "new", "held_out_loss": 1 / 3}
+    append_rows(path, rows, sweep.RUN_COLUMNS, lambda row: [row], [new], 1)
+    assert path.read_bytes().startswith(before)
+    assert path.read_bytes().count(b"\n") == before.count(b"\n") + 1
+
+
+def test_the_operations_of_each_run_are_counted_in_full():
+    for row in recorded_runs():
+        config = budgets.run_on("", row["width"], 1).config
+        assert row["flops"] == 3 * flops_per_token(config) * row["tokens"]
 
 
 def test_the_committed_sweep_is_complete():
@@ -198,17 +262,51 @@ def test_the_rule_for_the_learning_rate_is_near_the_best_pilot_of_each_width():
         assert best["max_lr"] < max(row["max_lr"] for row in rows) or width == 16
 
 
-@pytest.mark.skipif(
-    all(row["purpose"] != "largest" for row in recorded_runs()),
-    reason="the largest run has been foretold, but it has not ended yet",
-)
-def test_the_largest_run_lies_inside_the_interval_that_was_stated_before():
+def test_the_run_that_was_predicted_is_the_run_that_was_done():
     (row,) = [row for row in recorded_runs() if row["purpose"] == "largest"]
-    said = chosen_prediction()
-    assert (row["width"], row["n_params"]) == (said["width"], said["n_params"])
-    assert said["low"] < row["held_out_loss"] < said["high"]
-    assert row["held_out_loss"] == pytest.approx(said["predicted_loss"], rel=0.02)
+    (run,), said = sweep.largest(), chosen_prediction()
+    assert (row["run"], row["width"], row["n_params"]) == (run.key, run.width, said["n_params"])
+    assert row["tokens"] == pytest.approx(said["tokens"], rel=1e-4)  # whole steps
+    assert row["run"] not in {run.key for run in budgets.profiles()}
     assert said["share"] == SHARE
+
+
+def test_the_prediction_was_too_high_and_the_page_may_say_nothing_else():
+    found = outcome()
+    assert not found["inside"]
+    assert found["measured"] < found["low"] < found["predicted"] < found["high"]
+    assert found["difference"] == pytest.approx(-0.10, abs=0.005)
+    assert all(found["measured"] < said["low"] for said in predictions().values())
+
+
+def test_no_form_of_the_law_comes_near_the_largest_run_even_when_it_is_fitted_too():
+    rows = recorded_runs()
+    ((n_params, n_tokens, loss),) = law_runs(rows, ("largest",))
+    for form in FORMS:
+        law = fit_loss_law(law_runs(rows, ("profile", "largest")), form)
+        assert law.loss(n_params, n_tokens) > 1.08 * loss
+
+
+def test_the_losses_of_copied_and_of_other_tokens_make_up_the_recorded_loss():
+    recorded = {row["run"]: row for row in recorded_runs()}
+    found = recorded_copying()
+    assert [row["run"] for row in found] == [run.key for run in prediction.copying_runs()]
+    for row in found:
+        share, run = row["pair_share"], recorded[row["run"]]
+        loss = share * row["pair_loss"] + (1 - share) * row["other_loss"]
+        assert loss == pytest.approx(run["held_out_loss"], rel=1e-5)
+        assert (row["width"], row["tokens"]) == (run["width"], run["tokens"])
+
+
+def test_only_the_largest_run_copies_and_that_accounts_for_what_was_not_foretold():
+    *_, before, after = recorded_copying()
+    fall = {name: before[name] - after[name] for name in ("pair_loss", "other_loss")}
+    assert fall["pair_loss"] > 2.5 * fall["other_loss"]
+    share, found = after["pair_share"], outcome()
+    as_others = found["measured"] + share * (fall["pair_loss"] - fall["other_loss"])
+    assert found["low"] < as_others < found["high"]
+    gains = [row["first_loss"] - row["second_loss"] for row in recorded_copying()]
+    assert gains[-1] > 1 > 0.3 > max(gains[:-1])
 
 
 def test_the_committed_predictions_follow_from_the_committed_sweep():
