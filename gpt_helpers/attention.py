@@ -106,7 +106,7 @@ def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=
     result only numbers per query are kept, and a tile of block_size queries and keys at a
     time; the backward pass computes the tiles again. Sums are taken in float32 at least.
 
-    Source: dao2022flashattention, alg. 1 and 4; milakov2018online.
+    Source: dao2022flash, alg. 1 and 4; milakov2018online.
     """
     check_heads(q, k, v, padding, dropout, window)
     check_no_dropout("attention_tiled", dropout)
@@ -201,7 +201,7 @@ class TiledAttention(torch.autograd.Function):
     def backward(ctx, gradient):
         """Return the gradients of q (B, H, T, D), k and v (B, G, S, D).
 
-        The weights come back as exp(score - log of the sum). Source: dao2022flashattention, alg. 4.
+        The weights come back as exp(score - log of the sum). Source: dao2022flash, alg. 4.
         """
         q, k, v, padding, result, log_sums = ctx.saved_tensors
         window, block_size = ctx.settings

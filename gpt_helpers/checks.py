@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from gpt_helpers.attention import causal_mask
+from gpt_helpers.attention import attention, causal_mask
 from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.constraints import worth
 from gpt_helpers.laws import FITS
@@ -141,6 +141,42 @@ def match_share(function):
         found = function(list(right), length)
         is_right = math.isclose(found, expected, abs_tol=1e-9)
         expect(is_right, f"{found} where {expected:.4f} is right, for length={length}")
+
+
+@answer
+def tiled_attention(function):
+    """Try function(q, k, v, block_size): causal attention, tile by tile, of a few lengths."""
+    generator = torch.Generator().manual_seed(0)
+    for n_tokens in (1, 16, 17, 40, 100):
+        q, k, v = torch.randn(3, 1, 2, n_tokens, 8, generator=generator)
+        found, expected = function(q, k, v, 16), attention(q, k, v)
+        kind = type(found).__name__
+        expect(isinstance(found, torch.Tensor), f"returned {kind}, not a tensor")
+        expect(found.shape == q.shape, f"the shape is {tuple(found.shape)}, not {tuple(q.shape)}")
+        error = (found - expected).abs().max().item()
+        expect(error < 1e-4, f"with tiles of 16 and T={n_tokens} it is off by {error:.2f}")
+
+
+@answer
+def windowed_cache_bytes(function):
+    """Try function(L, G, D, n_tokens, bytes_per_value, n_windowed, window): bytes of a cache."""
+    for n_tokens, n_windowed, expected in ((100, 0, 115_200), (100, 2, 92_160), (8, 2, 9216)):
+        found = function(3, 4, 24, n_tokens, 2, n_windowed, 70)
+        given = f"L=3, G=4, D=24, n_tokens={n_tokens}, 2 bytes, n_windowed={n_windowed}, window=70"
+        expect(found == expected, f"{found} where {expected} is right, for {given}")
+
+
+@answer
+def acceptance(function):
+    """Try function(p, q): the probability that a token drawn from q is accepted by p."""
+    for p, q, expected in (
+        ([0.5, 0.5, 0.0], [0.5, 0.5, 0.0], 1.0),
+        ([1.0, 0.0, 0.0], [0.0, 0.5, 0.5], 0.0),
+        ([0.7, 0.2, 0.1], [0.2, 0.3, 0.5], 0.5),
+    ):
+        found = float(function(torch.tensor(p), torch.tensor(q)))
+        is_right = math.isclose(found, expected, abs_tol=1e-6)
+        expect(is_right, f"{found:.3f} where {expected} is right, for p={p} and q={q}")
 
 
 def expect(condition, reason):

@@ -236,7 +236,7 @@ def check_draft_logits(logits, n_rows, vocab_size):
 
 def check_one_row(model, draft, input_ids, max_new_tokens, n_drafted):
     """Raise ValueError unless model and draft can continue one row of tokens by so many."""
-    check_request(model, max_new_tokens, eos_token_id=None, use_cache=True)
+    check_request(model, max_new_tokens, None, True, None)
     check_positive_integer("n_drafted", n_drafted)
     check_prompt(input_ids, None)
     if not callable(getattr(draft, "logits", None)):
