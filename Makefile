@@ -35,9 +35,10 @@ ablations: .venv/book
 	.venv/bin/python -m gpt_helpers.ablations
 
 sweep: .venv/book
-	.venv/bin/python -m gpt_helpers.sweep
+	.venv/bin/python -m gpt_helpers.sweep --folder _build/sweep
 	test -e gpt_helpers/prediction.csv || .venv/bin/python -m gpt_helpers.prediction
-	.venv/bin/python -m gpt_helpers.sweep --stage largest
+	.venv/bin/python -m gpt_helpers.sweep --stage largest --folder _build/sweep
+	test -e gpt_helpers/copying.csv || .venv/bin/python -m gpt_helpers.prediction --copying _build/sweep
 
 # A stamp says which pins are installed: nothing is installed again until they change.
 .venv/book: $(PINS)
