@@ -17,6 +17,7 @@ same rows in the same order, each with links into its own edition.
 import ast
 import functools
 import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -34,17 +35,26 @@ FORBIDDEN_WORDS = {
 }  # fmt: skip
 FORBIDDEN_NAMES_KEPT = {"run_gpt_demo"}
 DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
-DRAWERS = {"show", "show_laws", "vegalite", "charts", "sampling_chart"}
+DRAWERS = {"show", "show_laws", "show_tiles", "vegalite", "charts", "sampling_chart"}
+NEED_TRITON = {"flash_kernels", "flash_backward"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 CORE = {
     "config": set(),
-    "attention": set(),
+    "operands": {"config"},
+    "attention": {"config", "operands"},
+    "flash": {"flash_backward", "flash_kernels", "operands"},
+    "flash_backward": {"flash_kernels"},
+    "flash_kernels": set(),
+    "layout": set(),
     "sampling": set(),
+    "speculative": {"config", "sampling"},
     "ngrams": {"sampling"},
     "syntax": set(),
     "data": set(),
     "scaling": set(),
     "memory": {"config", "scaling"},
+    "roofline": {"config"},
+    "peak": {"config"},
     "laws": set(),
     "constraints": {"laws"},
     "fits": {"constraints", "laws"},
@@ -53,18 +63,19 @@ CORE = {
     "published": {"rows"},
     "show": set(),
     "show_laws": {"show"},
+    "show_tiles": {"attention", "config", "roofline", "show"},
     "vegalite": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
     "sampling_chart": {"config", "vegalite"},
     "trace": set(),
     "cache": {"config"},
-    "inputs": {"attention", "cache", "config"},
-    "model": {"attention", "cache", "config", "inputs", "sampling"},
-    "variants": {"attention", "config", "inputs", "model"},
+    "inputs": {"cache", "operands"},
+    "model": {"attention", "cache", "config", "inputs", "layout", "operands", "sampling"},
+    "variants": {"attention", "config", "inputs", "model", "operands"},
     "batches": {"data"},
     "checkpoint": set(),
     "distributed": set(),
-    "pretrained": {"checkpoint", "config", "data", "model", "variants"},
+    "pretrained": {"checkpoint", "config", "data", "layout", "model", "variants"},
     "recipes": {"config", "model", "variants"},
     "rows": {"checkpoint"},
     "scoring": {"config", "data", "sampling"},
@@ -78,7 +89,7 @@ CORE = {
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
 WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits", "isoflop",
-                 "planner")  # fmt: skip
+                 "planner", "roofline")  # fmt: skip
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 
@@ -315,7 +326,8 @@ def test_what_only_counts_and_parses_does_not_load_torch():
 
 def test_only_what_draws_loads_a_drawing_library():
     names = [names_of_module(path) for path in MODULES]
-    modules = [f"gpt_helpers.{name}".rstrip(".") for name in names if name not in DRAWERS]
+    left_out = DRAWERS | (set() if importlib.util.find_spec("triton") else NEED_TRITON)
+    modules = [f"gpt_helpers.{name}".rstrip(".") for name in names if name not in left_out]
     assert loaded_after_importing(modules, DRAWING) == []
 
 
