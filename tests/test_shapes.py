@@ -29,6 +29,8 @@ import torch
 
 PACKAGE = Path(__file__).resolve().parents[1] / "gpt_helpers"
 LEGEND = set("BTSHGDCVLF")
+TRITON = importlib.util.find_spec("triton") is not None
+NEED_TRITON = {"flash_backward", "flash_kernels"}
 SIZES = {
     "B": 2, "L": 3, "T": 4, "H": 10, "G": 5, "D": 8, "S": 11, "C": 80, "F": 44, "V": 61,
 }  # fmt: skip
@@ -224,7 +226,7 @@ def rewritten(folder):
     try:
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder.parent).with_suffix("").parts
-            if path.name != "show.py":
+            if path.name != "show.py" and (TRITON or path.stem not in NEED_TRITON):
                 importlib.import_module(".".join(parts).removesuffix(".__init__"))
         yield log
     finally:
@@ -384,6 +386,30 @@ def use_attention(log):
             attend(q, k, v, padding, window=3).sum().backward()
 
 
+def use_flash(log):
+    """Call the Triton kernels forward and backward, on heads as wide as they are at least."""
+    log.sizes = SIZES | {"D": 16}
+    batch, heads, groups, n_queries, n_keys = (SIZES[letter] for letter in "BHGTS")
+    q = torch.randn(batch, heads, n_queries, 16, requires_grad=True)
+    k, v = torch.randn(2, batch, groups, n_keys, 16)
+    for padding in (None, left_padding(n_keys)):
+        part("flash").attention_flash(q, k, v, padding, window=3).sum().backward()
+
+
+def use_speculation(log):
+    """Judge B rows of drafted tokens, and continue one row by a model's draft."""
+    log.sizes = SIZES
+    speculative, size = part("speculative"), SIZES["V"]
+    p = torch.rand(SIZES["B"], 4, size).softmax(-1)
+    drafted = torch.randint(size, (SIZES["B"], 3))
+    speculative.accept_or_replace(p, p[:, 1:], drafted)
+    log.sizes = {letter: SIZES[letter] for letter in SIZES if letter not in "TS"} | {"B": 1}
+    model = models()[0]
+    settings = {"temperature": 0.8, "top_k": 9, "top_p": 0.9}
+    draft = speculative.ModelDraft(model)
+    speculative.generate_speculatively(model, draft, token_ids(4)[:1], 7, 3, **settings)
+
+
 def use_generation(log):
     """Generate with every filter, with and without a cache; T and S grow, so they stay open."""
     log.sizes = {letter: SIZES[letter] for letter in SIZES if letter not in "TS"}
@@ -435,7 +461,9 @@ SCENARIOS = (
     use_whole_sequences,
     use_continued_sequences,
     use_attention,
+    *([use_flash] if TRITON else []),
     use_generation,
+    use_speculation,
     use_filters,
     use_batches,
     use_scoring,
