@@ -23,10 +23,18 @@ from mutations import MUTATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
-    "attention.py": ["attention", "model", "cache"],
+    "attention.py": ["tiled", "attention", "grouped", "model", "cache"],
+    "flash.py": ["flash"],
+    "flash_kernels.py": ["flash"],
+    "flash_backward.py": ["flash"],
+    "layout.py": ["layout"],
+    "speculative.py": ["speculative"],
+    "roofline.py": ["roofline"],
+    "peak.py": ["peak"],
+    "show_tiles.py": ["show_tiles"],
     "model.py": ["model", "cache", "sampling"],
     "inputs.py": ["inputs", "model", "cache", "sampling"],
-    "cache.py": ["cache", "model", "sampling"],
+    "cache.py": ["cache", "grouped", "model", "sampling"],
     "sampling.py": ["sampling", "generate", "generation", "cache"],
     "variants/modern.py": ["modern"],
     "ngrams.py": ["ngrams"],

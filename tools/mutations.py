@@ -35,21 +35,42 @@ ATTENTION = [
     ),
     Mutation("padding is not read", "attention.py", "visible & padding[", "visible | ~padding["),
     Mutation("padding is inverted", "attention.py", "visible & padding[", "visible & ~padding["),
-    Mutation("scores are not scaled", "attention.py", " / q.shape[-1] ** 0.5", ""),
-    Mutation("scores are scaled by D", "attention.py", "q.shape[-1] ** 0.5", "q.shape[-1]"),
+    Mutation(
+        "scores are not scaled",
+        "attention.py",
+        """  # (B, H, S, D)
+    scores = q @ k.mT / q.shape[-1] ** 0.5""",
+        """  # (B, H, S, D)
+    scores = q @ k.mT""",
+    ),
+    Mutation(
+        "scores are scaled by D",
+        "attention.py",
+        """  # (B, H, S, D)
+    scores = q @ k.mT / q.shape[-1] ** 0.5""",
+        """  # (B, H, S, D)
+    scores = q @ k.mT / q.shape[-1]""",
+    ),
     Mutation(
         "scores are scaled by the length",
         "attention.py",
-        "q.shape[-1] ** 0.5",
-        "q.shape[-2] ** 0.5",
+        """  # (B, H, S, D)
+    scores = q @ k.mT / q.shape[-1] ** 0.5""",
+        """  # (B, H, S, D)
+    scores = q @ k.mT / q.shape[-2] ** 0.5""",
     ),
     Mutation(
         "the mask is inverted",
         "attention.py",
-        "fill(~visible, -torch.inf)",
-        "fill(visible, -torch.inf)",
+        "scores = scores.masked_fill(~visible, -torch.inf)",
+        "scores = scores.masked_fill(visible, -torch.inf)",
     ),
-    Mutation("masked scores are 0", "attention.py", "(~visible, -torch.inf)", "(~visible, 0.0)"),
+    Mutation(
+        "masked scores are 0",
+        "attention.py",
+        "scores = scores.masked_fill(~visible, -torch.inf)",
+        "scores = scores.masked_fill(~visible, 0.0)",
+    ),
     Mutation(
         "softmax over the queries", "attention.py", "scores.softmax(-1)", "scores.softmax(-2)"
     ),
@@ -57,31 +78,29 @@ ATTENTION = [
         "a row without keys is nan", "attention.py", "weights.masked_fill(~visible, 0.0)", "weights"
     ),
     Mutation(
-        "dropout is not applied", "attention.py", "F.dropout(weights, dropout) @ v", "weights @ v"
+        "dropout is not applied", "attention.py", "F.dropout(weights, dropout) @ ", "weights @ "
     ),
     Mutation(
         "fused: one new query sees one key",
         "attention.py",
-        "is_causal = q.shape[-2] > 1",
-        "is_causal = True",
+        "is_causal=n_queries > 1",
+        "is_causal=True",
     ),
-    Mutation(
-        "fused: is_causal although T < S", "attention.py", "q.shape[-2] in (1, k.shape[-2])", "True"
-    ),
+    Mutation("fused: is_causal although T < S", "attention.py", "n_queries in (1, n_keys)", "True"),
     Mutation(
         "fused: the future is not hidden",
         "attention.py",
-        "is_causal=is_causal)",
-        "is_causal=False)",
+        "is_causal=n_queries > 1",
+        "is_causal=False",
     ),
     Mutation(
-        "fused: padding is not read", "attention.py", "if padding is None and q.shape", "if q.shape"
+        "fused: padding is not read", "attention.py", "if padding is None and within", "if within"
     ),
     Mutation(
         "fused: no dropout with padding",
         "attention.py",
-        "attn_mask=visible, dropout_p=dropout",
-        "attn_mask=visible",
+        "attn_mask=visible, **options",
+        "attn_mask=visible, enable_gqa=n_head != n_groups",
     ),
 ]
 
@@ -370,7 +389,7 @@ SAMPLING = [
     Mutation(
         "generation does not read the mask",
         "sampling.py",
-        "known = mask if cache.length == 0 else None",
+        "known = mask[:, :end] if is_prompt else None",
         "known = None",
     ),
     Mutation(
@@ -445,8 +464,8 @@ MEMORY = [
     Mutation(
         "attention keeps nothing for the softmax",
         "memory.py",
-        "5 * stream + FLOAT * rows * config.n_head",
-        "5 * stream",
+        "2 * config.key_width + config.n_head)",
+        "2 * config.key_width)",
     ),
     Mutation(
         "relu keeps its input too",
@@ -700,13 +719,13 @@ MODERN = [
     Mutation(
         "keys are rotated after the cache, by their place in it",
         "variants/modern.py",
-        """        k = rotate(self.qk_norm(k), rotation)  # (B, H, T, D)
+        """        k = rotate(self.qk_norm(k), rotation)  # (B, G, T, D)
         if cache is not None:
-            k, v = cache.append(k, v)  # (B, H, S, D)
+            k, v = cache.append(k, v)  # (B, G, S, D)
 """,
         """        k = self.qk_norm(k)
         if cache is not None:
-            k, v = cache.append(k, v)  # (B, H, S, D)
+            k, v = cache.append(k, v)  # (B, G, S, D)
         k = rotate(k, rotary_angles(torch.arange(k.shape[2])[None], k.shape[3]))
 """,
     ),
@@ -767,8 +786,8 @@ MODERN = [
     Mutation(
         "the attention has biases",
         "variants/modern.py",
-        "3 * config.n_embd, bias=False",
-        "3 * config.n_embd",
+        "config.n_embd + 2 * config.key_width, bias=False",
+        "config.n_embd + 2 * config.key_width",
     ),
     Mutation(
         "blocks change the stream at first",
@@ -1413,6 +1432,504 @@ CHARTS = [
     ),
 ]
 
+TILED = [
+    Mutation(
+        "a window has one key too many",
+        "attention.py",
+        "keys > queries[:, None] - window",
+        "keys >= queries[:, None] - window",
+    ),
+    Mutation(
+        "the window is not read",
+        "attention.py",
+        "visible = visible & (keys > queries",
+        "visible = visible | (keys > queries",
+    ),
+    Mutation(
+        "the equation has no window",
+        "attention.py",
+        """visible_keys(*positions(q, k), padding, window)
+    k =""",
+        """visible_keys(*positions(q, k), padding)
+    k =""",
+    ),
+    Mutation(
+        "fused: the window is not read",
+        "attention.py",
+        "if padding is None and within and",
+        "if padding is None and",
+    ),
+    Mutation(
+        "padding is looked up at the start of each tile",
+        "attention.py",
+        "padding[:, None, None, keys]",
+        "padding[:, None, None, : len(keys)]",
+    ),
+    Mutation(
+        "query heads take turns with the key heads",
+        "attention.py",
+        "repeat_interleave(n_head // x.shape[1], dim=1)",
+        "repeat(1, n_head // x.shape[1], 1, 1)",
+    ),
+    Mutation(
+        "tiled: the sums are not rescaled",
+        "attention.py",
+        "total = total * rescale +",
+        "total = total +",
+    ),
+    Mutation(
+        "tiled: the values are not rescaled",
+        "attention.py",
+        "mixed = mixed * rescale +",
+        "mixed = mixed +",
+    ),
+    Mutation(
+        "tiled: sums are rescaled the other way",
+        "attention.py",
+        "(highest - new_highest).exp()",
+        "(new_highest - highest).exp()",
+    ),
+    Mutation(
+        "tiled: the highest score is that of the last tile",
+        "attention.py",
+        "highest.maximum(scores.amax(-1, keepdim=True))",
+        "scores.amax(-1, keepdim=True)",
+    ),
+    Mutation(
+        "tiled: the highest score stays the first",
+        "attention.py",
+        "return new_highest, total, mixed",
+        "return highest, total, mixed",
+    ),
+    Mutation(
+        "tiled: weights are relative to no maximum",
+        "attention.py",
+        "weights = (scores - new_highest).exp()",
+        "weights = scores.exp()",
+    ),
+    Mutation(
+        "tiled: the first maximum is -inf",
+        "attention.py",
+        "torch.finfo(total.dtype).min)",
+        "-torch.inf)",
+    ),
+    Mutation(
+        "tiled: a row without keys divides by 0",
+        "attention.py",
+        "total.clamp(min=1)",
+        "total.clamp(min=0)",
+    ),
+    Mutation(
+        "tiled: small totals are cut to 2",
+        "attention.py",
+        "total.clamp(min=1)",
+        "total.clamp(min=2)",
+    ),
+    Mutation(
+        "tiled: log sums without the highest score",
+        "attention.py",
+        "log_sums[:, :, rows] = highest + total.log()",
+        "log_sums[:, :, rows] = total.log()",
+    ),
+    Mutation(
+        "tiled: the mask is not read",
+        "attention.py",
+        "return scores.masked_fill(~visible, -torch.inf)",
+        "return scores",
+    ),
+    Mutation(
+        "tiled: scores are scaled by D",
+        "attention.py",
+        """q.shape[-1] ** 0.5  # (B, H, T, S)
+    return""",
+        """q.shape[-1]  # (B, H, T, S)
+    return""",
+    ),
+    Mutation(
+        "tiled: sums in the precision of the input",
+        "attention.py",
+        "torch.promote_types(x.dtype, torch.float32)",
+        "x.dtype",
+    ),
+    Mutation(
+        "tiled: the last key is not read",
+        "attention.py",
+        "block_size, last + 1, block_size)",
+        "block_size, last, block_size)",
+    ),
+    Mutation(
+        "tiled: the last tile is one key short",
+        "attention.py",
+        "min(at + block_size, last + 1)",
+        "min(at + block_size, last)",
+    ),
+    Mutation(
+        "tiled: tiles start one key inside the window",
+        "attention.py",
+        "first - window + 1)",
+        "first - window + 2)",
+    ),
+    Mutation(
+        "tiled: tiles start where the window does",
+        "attention.py",
+        "start // block_size * block_size",
+        "start",
+    ),
+    Mutation(
+        "tiled: tiles before the window are computed",
+        "attention.py",
+        "0 if window is None else max(0, first - window + 1)",
+        "0",
+    ),
+    Mutation(
+        "tiled: earlier keys are not read",
+        "attention.py",
+        "n_earlier + rows.stop - 1",
+        "rows.stop - 1",
+    ),
+    Mutation(
+        "tiled: windows start as if no key came earlier",
+        "attention.py",
+        "first, last = n_earlier + rows.start",
+        "first, last = rows.start",
+    ),
+    Mutation(
+        "tiled: the softmax has no delta",
+        "attention.py",
+        "pulled @ v_tile.mT - delta[:, :, rows]",
+        "pulled @ v_tile.mT",
+    ),
+    Mutation(
+        "tiled: the gradient of the queries is not scaled",
+        "attention.py",
+        "slopes @ k_tile * scale",
+        "slopes @ k_tile",
+    ),
+    Mutation(
+        "tiled: the gradient of the keys is not scaled",
+        "attention.py",
+        "slopes.mT @ q_tile * scale",
+        "slopes.mT @ q_tile",
+    ),
+    Mutation(
+        "tiled: the gradient of a query is that of its last tile",
+        "attention.py",
+        "q_gradient[:, :, rows] +=",
+        "q_gradient[:, :, rows] =",
+    ),
+    Mutation(
+        "tiled: the gradient of a key is that of the last queries",
+        "attention.py",
+        "k_gradient[:, :, columns] +=",
+        "k_gradient[:, :, columns] =",
+    ),
+    Mutation(
+        "tiled: the gradient of a value is that of the last queries",
+        "attention.py",
+        "v_gradient[:, :, columns] +=",
+        "v_gradient[:, :, columns] =",
+    ),
+    Mutation(
+        "tiled: the backward pass does not read padding",
+        "attention.py",
+        """padding, window)
+                scores = tile_scores(q_tile""",
+        """None, window)
+                scores = tile_scores(q_tile""",
+    ),
+    Mutation(
+        "tiled: the backward pass has no window",
+        "attention.py",
+        """padding, window)
+                scores = tile_scores(q_tile""",
+        """padding)
+                scores = tile_scores(q_tile""",
+    ),
+    Mutation(
+        "shared heads: the mean of gradients",
+        "attention.py",
+        "(n_groups, -1)).sum(2)",
+        "(n_groups, -1)).mean(2)",
+    ),
+    Mutation(
+        "shared heads: the gradient of the first only",
+        "attention.py",
+        "(n_groups, -1)).sum(2)",
+        "(n_groups, -1))[:, :, 0]",
+    ),
+    Mutation(
+        "shared heads: gradients of heads that take turns",
+        "attention.py",
+        "(n_groups, -1)).sum(2)",
+        "(-1, n_groups)).sum(1)",
+    ),
+    Mutation(
+        "tiled: a second derivative is given, wrongly",
+        "attention.py",
+        """    @staticmethod
+    @once_differentiable
+""",
+        """    @staticmethod
+""",
+    ),
+]
+
+KERNELS = [
+    Mutation(
+        "kernel: values are not rescaled", "flash_kernels.py", "output * shrink[:, None]", "output"
+    ),
+    Mutation(
+        "kernel: sums are not rescaled",
+        "flash_kernels.py",
+        "total * shrink + row_sum",
+        "total + row_sum",
+    ),
+    Mutation(
+        "kernel: a query does not see itself",
+        "flash_kernels.py",
+        "(keys <= positions)",
+        "(keys < positions)",
+    ),
+    Mutation(
+        "kernel: a window has one key too many",
+        "flash_kernels.py",
+        "keys > positions - window",
+        "keys >= positions - window",
+    ),
+    Mutation(
+        "kernel: logarithms without the highest score",
+        "flash_kernels.py",
+        "highest + tl.log2(total)",
+        "tl.log2(total)",
+    ),
+    Mutation(
+        "kernel: padding adds to what is visible",
+        "flash_kernels.py",
+        "visible = visible & (tl.load",
+        "visible = visible | (tl.load",
+    ),
+    Mutation(
+        "kernel: each row has the padding of the first",
+        "flash_kernels.py",
+        "padding += tl.cast(batch, tl.int64) * n_keys",
+        "padding += 0 * n_keys",
+    ),
+    Mutation(
+        "kernel: tiles on the diagonal count as whole",
+        "flash_kernels.py",
+        "(first + 1) // KEYS * KEYS, whole",
+        "(first + KEYS) // KEYS * KEYS, whole",
+    ),
+    Mutation(
+        "kernel: tiles at the window's edge count as whole",
+        "flash_kernels.py",
+        "whole = (tl.maximum(last - window + 1, 0) + KEYS - 1)",
+        "whole = (tl.maximum(last - window + 1, 0))",
+    ),
+    Mutation(
+        "kernel: keys start inside the window",
+        "flash_kernels.py",
+        "start = tl.maximum(first - window + 1, 0) // KEYS",
+        "start = tl.maximum(first - window + KEYS, 0) // KEYS",
+    ),
+    Mutation(
+        "kernel: the first maximum is -inf",
+        "flash_kernels.py",
+        "tl.constexpr(-3.4028234663852886e38)",
+        "tl.constexpr(-float('inf'))",
+    ),
+    Mutation(
+        "kernel: the last queries of a window are left out",
+        "flash_kernels.py",
+        "nearest + KEYS - 1 + window, n_queries",
+        "nearest + window, n_queries",
+    ),
+    Mutation(
+        "kernel: queries on the diagonal count as whole tiles",
+        "flash_kernels.py",
+        "whole = (tl.maximum(nearest + KEYS - 1, 0) + QUERIES - 1)",
+        "whole = (tl.maximum(nearest, 0) + QUERIES - 1)",
+    ),
+    Mutation(
+        "kernel: products in half precision",
+        "flash_kernels.py",
+        "tl.dot(left, right, sums",
+        "tl.dot(left.to(tl.float16), right.to(tl.float16), sums",
+    ),
+    Mutation(
+        "kernel: the softmax has no delta",
+        "flash_backward.py",
+        "weights * (d_weights - delta)",
+        "weights * d_weights",
+    ),
+    Mutation(
+        "kernel: weights are computed again without scale",
+        "flash_backward.py",
+        "scores * scale - logsumexp",
+        "scores - logsumexp",
+    ),
+    Mutation(
+        "kernel: the gradient of the queries is not scaled",
+        "flash_backward.py",
+        "store_tile(gradient * scale",
+        "store_tile(gradient",
+    ),
+    Mutation(
+        "kernel: the gradient of the keys is not scaled",
+        "flash_backward.py",
+        "store_tile(k_sum * scale",
+        "store_tile(k_sum",
+    ),
+    Mutation(
+        "kernel: keys have the gradient of one head",
+        "flash_backward.py",
+        "range(group * GROUP, (group + 1) * GROUP)",
+        "range(group * GROUP, group * GROUP + 1)",
+    ),
+    Mutation(
+        "kernel: the gradient of the queries has no window",
+        "flash.py",
+        'launch("query", q, tensors, padding, ctx.window)',
+        'launch("query", q, tensors, padding, k.shape[2])',
+    ),
+    Mutation(
+        "a cache forgets nothing", "cache.py", "layer.length = length", "layer.length = self.length"
+    ),
+    Mutation(
+        "a cache keeps the padding of what it forgets",
+        "cache.py",
+        "self.padding[:, :length]",
+        "self.padding",
+    ),
+    Mutation(
+        "only the first layer of a cache forgets",
+        "cache.py",
+        "for layer in self.layers:",
+        "for layer in self.layers[:1]:",
+    ),
+    Mutation(
+        "what is high is not stored by columns, what is wide is",
+        "layout.py",
+        "parameter.shape[0] > parameter.shape[1]",
+        "parameter.shape[0] < parameter.shape[1]",
+    ),
+    Mutation(
+        "square matrices are stored by columns",
+        "layout.py",
+        "parameter.shape[0] > parameter.shape[1]",
+        "parameter.shape[0] >= parameter.shape[1]",
+    ),
+    Mutation(
+        "matrices are transposed, not stored by columns",
+        "layout.py",
+        ".data.T.contiguous().T",
+        ".data.T.contiguous()",
+    ),
+    Mutation(
+        "matrices stay stored by rows", "layout.py", ".data.T.contiguous().T", ".data.contiguous()"
+    ),
+]
+
+SPECULATIVE = [
+    Mutation(
+        "too much of the draft is accepted",
+        "speculative.py",
+        "chance * q_chosen < p_chosen",
+        "chance * q_chosen < 1.2 * p_chosen",
+    ),
+    Mutation(
+        "draft and target change places",
+        "speculative.py",
+        "chance * q_chosen < p_chosen",
+        "chance * p_chosen < q_chosen",
+    ),
+    Mutation(
+        "tokens behind a rejected one are counted",
+        "speculative.py",
+        ".cumprod(-1).sum(-1)  # (B,)",
+        ".sum(-1)  # (B,)",
+    ),
+    Mutation(
+        "a rejected token is replaced by a draw from the target",
+        "speculative.py",
+        "lacking = (p - q).clamp(min=0)",
+        "lacking = p.clone()",
+    ),
+    Mutation(
+        "every token is replaced as the last",
+        "speculative.py",
+        "lacking[torch.arange(len(p), device=p.device), n_accepted]",
+        "lacking[:, -1]",
+    ),
+    Mutation(
+        "the cache forgets a token too many",
+        "speculative.py",
+        "cache.truncate(ids.shape[1] - 1)",
+        "cache.truncate(ids.shape[1] - 2)",
+    ),
+    Mutation(
+        "the draft is not filtered",
+        "speculative.py",
+        "q[:, place] = probabilities_of(logits, *filters)",
+        "q[:, place] = probabilities_of(logits)",
+    ),
+]
+
+ROOFLINE = [
+    Mutation(
+        "a multiplication and an addition are one FLOP",
+        "roofline.py",
+        "product = 2 * scores * head_width",
+        "product = scores * head_width",
+    ),
+    Mutation(
+        "keys in the future are read",
+        "roofline.py",
+        "n_read += n_keys - n_queries + stop",
+        "n_read += n_keys",
+    ),
+    Mutation(
+        "the roof is the higher of both limits",
+        "roofline.py",
+        "return min(flops, flops_per_byte * bandwidth)",
+        "return max(flops, flops_per_byte * bandwidth)",
+    ),
+    Mutation(
+        "blocks in the order of the tree",
+        "peak.py",
+        "sorted(found, key=lambda block: block[0])",
+        "found",
+    ),
+    Mutation(
+        "blocks inside a kernel are not seen",
+        "peak.py",
+        "waiting += event.children",
+        "waiting += []",
+    ),
+    Mutation(
+        "the peak is what is held at the end", "peak.py", "most = max(most, now)", "most = now"
+    ),
+    Mutation(
+        "a tile with a visible key is drawn as full",
+        "show_tiles.py",
+        "keys[columns], window).all())",
+        "keys[columns], window).any())",
+    ),
+]
+
 MUTATIONS = (
-    ATTENTION + MODEL + SAMPLING + MEMORY + NGRAMS + SYNTAX + MODERN + TRAINING + SCALING + CHARTS
+    ATTENTION
+    + MODEL
+    + SAMPLING
+    + MEMORY
+    + NGRAMS
+    + SYNTAX
+    + MODERN
+    + TRAINING
+    + SCALING
+    + CHARTS
+    + TILED
+    + KERNELS
+    + SPECULATIVE
+    + ROOFLINE
 )
