@@ -12,10 +12,11 @@ Modules, in reading order:
 
     config     GPTConfig, the published sizes, TrainingSettings
     attention  the causal mask; attention as one equation, tile by tile, as PyTorch's kernel
+    operands   what each attention accepts
     flash      attention as a Triton kernel; flash_kernels, what runs on the GPU
     model      GPTAttention, GPTMLP, GPTBlock, GPTModel, GPTLMHeadModel, KVCache
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
-    speculative  a draft proposes tokens, and the model checks several at once
+    speculative a draft proposes tokens, and the model checks several at once
     data       a corpus that every Python carries, byte-level BPE, batches
     scaling    parameters, FLOPs and bytes in closed form, without torch
     laws       published laws of the loss, and the best use of a budget; no torch either
@@ -23,10 +24,13 @@ Modules, in reading order:
     fits       fitting a law of the loss to runs, with intervals; isoflop: the best size
     planner    what a budget buys; published: models by name, with sources
     memory     bytes that training keeps and sends, in closed form, without torch
+    roofline   FLOPs and bytes of attention, and the speed that they allow; no torch
+    peak       bytes that a function holds at once, measured
     batches    the windows that a training step reads, and those that a model is scored on
     training   learning rate, parameter groups, the loop; a command line of its own
     recipes    complete trainings by name
     state      what a run must remember to go on; checkpoint: the sealed file that holds it
+    layout     how weights lie in memory
     pretrained a trained model as one file, and the one that ships with the book
     distributed several processes: DDP and FSDP2
     scoring    nats per token, bits per byte, exact matches
@@ -34,7 +38,8 @@ Modules, in reading order:
     syntax     the share of sampled functions that Python accepts
     budgets    small models on small budgets; sweep runs them, prediction foretells the largest
     trace      one forward pass as a list of steps
-    show       everything that draws or displays; show_laws, laws and runs; but for
+    show       everything that draws or displays; show_laws, laws and runs;
+               show_tiles, tiles and the roofline; but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
     checks     what the exercises call
 """
