@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import reference
+import torch
 
 from gpt_helpers.recipes import RECIPES
 from gpt_helpers.scaling import count_parameters, flops_per_token
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))  # they import one another
+import attention as versus
 import race
 import steps
 import timing
@@ -33,6 +35,11 @@ RECIPE_COLUMNS = {
     "times_fewer_seconds", "times_longer_step", "total_steps", "total_seconds", "final_loss",
     "recipe", "recipe_settings", "peer", "peer_settings", "windows", "evaluated_every",
     "threads", "date", *MACHINE,
+}  # fmt: skip
+ATTENTION_COLUMNS = {
+    "pass", "tokens", "head_width", "method", "rounds", "seconds_median", "seconds_fastest",
+    "seconds_slowest", "extra_bytes", "peer", "times_peer_speed", "batch", "heads", "threads",
+    "device", "driver", "dtype", "date", "command", *MACHINE,
 }  # fmt: skip
 TOY = ["--shapes", "toy", "--batch-size", "4", "--rounds", "2", "--threads", "1"]
 HELD_OUT, TRAINED = "m10.py", "m11.py"  # as the hashes of the names say
@@ -102,6 +109,40 @@ def test_the_recipe_benchmark_appends_a_row_per_seed_and_refuses_other_settings(
     assert [row["seed"] for row in race.rows_of_before(path, facts)] == [0, 1]
     with pytest.raises(ValueError, match="has windows=8, here it is 9; write to another file"):
         race.rows_of_before(path, facts | {"windows": 9})
+
+
+def test_the_attention_benchmark_has_a_row_per_method_pass_and_size(tmp_path):
+    path = tmp_path / "results" / "table.csv"
+    sizes = ["--tokens", 16, 40, "--widths", 8, "--heads", 2, "--rounds", 2]
+    done = benchmark("attention.py", *sizes, "--csv", path)
+    table = pd.read_csv(path)
+    assert set(table.columns) == ATTENTION_COLUMNS
+    for tokens in (16, 40):
+        for name in ("forward", "forward and backward"):
+            rows = table[(table["tokens"] == tokens) & (table["pass"] == name)]
+            assert rows["method"].tolist() == ["reference", "tiled", "fused"]
+            assert rows["times_peer_speed"].tolist()[-1] == 1
+    assert set(table["peer"]) == {"fused"}
+    assert (table["seconds_fastest"] <= table["seconds_median"]).all()
+    held = table[table["method"] == "reference"].groupby("pass")["extra_bytes"]
+    assert (held.max() > held.min()).all()
+    assert "reference" in done.stdout
+
+
+def test_the_reference_is_left_out_where_its_matrices_would_not_fit(tmp_path):
+    path = tmp_path / "table.csv"
+    sizes = ["--tokens", 16, "--widths", 8, "--heads", 2, "--rounds", 1]
+    benchmark("attention.py", *sizes, "--reference-gib", 1e-6, "--csv", path)
+    assert set(pd.read_csv(path)["method"]) == {"tiled", "fused"}
+
+
+def test_attentions_that_disagree_are_not_timed():
+    right = (torch.ones(2, 3),)
+    versus.check_equal({"fused": lambda: right, "tiled": lambda: right})
+    for wrong in (1.01, math.nan):
+        ours = (torch.full((2, 3), wrong),)
+        with pytest.raises(ValueError, match="tiled is off by"):
+            versus.check_equal({"fused": lambda: right, "tiled": lambda ours=ours: ours})
 
 
 def test_contestants_take_turns_in_both_orders():

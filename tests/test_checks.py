@@ -6,19 +6,24 @@ import re
 import pytest
 import torch
 
+from gpt_helpers.attention import attention, attention_tiled
 from gpt_helpers.checks import (
     PASSED,
+    acceptance,
     bits_from_nats,
     clipped,
     inverse_root_schedule,
     match_share,
     min_p_filter,
+    tiled_attention,
     tokens_per_parameter,
     untied_parameters,
     window_mask,
+    windowed_cache_bytes,
     worth_of_repeated,
 )
 from gpt_helpers.scaling import count_parameters
+from gpt_helpers.speculative import expected_acceptance
 
 
 def right_mask(queries, keys, window):
@@ -196,4 +201,87 @@ def test_right_answers_about_scaling_pass():
     ],
 )
 def test_a_wrong_answer_about_scaling_is_told_what_is_wrong(check, function, reason):
+    assert_told(check(function), reason)
+
+
+def right_tiles(q, k, v, block_size):
+    """Return causal attention, tile by tile."""
+    return attention_tiled(q, k, v, block_size=block_size)
+
+
+def tiles_without(q, k, v, block_size, rescaled=True, whole_tiles_only=False):
+    """Return attention over tiles of keys by a reader who forgot something."""
+    n_tokens = q.shape[2]
+    n_read = n_tokens // block_size * block_size if whole_tiles_only else n_tokens
+    highest, total, mixed = torch.full_like(q[..., :1], -1e30), 0.0, torch.zeros_like(q)
+    queries = torch.arange(n_tokens)[:, None]
+    for start in range(0, n_read, block_size):
+        keys = torch.arange(start, min(start + block_size, n_read))
+        scores = q @ k[:, :, keys].mT / q.shape[-1] ** 0.5
+        scores = scores.masked_fill(keys > queries, -torch.inf)
+        raised = highest.maximum(scores.amax(-1, keepdim=True))
+        rescale = (highest - raised).exp() if rescaled else 1.0
+        weights = (scores - raised).exp()
+        total = total * rescale + weights.sum(-1, keepdim=True)
+        mixed, highest = mixed * rescale + weights @ v[:, :, keys], raised
+    return mixed / total
+
+
+def right_cache_bytes(n_layer, n_groups, width, n_tokens, bytes_per_value, n_windowed, window):
+    """Return the bytes of a cache of which n_windowed layers keep the last window tokens."""
+    held = (n_layer - n_windowed) * n_tokens + n_windowed * min(n_tokens, window)
+    return 2 * n_groups * width * bytes_per_value * held
+
+
+def test_right_answers_about_optimization_pass():
+    assert tiled_attention(right_tiles) == PASSED
+    assert tiled_attention(tiles_without) == PASSED
+    assert windowed_cache_bytes(right_cache_bytes) == PASSED
+    assert acceptance(expected_acceptance) == PASSED
+    assert acceptance(lambda p, q: 1 - (p - q).abs().sum() / 2) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "reason"),
+    [
+        (
+            tiled_attention,
+            lambda q, k, v, n: attention(q, k, v)[0],
+            r"\(2, 1, 8\), not \(1, 2, 1, 8",
+        ),
+        (tiled_attention, lambda q, k, v, n: None, "returned NoneType, not a tensor"),
+        (tiled_attention, lambda q, k, v, n: attention(q, q, v), "and T=16 it is off by"),
+        (tiled_attention, lambda q, k, v, n: (q @ k.mT).softmax(-1) @ v, "T=16 it is off by"),
+        (
+            tiled_attention,
+            lambda q, k, v, n: tiles_without(q, k, v, n, rescaled=False),
+            "T=40 it is off by",
+        ),
+        (
+            tiled_attention,
+            lambda q, k, v, n: tiles_without(q, k, v, n, whole_tiles_only=True),
+            "T=1 it is off by|AttributeError|TypeError",
+        ),
+        (
+            windowed_cache_bytes,
+            lambda n, g, d, t, b, m, w: n * right_cache_bytes(1, g, d, t, b, 0, w),
+            "115200 where 92160 is right, for .*n_windowed=2, window=70",
+        ),
+        (
+            windowed_cache_bytes,
+            lambda n, g, d, t, b, m, w: 2 * g * d * b * ((n - m) * t + m * w),
+            "where 9216 is right, for .*n_tokens=8",
+        ),
+        (
+            windowed_cache_bytes,
+            lambda *sizes: right_cache_bytes(*sizes) // 2,
+            "57600 where 115200 is right",
+        ),
+        (acceptance, lambda p, q: (p * q).sum(), "0.500 where 1.0 is right"),
+        (acceptance, lambda p, q: torch.maximum(p, q).sum(), "2.000 where 0.0 is right"),
+        (acceptance, lambda p, q: (p >= q).float().mean(), "where 0.0 is right, for p="),
+        (acceptance, lambda p, q: torch.minimum(p, q), "RuntimeError|ValueError"),
+    ],
+)
+def test_a_wrong_answer_about_optimization_is_told_what_is_wrong(check, function, reason):
     assert_told(check(function), reason)
