@@ -20,6 +20,7 @@ from gpt_helpers.inputs import (
     positions_of,
     refuse_misfits,
 )
+from gpt_helpers.layout import parts_at_hand
 from gpt_helpers.operands import check_devices
 from gpt_helpers.sampling import generate
 
@@ -159,7 +160,11 @@ class GPTLMHeadModel(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.lm_head.weight = self.transformer.wte.weight
 
-    generate = generate
+    @functools.wraps(generate)
+    def generate(self, *args, **kwargs):
+        """Return sampling.generate(self, ...)."""
+        with parts_at_hand(self):
+            return generate(self, *args, **kwargs)
 
     @property
     def config(self):
