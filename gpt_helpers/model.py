@@ -54,7 +54,7 @@ class GPTAttention(nn.Module):
     def forward(self, x, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C), padding (B, S) and the layer's cache."""
         heads = split_heads(self.c_attn(x), sum(self.heads))  # (B, H+2G, T, D)
-        q, k, v = heads.split(self.heads, dim=1)
+        q, k, v = heads.split_with_sizes(self.heads, dim=1)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, G, S, D)
         dropout = self.dropout if self.training else 0.0
