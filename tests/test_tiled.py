@@ -48,7 +48,7 @@ def cases():
             yield length, length + earlier, WIDTHS[turn], BLOCKS[at % 4], window, groups
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", list(cases()), ids=str)
 def test_every_kernel_is_within_1e_5_of_float64(case):
     n_queries, n_keys, width, block_size, window, groups = case
     q, k, v = parts(n_queries, n_keys, width, 4, groups)
@@ -139,6 +139,8 @@ def test_tiles_hold_all_that_is_visible_and_no_tile_is_blind(n_queries, n_keys, 
 def test_tiles_before_the_window_and_in_the_future_are_left_out():
     assert key_tiles(10, 13, 4) == [slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 14)]
     assert key_tiles(10, 13, 4, window=3) == [slice(8, 12), slice(12, 14)]
+    # Tiles begin at multiples of their size, wherever the window does.
+    assert key_tiles(11, 13, 4, window=3) == [slice(8, 12), slice(12, 14)]
 
 
 def test_two_tiles_by_hand():
