@@ -91,6 +91,14 @@ def test_low_precision_errs_at_most_twice_as_much_as_the_equation(dtype, window)
     assert (tiled - expected).abs().max() <= 2 * naive
 
 
+@pytest.mark.parametrize(("dtype", "highest"), [(torch.bfloat16, 256), (torch.float16, 2048)])
+def test_a_sum_of_equal_weights_grows_beyond_what_the_inputs_can_count(dtype, highest):
+    q, k = torch.zeros(1, 1, 1, 4, dtype=dtype), torch.zeros(1, 1, 2 * highest, 4, dtype=dtype)
+    v = (torch.arange(2 * highest) >= highest).to(dtype)[:, None].expand(1, 1, -1, 4)
+    assert torch.tensor(highest, dtype=dtype) + 1 == highest
+    assert (attention_tiled(q, k, v, block_size=1) == 0.5).all()
+
+
 @pytest.mark.parametrize("case", list(cases())[::3], ids=str)
 def test_gradients_are_those_of_autograd_through_the_equation(case):
     n_queries, n_keys, width, block_size, window, groups = case
