@@ -115,8 +115,7 @@ def generate(
                 ids[ended, end] = eos_token_id
                 ended = ended | (ids[:, end] == eos_token_id)  # (B,)
                 if ended.all():
-                    ids = ids[:, : end + 1]
-                    break
+                    return ids[:, : end + 1].clone()
     return ids.clone()
 
 
