@@ -135,7 +135,7 @@ def tiles(n_queries, n_keys, block_size, window=None):
 
 
 def tile_scores(q, k, visible):
-    """Return the scores (B, H, T, S) of a tile in float32 at least, -inf where not visible."""
+    """Return scores (B, H, T, S) of a tile, in float32 at least; -inf if hidden."""
     q, k = widened(q), widened(repeat_heads(k, q.shape[1]))
     scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
     return scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
@@ -182,13 +182,15 @@ class TiledAttention(torch.autograd.Function):
         (queries, keys), n_head = positions(q, k), q.shape[1]
         result, log_sums = torch.empty_like(q), widened(q.new_empty(*q.shape[:3], 1))
         for rows, row_of_tiles in tiles(q.shape[2], k.shape[2], block_size, window):
-            state = blank_state(q[:, :, rows])
+            q_tile = q[:, :, rows]
+            state = blank_state(q_tile)
             for columns in row_of_tiles:
                 visible = visible_keys(queries[rows], keys[columns], padding, window)
-                scores = tile_scores(q[:, :, rows], k[:, :, columns], visible)  # (B, H, T, S)
-                state = absorb(state, scores, widened(repeat_heads(v[:, :, columns], n_head)))
+                scores = tile_scores(q_tile, k[:, :, columns], visible)  # (B, H, T, S)
+                values = widened(repeat_heads(v[:, :, columns], n_head))
+                state = absorb(state, scores, values)
             highest, total, mixed = state
-            # A query that read a key has a total of at least 1; one that read none has zeros.
+            # A query that read a key has a total of at least 1; any other has zeros.
             total = total.clamp(min=1)
             result[:, :, rows] = mixed / total
             log_sums[:, :, rows] = highest + total.log()
@@ -201,25 +203,29 @@ class TiledAttention(torch.autograd.Function):
     def backward(ctx, gradient):
         """Return the gradients of q (B, H, T, D), k and v (B, G, S, D).
 
-        The weights come back as exp(score - log of the sum). Source: dao2022flash, alg. 4.
+        The weights are exp(score - log of the sum). Source: dao2022flash, alg. 4.
         """
         q, k, v, padding, result, log_sums = ctx.saved_tensors
         window, block_size = ctx.settings
-        (queries, keys), n_head, scale = positions(q, k), q.shape[1], q.shape[-1] ** -0.5
-        q_gradient, k_gradient, v_gradient = (torch.zeros_like(widened(x)) for x in (q, k, v))
+        (queries, keys), scale = positions(q, k), q.shape[-1] ** -0.5
+        n_head, n_groups = q.shape[1], k.shape[1]
+        sums = [torch.zeros_like(widened(x)) for x in (q, k, v)]
+        q_gradient, k_gradient, v_gradient = sums
         delta = (widened(gradient) * result).sum(-1, keepdim=True)  # (B, H, T, 1)
         for rows, row_of_tiles in tiles(q.shape[2], k.shape[2], block_size, window):
-            q_tile, pulled = widened(q[:, :, rows]), widened(gradient[:, :, rows])
+            q_tile, pull = widened(q[:, :, rows]), widened(gradient[:, :, rows])
             for columns in row_of_tiles:
-                k_tile, v_tile = (widened(repeat_heads(x[:, :, columns], n_head)) for x in (k, v))
+                pair = (repeat_heads(x[:, :, columns], n_head) for x in (k, v))
+                k_tile, v_tile = (widened(x) for x in pair)
                 visible = visible_keys(queries[rows], keys[columns], padding, window)
                 scores = tile_scores(q_tile, k_tile, visible)  # (B, H, T, S)
                 weights = (scores - log_sums[:, :, rows]).exp()  # (B, H, T, S)
-                slopes = weights * (pulled @ v_tile.mT - delta[:, :, rows])  # (B, H, T, S)
-                q_gradient[:, :, rows] += slopes @ k_tile * scale
-                k_gradient[:, :, columns] += sum_heads(slopes.mT @ q_tile * scale, k.shape[1])
-                v_gradient[:, :, columns] += sum_heads(weights.mT @ pulled, k.shape[1])
-        gradients = (q_gradient.type_as(q), k_gradient.type_as(k), v_gradient.type_as(v))
+                slopes = weights * (pull @ v_tile.mT - delta[:, :, rows])  # (B, H, T, S)
+                slopes = slopes * scale  # (B, H, T, S)
+                q_gradient[:, :, rows] += slopes @ k_tile
+                k_gradient[:, :, columns] += sum_heads(slopes.mT @ q_tile, n_groups)
+                v_gradient[:, :, columns] += sum_heads(weights.mT @ pull, n_groups)
+        gradients = (total.type_as(x) for total, x in zip(sums, (q, k, v), strict=True))
         return *gradients, None, None, None
 
 

@@ -88,12 +88,13 @@ def store_tile(tile, head, strides, first, n_rows, WIDTH: tl.constexpr, ROWS: tl
 def visible_in_tile(positions, keys, window, padding, n_keys):
     """Return which queries, at these positions, may read which keys of a tile.
 
-    One of the two is a row and the other a column, so either can be the rows of the mask.
-    padding points to the batch row's real tokens, or is None.
+    One of the two is a row and the other a column, so either can be the rows of the
+    mask. padding points to the batch row's real tokens, or is None.
     """
     visible = (keys <= positions) & (keys > positions - window)
     if padding is not None:
-        visible = visible & (tl.load(padding + keys, mask=keys < n_keys, other=0) != 0)
+        real = tl.load(padding + keys, mask=keys < n_keys, other=0)
+        visible = visible & (real != 0)
     return visible
 
 
@@ -101,7 +102,7 @@ def visible_in_tile(positions, keys, window, padding, n_keys):
 def online_softmax(scores, highest, total, output, scale):
     """Take in one tile of scores: return its weights, and the three, rescaled.
 
-    highest is the greatest score of each row so far; total (the sum of a row's weights) and
+    highest is the greatest score of a row so far; total (the sum of its weights) and
     output were added up relative to it. Where it rises, they shrink.
     """
     raised = tl.maximum(highest, row_max(scores, 1) * scale)
@@ -143,37 +144,44 @@ def query_bounds(first, n_queries, n_keys, window, padding, QUERIES: tl.constexp
 
 
 @triton.jit
-def read_keys(q, k, v, k_strides, v_strides, padding, positions, start, end, n_keys, window,
-              scale, highest, total, output, WIDTH: tl.constexpr, KEYS: tl.constexpr,
-              COLUMNS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
+def read_keys(q, k, v, k_strides, v_strides, padding, positions, start, end, n_keys,
+              window, scale, highest, total, output, WIDTH: tl.constexpr,
+              KEYS: tl.constexpr, COLUMNS: tl.constexpr,
+              MASKED: tl.constexpr):  # fmt: skip
     """Return the state of the softmax after the tiles of keys from start to end."""
     for first in range(start, end, KEYS):
         k_tile = load_tile(k, k_strides, first, n_keys, WIDTH, KEYS, COLUMNS, MASKED)
         scores = product(q, k_tile.T)  # queries x keys
         if MASKED:
             keys = first + tl.arange(0, KEYS)
-            visible = visible_in_tile(positions[:, None], keys[None, :], window, padding, n_keys)
+            queries, keys = positions[:, None], keys[None, :]
+            visible = visible_in_tile(queries, keys, window, padding, n_keys)
             scores = tl.where(visible, scores, -float("inf"))
-        weights, highest, total, output = online_softmax(scores, highest, total, output, scale)
+        weights, highest, total, output = online_softmax(
+            scores, highest, total, output, scale)  # fmt: skip
         v_tile = load_tile(v, v_strides, first, n_keys, WIDTH, KEYS, COLUMNS, MASKED)
         output = product(weights.to(v_tile.dtype), v_tile, output)
     return highest, total, output
 
 
 @triton.jit
-def forward_kernel(q, k, v, output, logsumexp, padding, q_strides, k_strides, v_strides, o_strides,
-                   n_queries, n_keys, window, scale, GROUP: tl.constexpr, WIDTH: tl.constexpr,
-                   COLUMNS: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
-    """Write the results of a tile of queries, and the logarithm (base 2) of each row's total."""
-    # Late queries read the most keys; they go first, so that short work fills the end.
+def forward_kernel(q, k, v, output, logsumexp, padding, q_strides, k_strides,
+                   v_strides, o_strides, n_queries, n_keys, window, scale,
+                   GROUP: tl.constexpr, WIDTH: tl.constexpr, COLUMNS: tl.constexpr,
+                   QUERIES: tl.constexpr, KEYS: tl.constexpr):  # fmt: skip
+    """Write the results of a tile of queries, and log2 of the total of each row."""
+    # Late queries read the most keys; they go first, so that short work fills gaps.
     first = (tl.num_programs(0) - 1 - tl.program_id(0)) * QUERIES
     head, batch = tl.program_id(1), tl.program_id(2)
     rows, earlier = first + tl.arange(0, QUERIES), n_keys - n_queries
-    q, output = head_of(q, q_strides, batch, head), head_of(output, o_strides, batch, head)
-    k, v = head_of(k, k_strides, batch, head // GROUP), head_of(v, v_strides, batch, head // GROUP)
+    q = head_of(q, q_strides, batch, head)
+    output = head_of(output, o_strides, batch, head)
+    shared = head // GROUP
+    k, v = head_of(k, k_strides, batch, shared), head_of(v, v_strides, batch, shared)
     padding = padding_row(padding, batch, n_keys)
     q_tile = load_tile(q, q_strides, first, n_queries, WIDTH, QUERIES, COLUMNS, True)
-    highest, total = tl.full((QUERIES,), LOWEST, tl.float32), tl.full((QUERIES,), 0.0, tl.float32)
+    highest = tl.full((QUERIES,), LOWEST, tl.float32)
+    total = tl.full((QUERIES,), 0.0, tl.float32)
     result = tl.full((QUERIES, COLUMNS), 0.0, tl.float32)
     bounds = key_bounds(first + earlier, n_keys, window, padding, QUERIES, KEYS)
     for part in tl.static_range(3):

@@ -44,7 +44,7 @@ class GPTAttention(nn.Module):
         super().__init__()
         check_config(config)
         check_callable("attend", attend)
-        self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k and v
+        self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         self.dropout = config.dropout
         self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width)

@@ -75,13 +75,13 @@ def expected_tokens_per_call(acceptance, n_drafted):
 
 
 def accept_or_replace(p, q, drafted, generator=None):
-    """Return how many drafted tokens are kept (B,), and the one token that follows them (B,).
+    """Return how many drafted tokens are kept (B,), and the one that follows (B,).
 
-    p (B, K+1, V) are the target's probabilities at the K drafted places and one beyond, q
-    (B, K, V) the draft's, and drafted (B, K) the tokens drawn from q. Token x is accepted with
-    probability min(1, p(x) / q(x)). The first that is not is replaced by a draw from
-    norm(max(0, p - q)), what q was lacking; what comes after it is dropped. If all are
-    accepted, one more is drawn from p.
+    p (B, K+1, V) are the target's probabilities at the K drafted places and one more,
+    q (B, K, V) the draft's, and drafted (B, K) was drawn from q. Token x is accepted
+    with probability min(1, p(x) / q(x)). The first that is not is replaced by a draw
+    from norm(max(0, p - q)), what q was lacking; what comes after it is dropped. If
+    all are accepted, one more is drawn from p.
 
     Raises ValueError for shapes that do not fit, and for what are no probabilities.
     Source: leviathan2023speculative, alg. 1; chen2023speculative, alg. 2.
@@ -91,14 +91,16 @@ def accept_or_replace(p, q, drafted, generator=None):
     chosen, places = drafted.long()[..., None], drafted.shape[1]
     p_chosen = p[:, :places].gather(-1, chosen)[..., 0]  # (B, K)
     q_chosen = q.gather(-1, chosen)[..., 0]  # (B, K)
-    chance = torch.rand(q_chosen.shape, generator=generator, dtype=q.dtype, device=q.device)
+    options = {"generator": generator, "dtype": q.dtype, "device": q.device}
+    chance = torch.rand(q_chosen.shape, **options)  # (B, K)
     accepted = chance * q_chosen < p_chosen  # (B, K)
     n_accepted = accepted.long().cumprod(-1).sum(-1)  # (B,)
     # Beyond the last drafted token q is 0, so what it lacks there is all of p.
     q = torch.nn.functional.pad(q, (0, 0, 0, 1))  # (B, K+1, V)
     lacking = (p - q).clamp(min=0)  # (B, K+1, V)
     lacking = lacking[torch.arange(len(p), device=p.device), n_accepted]  # (B, V)
-    return n_accepted, torch.multinomial(lacking, 1, generator=generator)[:, 0]  # (B,)
+    token = torch.multinomial(lacking, 1, generator=generator)[:, 0]  # (B,)
+    return n_accepted, token
 
 
 def generate_speculatively(
@@ -229,9 +231,8 @@ def check_draft_logits(logits, n_rows, vocab_size):
     """Raise ValueError unless the draft's logits are (n_rows, vocab_size)."""
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != (n_rows, vocab_size):
-        raise ValueError(
-            f"the draft's logits are {found}; need {(n_rows, vocab_size)}, the model's V"
-        )
+        needed = f"{(n_rows, vocab_size)}, the model's V"
+        raise ValueError(f"the draft's logits are {found}; need {needed}")
 
 
 def check_one_row(model, draft, input_ids, max_new_tokens, n_drafted):

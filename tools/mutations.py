@@ -1596,20 +1596,14 @@ TILED = [
     Mutation(
         "tiled: the softmax has no delta",
         "attention.py",
-        "pulled @ v_tile.mT - delta[:, :, rows]",
-        "pulled @ v_tile.mT",
+        "pull @ v_tile.mT - delta[:, :, rows]",
+        "pull @ v_tile.mT",
     ),
     Mutation(
-        "tiled: the gradient of the queries is not scaled",
+        "tiled: the gradients of queries and keys are not scaled",
         "attention.py",
-        "slopes @ k_tile * scale",
-        "slopes @ k_tile",
-    ),
-    Mutation(
-        "tiled: the gradient of the keys is not scaled",
-        "attention.py",
-        "slopes.mT @ q_tile * scale",
-        "slopes.mT @ q_tile",
+        "slopes = slopes * scale",
+        "slopes = slopes * 1",
     ),
     Mutation(
         "tiled: the gradient of a query is that of its last tile",
@@ -1633,17 +1627,17 @@ TILED = [
         "tiled: the backward pass does not read padding",
         "attention.py",
         """padding, window)
-                scores = tile_scores(q_tile""",
+                scores = tile_scores(q_tile, k_tile""",
         """None, window)
-                scores = tile_scores(q_tile""",
+                scores = tile_scores(q_tile, k_tile""",
     ),
     Mutation(
         "tiled: the backward pass has no window",
         "attention.py",
         """padding, window)
-                scores = tile_scores(q_tile""",
+                scores = tile_scores(q_tile, k_tile""",
         """padding)
-                scores = tile_scores(q_tile""",
+                scores = tile_scores(q_tile, k_tile""",
     ),
     Mutation(
         "shared heads: the mean of gradients",
@@ -1705,8 +1699,8 @@ KERNELS = [
     Mutation(
         "kernel: padding adds to what is visible",
         "flash_kernels.py",
-        "visible = visible & (tl.load",
-        "visible = visible | (tl.load",
+        "visible = visible & (real",
+        "visible = visible | (real",
     ),
     Mutation(
         "kernel: each row has the padding of the first",
