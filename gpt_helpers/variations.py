@@ -1,6 +1,6 @@
 """A small training run, and what can be changed in it: each technique taken away, or overdone.
 
-Every run reads equally many tokens of the corpus, on the same schedule but for its change.
+All runs of an experiment read equally many tokens, on the same schedule but for its change.
 """
 
 import dataclasses

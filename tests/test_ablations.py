@@ -82,18 +82,34 @@ def test_changes_are_named_and_the_base_run_has_none():
     assert named == "max_lr=0.1 transformer=GPT1Model bad_step=3"
 
 
+def steps_of(variation):
+    """Return how many steps a variation trains for."""
+    return variation.settings.get("total_steps", variations.SETTINGS.total_steps)
+
+
 def test_every_experiment_has_the_base_run_and_what_experiments_share_is_run_once():
-    for experiment in EXPERIMENTS.values():
-        assert variations.BASE_RUN in experiment.values()
+    has_base = {
+        name: variations.BASE_RUN in all_of.values() for name, all_of in EXPERIMENTS.items()
+    }
+    longer = [name for name, found in has_base.items() if not found]
+    assert longer == ["key heads"]
     distinct = {v.changes() for experiment in EXPERIMENTS.values() for v in experiment.values()}
     assert len(ablations.planned()) == len(distinct) * len(SEEDS)
 
 
-def test_all_variations_read_equally_many_tokens():
-    for experiment in EXPERIMENTS.values():
-        for variation in experiment.values():
-            steps = variation.settings.get("total_steps", variations.SETTINGS.total_steps)
-            assert steps * variation.batch_size == 200 * variations.BATCH_SIZE
+def test_all_variations_of_an_experiment_read_equally_many_tokens():
+    for name, experiment in EXPERIMENTS.items():
+        rows = {steps_of(variation) * variation.batch_size for variation in experiment.values()}
+        assert rows == {(800 if name == "key heads" else 200) * variations.BATCH_SIZE}
+
+
+def test_the_longer_experiment_changes_the_key_heads_and_nothing_else():
+    shapes = [variation.shape for variation in EXPERIMENTS["key heads"].values()]
+    assert [shape.get("n_kv_head", shape["n_head"]) for shape in shapes] == [6, 2, 1]
+    alike = [
+        dataclasses.replace(variation, shape={}) for variation in EXPERIMENTS["key heads"].values()
+    ]
+    assert alike[0] == alike[1] == alike[2]
 
 
 def test_a_run_that_diverges_has_one_row_without_numbers(tiny, monkeypatch):
@@ -123,7 +139,8 @@ def test_results_are_found_by_experiment_and_variation():
             finals = ablations.finals(experiment)[name]
             assert means[-1] == pytest.approx(finals["mean"])
             assert finals["lowest"] <= finals["mean"] <= finals["highest"]
-            assert tokens[-1] == 200 * 16 * 128 / 1000
+            rows = steps_of(named[name]) * named[name].batch_size
+            assert tokens[-1] == rows * 128 / 1000
     refused("experiment='weather' is unknown", ablations.recorded, "weather")
 
 
