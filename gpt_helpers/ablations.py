@@ -17,8 +17,9 @@ from pathlib import Path
 import torch
 
 from gpt_helpers.rows import append_rows, read_rows
-from gpt_helpers.variations import EXPERIMENTS, SEEDS, run
+from gpt_helpers.variations import EXPERIMENTS, LONGER, SEEDS, run
 
+EVERY = EXPERIMENTS | LONGER
 RESULTS = Path(str(resources.files("gpt_helpers"))) / "ablations.csv"
 NUMBERS = (
     "seed", "step", "tokens", "loss", "held_out_loss", "gradient_norm", "matrix_norm",
@@ -27,9 +28,9 @@ NUMBERS = (
 COLUMNS = ("changes", *NUMBERS, "torch", "platform", "cpus")
 
 
-def planned():
+def planned(experiments=EVERY):
     """Return {(changes, seed): variation} of every run; what experiments share is run once."""
-    variations = [v for experiment in EXPERIMENTS.values() for v in experiment.values()]
+    variations = [v for experiment in experiments.values() for v in experiment.values()]
     return {(v.changes(), seed): v for v in variations for seed in SEEDS}
 
 
@@ -56,12 +57,12 @@ def recorded(experiment):
 
     Raises ValueError for an experiment that is not planned, or not yet run.
     """
-    if experiment not in EXPERIMENTS:
-        raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EXPERIMENTS)}")
+    if experiment not in EVERY:
+        raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EVERY)}")
     found = {}
     for row in read_rows(RESULTS, NUMBERS):
         found.setdefault(row["changes"], {}).setdefault(int(row["seed"]), []).append(row)
-    variations = {name: v.changes() for name, v in EXPERIMENTS[experiment].items()}
+    variations = {name: v.changes() for name, v in EVERY[experiment].items()}
     missing = [name for name, changes in variations.items() if changes not in found]
     if missing:
         raise ValueError(f"no results for {missing}; run python -m gpt_helpers.ablations")

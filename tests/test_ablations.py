@@ -10,7 +10,7 @@ from reference import refused
 from gpt_helpers import ablations, variations
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.rows import read_rows, write_rows
-from gpt_helpers.variations import EXPERIMENTS, SEEDS, Variation, run
+from gpt_helpers.variations import EXPERIMENTS, LONGER, SEEDS, Variation, run
 
 SHORT = Variation({"total_steps": 4, "warmup_steps": 1, "evaluate_every": 2}, batch_size=2)
 
@@ -88,27 +88,24 @@ def steps_of(variation):
 
 
 def test_every_experiment_has_the_base_run_and_what_experiments_share_is_run_once():
-    has_base = {
-        name: variations.BASE_RUN in all_of.values() for name, all_of in EXPERIMENTS.items()
-    }
-    longer = [name for name, found in has_base.items() if not found]
-    assert longer == ["key heads"]
+    for experiment in EXPERIMENTS.values():
+        assert variations.BASE_RUN in experiment.values()
     distinct = {v.changes() for experiment in EXPERIMENTS.values() for v in experiment.values()}
-    assert len(ablations.planned()) == len(distinct) * len(SEEDS)
+    assert len(ablations.planned(EXPERIMENTS)) == len(distinct) * len(SEEDS)
+    assert ablations.planned() == ablations.planned(EXPERIMENTS) | ablations.planned(LONGER)
 
 
 def test_all_variations_of_an_experiment_read_equally_many_tokens():
-    for name, experiment in EXPERIMENTS.items():
-        rows = {steps_of(variation) * variation.batch_size for variation in experiment.values()}
-        assert rows == {(800 if name == "key heads" else 200) * variations.BATCH_SIZE}
+    for experiments, n_steps in ((EXPERIMENTS, 200), (LONGER, 800)):
+        for experiment in experiments.values():
+            rows = {steps_of(one) * one.batch_size for one in experiment.values()}
+            assert rows == {n_steps * variations.BATCH_SIZE}
 
 
 def test_the_longer_experiment_changes_the_key_heads_and_nothing_else():
-    shapes = [variation.shape for variation in EXPERIMENTS["key heads"].values()]
+    shapes = [variation.shape for variation in LONGER["key heads"].values()]
     assert [shape.get("n_kv_head", shape["n_head"]) for shape in shapes] == [6, 2, 1]
-    alike = [
-        dataclasses.replace(variation, shape={}) for variation in EXPERIMENTS["key heads"].values()
-    ]
+    alike = [dataclasses.replace(one, shape={}) for one in LONGER["key heads"].values()]
     assert alike[0] == alike[1] == alike[2]
 
 
@@ -131,7 +128,7 @@ def test_the_committed_results_are_complete():
 
 
 def test_results_are_found_by_experiment_and_variation():
-    for experiment, named in EXPERIMENTS.items():
+    for experiment, named in ablations.EVERY.items():
         found = ablations.recorded(experiment)
         assert list(found) == list(named)
         assert all(set(seeds) == set(SEEDS) for seeds in found.values())

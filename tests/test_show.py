@@ -30,7 +30,8 @@ def texts(axis):
 
 def test_source_is_the_code_itself_as_one_listing():
     listing = show.source(causal_mask, GPTMLP.__init__).data
-    assert listing.startswith('```python\ndef causal_mask(queries, keys, window=None):\n    """Return')
+    first = '```python\ndef causal_mask(queries, keys, window=None):\n    """Return'
+    assert listing.startswith(first)
     assert "\n\ndef __init__(self, config):\n" in listing
     assert listing.endswith("\n```")
 
