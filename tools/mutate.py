@@ -27,7 +27,7 @@ TESTS = {
     "flash.py": ["flash"],
     "flash_kernels.py": ["flash"],
     "flash_backward.py": ["flash"],
-    "layout.py": ["layout"],
+    "layout.py": ["layout", "generation_copies"],
     "speculative.py": ["speculative"],
     "roofline.py": ["roofline"],
     "peak.py": ["peak"],
