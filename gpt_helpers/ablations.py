@@ -8,15 +8,13 @@ drawn from it; the page on training repeats a part of it live.
 
 import argparse
 import math
-import os
-import platform
 import sys
 from importlib import resources
 from pathlib import Path
 
 import torch
 
-from gpt_helpers.rows import append_rows, read_rows
+from gpt_helpers.rows import append_rows, machine_facts, read_rows
 from gpt_helpers.variations import EXPERIMENTS, LONGER, SEEDS, run
 
 EVERY = EXPERIMENTS | LONGER
@@ -38,13 +36,7 @@ def complete_rows(plan):
     """Run one of the planned runs on one thread and return its rows with all columns."""
     torch.set_num_threads(1)
     changes, seed = plan
-    facts = {
-        "changes": changes,
-        "seed": seed,
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-    }
+    facts = machine_facts() | {"changes": changes, "seed": seed}
     try:
         rows = run(planned()[plan], seed)
     except ArithmeticError:  # it diverged, and has no more numbers

@@ -4,7 +4,10 @@ import csv
 import io
 import math
 import multiprocessing
+import os
+import platform
 
+import torch
 from tqdm import tqdm
 
 from gpt_helpers.checkpoint import replace_file
@@ -50,3 +53,14 @@ def append_rows(path, rows, columns, work, missing, n_processes):
         for more in tqdm(pool.imap_unordered(work, missing), total=len(missing)):
             rows += more
             write_rows(path, rows, columns)
+
+
+def machine_facts():
+    """Return what to know of the machine that made a row: threads, python, torch and so on."""
+    return {
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+    }

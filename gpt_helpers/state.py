@@ -32,6 +32,7 @@ class TrainingState:
         states = {
             f"{key}/{name}": tensor
             for name, weight in self.weights.items()
+            if weight in self.owners
             for key, tensor in self.owners[weight].state.get(weight, {}).items()
         }
         return self.weights | states

@@ -9,8 +9,6 @@ The file holds a row per run. The page on scaling laws fits a law to it.
 
 import argparse
 import functools
-import os
-import platform
 import sys
 from importlib import resources
 from pathlib import Path
@@ -18,7 +16,7 @@ from pathlib import Path
 import torch
 
 from gpt_helpers import budgets
-from gpt_helpers.rows import append_rows, read_rows
+from gpt_helpers.rows import append_rows, machine_facts, read_rows
 
 HERE = Path(str(resources.files("gpt_helpers")))
 SWEEP, PREDICTION = HERE / "sweep.csv", HERE / "prediction.csv"
@@ -54,15 +52,8 @@ def row_of_run(folder, run):
     In folder, unless it is None, each run keeps a checkpoint of its own.
     """
     torch.set_num_threads(1)
-    facts = {
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-    }
     place = None if folder is None else folder / run.key.replace(" ", "-")
-    return [budgets.do(run, place) | facts]
+    return [budgets.do(run, place) | machine_facts()]
 
 
 def recorded_runs(path=SWEEP):

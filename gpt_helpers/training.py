@@ -66,17 +66,17 @@ def learning_rate(
 def parameter_groups(model, weight_decay, decay_embeddings=True):
     """Return two groups of parameters for an optimiser: what decays, then the rest.
 
-    Biases and the gains of norms never decay. With decay_embeddings every tensor of
+    What needs no gradient is in neither. Biases and the gains of norms never decay. With decay_embeddings every tensor of
     two or more axes does (nanoGPT's convention); without, embeddings do not
-    (minGPT's), and so neither does a head that is tied to one. Every parameter is in
-    one group, once.
+    (minGPT's), and so neither does a head that is tied to one. Every parameter that is
+    trained is in one group, once.
     Source: karpathy2022nanogpt, model.py; karpathy2020mingpt, model.py.
     """
     check_model(model)
     check_real("weight_decay", weight_decay, at_least=0)
     embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
     decayed, others = [], []
-    for weight in model.parameters():
+    for weight in (weight for weight in model.parameters() if weight.requires_grad):
         decays = weight.ndim >= 2 and (decay_embeddings or weight not in embeddings)
         (decayed if decays else others).append(weight)
     return [
@@ -93,7 +93,8 @@ def make_optimizers(model, settings):
     groups = parameter_groups(model, settings.weight_decay, settings.decay_embeddings)
     hidden = set()
     if settings.optimizer == "muon":
-        hidden = {weight for weight in model.transformer.h.parameters() if weight.ndim == 2}
+        inside = model.transformer.h.parameters()
+        hidden = {weight for weight in inside if weight.ndim == 2 and weight.requires_grad}
     rest = [
         group | {"params": [weight for weight in group["params"] if weight not in hidden]}
         for group in groups
@@ -113,14 +114,19 @@ def make_optimizers(model, settings):
     return optimizers
 
 
-def train(model, batches, settings, *, held_out=None, folder=None, strategy="ddp",
-          after_step=None, progress=False):  # fmt: skip
+def language_model_loss(model, ids):
+    """Return the loss of predicting every token of ids (B, T) but the first, in nats per token."""
+    return model(ids, labels=ids)["loss"]
+
+
+def train(model, batches, settings, *, loss_of=language_model_loss, held_out=None, folder=None,
+          strategy="ddp", after_step=None, progress=False):  # fmt: skip
     """Train the model in place and return the log, one dict per step.
 
-    batches[step] are the token ids (B, T) of a step, for all processes together; held_out
-    (N, T) are windows to score every evaluate_every steps and at the end. In folder a
-    checkpoint is kept, from which a run with the same settings goes on. after_step(row, model)
-    is called after each step. A row holds step (from 1), tokens, loss (nats per token, before
+    batches[step] are the token ids (B, T) of a step, for all processes together, and a step
+    lowers loss_of(model, ids). held_out (N, T) are windows to score every evaluate_every steps
+    and at the end. In folder a checkpoint is kept, from which a run with the same settings goes
+    on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss (nats per token, before
     the step), lr, gradient_norm (before clipping), seconds since the start, and held_out_loss
     where it was measured.
 
@@ -132,7 +138,7 @@ def train(model, batches, settings, *, held_out=None, folder=None, strategy="ddp
     if not isinstance(settings, TrainingSettings):
         raise ValueError(f"settings={settings!r:.60} must be TrainingSettings")
     identity = identity_of(model, batches, settings)
-    trainer = Trainer(model, settings, strategy)
+    trainer = Trainer(model, settings, strategy, loss_of)
     state = TrainingState(model, trainer.optimizers, trainer.scaler, identity)
     log = state.restore(folder)
     steps = range(len(log), settings.total_steps)
@@ -155,9 +161,9 @@ def train(model, batches, settings, *, held_out=None, folder=None, strategy="ddp
 class Trainer:
     """A model, its optimisers and the step that changes them."""
 
-    def __init__(self, model, settings, strategy="ddp"):
+    def __init__(self, model, settings, strategy="ddp", loss_of=language_model_loss):
         """Distribute the model over the processes that there are, and make its optimisers."""
-        self.settings, self.raw = settings, model
+        self.settings, self.raw, self.loss_of = settings, model, loss_of
         self.model = distributed.distribute(model, strategy)
         self.device = next(model.parameters()).device
         self.optimizers = make_optimizers(model, settings)
@@ -201,7 +207,7 @@ class Trainer:
                 is_last = index + 1 == len(passes)
                 with distributed.averaging(self.model, is_last):
                     with autocast:
-                        loss = self.model(ids, labels=ids)["loss"] / len(passes)
+                        loss = self.loss_of(self.model, ids) / len(passes)
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())

@@ -1,0 +1,68 @@
+"""What is tested and never trained on, by a rule that looks at nothing but the item itself.
+
+An item is a row of integers (K,) that fixes one example of a task. Because held_out is a
+function of the item, no draw, no seed and no order can move it to the other side.
+"""
+
+import numpy as np
+import torch
+
+from gpt_helpers.data import check_counts
+
+SHARE = 8  # one item in so many is held out
+MAX_DRAWS = 1000
+
+
+def held_out(items):
+    """Return (N,) bool: which of the items (N, K), rows of integers, are for tests only.
+
+    One in 8 is, scattered as by chance: the multiplicative hash of a row decides.
+    Raises ValueError for what are no integer rows. Source: knuth1998searching, sec. 6.4.
+    """
+    items = np.asarray(items)
+    if items.ndim != 2 or items.dtype.kind not in "iu" or not items.shape[1]:
+        raise ValueError(f"items are {items.dtype} {items.shape}; they must be integers (N, K)")
+    with np.errstate(over="ignore"):
+        state = np.zeros(len(items), np.uint64)
+        for column in items.astype(np.uint64).T:
+            state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
+            state ^= state >> np.uint64(29)
+    return state % np.uint64(SHARE) == 0
+
+
+def draw_items(draw, n_items, chance, for_tests):
+    """Return n_items items (N, K) of one side: for tests, or for training.
+
+    draw(chance, n) returns n items of either side, chance being a numpy Generator; it is called
+    until enough are of the side that is wanted. Raises ValueError if too few ever are.
+    """
+    check_counts({"n_items": (n_items, 1)})
+    found, n_found = [], 0
+    for _ in range(MAX_DRAWS):
+        items = draw(chance, n_items)
+        found.append(items[held_out(items) == for_tests])
+        n_found += len(found[-1])
+        if n_found >= n_items:
+            return np.concatenate(found)[:n_items]
+    side = "tests" if for_tests else "training"
+    raise ValueError(f"{n_found} items for {side} in {MAX_DRAWS} draws; {n_items} were asked for")
+
+
+class ItemBatches:
+    """Training data as a list: batches[step] is made from items drawn for that step alone.
+
+    rows(items) turns the items (B, K) of a step into token ids (B, T). A run that stops and goes
+    on reads what it would have read.
+    """
+
+    def __init__(self, draw, rows, batch_size, seed=0):
+        """Remember how to draw items, and how to write them."""
+        check_counts({"batch_size": (batch_size, 1), "seed": (seed, 0)})
+        self.draw, self.rows, self.batch_size, self.seed = draw, rows, batch_size, seed
+
+    def __getitem__(self, step):
+        """Return the token ids (B, T) of a step, counted from 0."""
+        check_counts({"step": (step, 0)})
+        chance = np.random.default_rng([self.seed, step])
+        items = draw_items(self.draw, self.batch_size, chance, for_tests=False)
+        return torch.as_tensor(self.rows(items), dtype=torch.long)
