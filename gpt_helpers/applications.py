@@ -91,9 +91,7 @@ def main(arguments=None):
     rows = read_rows(options.csv, NUMBERS)
     done = {(row["experiment"], row["variant"], int(row["seed"])) for row in rows}
     missing = [
-        plan
-        for plan in planned()
-        if plan not in done and options.experiment in (None, plan[0])
+        plan for plan in planned() if plan not in done and options.experiment in (None, plan[0])
     ]
     append_rows(options.csv, rows, COLUMNS, complete_rows, missing, options.processes)
     return 0

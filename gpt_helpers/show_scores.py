@@ -65,7 +65,9 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
             check_scores(scores)
             share, low, high = pooled(scores)
             error = [[max(0.0, share - low)], [max(0.0, high - share)]]
-            axis.barh(row, share, xerr=error, color=(*PALETTE[row % 10], 0.6), ecolor=INK, capsize=2)
+            axis.barh(
+                row, share, xerr=error, color=(*PALETTE[row % 10], 0.6), ecolor=INK, capsize=2
+            )
         if chance is not None:
             axis.axvline(chance, color=INK, linewidth=0.8, linestyle=":")
         axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03), yticks=range(len(lines)))

@@ -66,10 +66,10 @@ def learning_rate(
 def parameter_groups(model, weight_decay, decay_embeddings=True):
     """Return two groups of parameters for an optimiser: what decays, then the rest.
 
-    What needs no gradient is in neither. Biases and the gains of norms never decay. With decay_embeddings every tensor of
-    two or more axes does (nanoGPT's convention); without, embeddings do not
-    (minGPT's), and so neither does a head that is tied to one. Every parameter that is
-    trained is in one group, once.
+    What needs no gradient is in neither; every other parameter is in one, once. Biases and the
+    gains of norms never decay. With decay_embeddings every tensor of two or more axes does
+    (nanoGPT's convention); without, embeddings do not (minGPT's), and so neither does a head
+    that is tied to one.
     Source: karpathy2022nanogpt, model.py; karpathy2020mingpt, model.py.
     """
     check_model(model)
@@ -126,9 +126,9 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
     batches[step] are the token ids (B, T) of a step, for all processes together, and a step
     lowers loss_of(model, ids). held_out (N, T) are windows to score every evaluate_every steps
     and at the end. In folder a checkpoint is kept, from which a run with the same settings goes
-    on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss (nats per token, before
-    the step), lr, gradient_norm (before clipping), seconds since the start, and held_out_loss
-    where it was measured.
+    on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss
+    (before the step), lr, gradient_norm (before clipping), seconds since the start, and
+    held_out_loss where it was measured; losses are in nats per token.
 
     Raises ValueError for what does not fit, and ArithmeticError if the loss or the gradient
     is no longer finite; the checkpoint of before then remains. (Gradients that overflow in

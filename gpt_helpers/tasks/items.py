@@ -16,8 +16,8 @@ MAX_DRAWS = 1000
 def held_out(items):
     """Return (N,) bool: which of the items (N, K), rows of integers, are for tests only.
 
-    One in 8 is, scattered as by chance: the multiplicative hash of a row decides.
-    Raises ValueError for what are no integer rows. Source: knuth1998searching, sec. 6.4.
+    One in 8 is, scattered as by chance: a hash of the row decides, SplitMix64.
+    Raises ValueError for what are no integer rows. Source: steele2014splittable, fig. 16.
     """
     items = np.asarray(items)
     if items.ndim != 2 or items.dtype.kind not in "iu" or not items.shape[1]:
@@ -25,8 +25,10 @@ def held_out(items):
     with np.errstate(over="ignore"):
         state = np.zeros(len(items), np.uint64)
         for column in items.astype(np.uint64).T:
-            state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
-            state ^= state >> np.uint64(29)
+            state = (state ^ column) + np.uint64(0x9E3779B97F4A7C15)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(31)
     return state % np.uint64(SHARE) == 0
 
 

@@ -54,7 +54,9 @@ def wilson(right, n, z=Z95):
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     deviation = math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     half = z * deviation / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low = middle - half if right else 0.0
+    high = middle + half if right < n else 1.0
+    return low, high
 
 
 def bootstrap(values, seed=0, n_draws=10_000):
@@ -90,7 +92,9 @@ def exactly(found, wanted, ignored=None):
     shapes that differ.
     """
     if found.shape != wanted.shape or found.ndim != 2:
-        raise ValueError(f"found is {tuple(found.shape)}, wanted {tuple(wanted.shape)}; both (N, A)")
+        raise ValueError(
+            f"found is {tuple(found.shape)}, wanted {tuple(wanted.shape)}; both (N, A)"
+        )
     same = found == wanted
     if ignored is not None:
         same = same | (wanted == ignored)
