@@ -1,10 +1,12 @@
 """Rows of measurements come back from their file."""
 
 import math
+import platform
 
+import torch
 from reference import refused
 
-from gpt_helpers.rows import read_rows, write_rows
+from gpt_helpers.rows import machine_facts, read_rows, write_rows
 
 
 def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
@@ -31,3 +33,11 @@ def test_a_file_that_is_not_there_has_no_rows(tmp_path):
 def test_a_file_without_a_column_is_refused(tmp_path):
     write_rows(tmp_path / "rows.csv", [{"x": 1}], ["x"])
     refused(r"lacks the columns \['y'\]", read_rows, tmp_path / "rows.csv", ["x", "y"])
+
+
+def test_the_facts_of_a_machine_name_its_software_and_no_place():
+    facts = machine_facts()
+    assert facts["torch"] == torch.__version__
+    assert facts["python"] == platform.python_version()
+    assert facts["threads"] == torch.get_num_threads()
+    assert platform.node() not in "".join(map(str, facts.values())) or not platform.node()

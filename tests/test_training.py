@@ -205,6 +205,50 @@ def test_without_embeddings_the_groups_are_those_of_mingpt(kind):
     assert ("lm_head.weight" in decayed) == (kind == "modern")
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_what_needs_no_gradient_is_in_no_group_and_stays_as_it_is(optimizer, tmp_path):
+    def frozen():
+        model = tiny_model("modern")
+        return model.requires_grad_(False), model.transformer.h[1].requires_grad_(True)
+
+    model, trained = frozen()
+    before = weights_of(model)
+    groups = parameter_groups(model, 0.1)
+    assert {w for group in groups for w in group["params"]} == set(trained.parameters())
+    settings = tiny_settings(optimizer=optimizer)
+    train(model, tiny_batches(), settings, folder=tmp_path)
+    changed = {name for name, w in weights_of(model).items() if not torch.equal(w, before[name])}
+    assert changed == {n for n in before if n.startswith("transformer.h.1.")}
+    again, _ = frozen()
+    train(again, tiny_batches(), settings, folder=tmp_path)
+    assert are_equal(weights_of(again), weights_of(model))
+
+
+def test_a_step_lowers_the_loss_that_it_is_given():
+    def distance(model, ids):
+        return model.transformer.wte.weight[ids].square().mean()
+
+    model = tiny_model()
+    before = weights_of(model)
+    log = train(model, tiny_batches(), tiny_settings(weight_decay=0.0), loss_of=distance)
+    ids = tiny_batches()[0]
+    assert log[0]["loss"] == pytest.approx(before["transformer.wte.weight"][ids].square().mean())
+    assert log[-1]["loss"] < log[0]["loss"]
+    changed = {n for n, w in weights_of(model).items() if not torch.equal(w, before[n])}
+    assert changed == {"transformer.wte.weight"}
+
+
+def test_the_loss_of_a_step_is_the_mean_over_its_passes():
+    def first_token(model, ids):
+        return model(ids)["logits"].mean() + ids.float().mean()
+
+    logs = [
+        train(tiny_model(), tiny_batches(), tiny_settings(accumulation=n), loss_of=first_token)
+        for n in (1, 2)
+    ]
+    assert logs[0][0]["loss"] == pytest.approx(logs[1][0]["loss"], rel=1e-6)
+
+
 def test_groups_of_nothing_are_refused():
     refused("model is a NoneType; it must be a GPTLMHeadModel", parameter_groups, None, 0.1)
     refused("model is a Linear", parameter_groups, nn.Linear(2, 2), 0.1)
