@@ -66,10 +66,10 @@ def learning_rate(
 def parameter_groups(model, weight_decay, decay_embeddings=True):
     """Return two groups of parameters for an optimiser: what decays, then the rest.
 
-    What needs no gradient is in neither; every other parameter is in one, once. Biases and the
-    gains of norms never decay. With decay_embeddings every tensor of two or more axes does
-    (nanoGPT's convention); without, embeddings do not (minGPT's), and so neither does a head
-    that is tied to one.
+    What needs no gradient is in neither; every other parameter is in one, once.
+    Biases and the gains of norms never decay. With decay_embeddings every tensor of
+    two or more axes does (nanoGPT's convention); without, embeddings do not
+    (minGPT's), and so neither does a head that is tied to one.
     Source: karpathy2022nanogpt, model.py; karpathy2020mingpt, model.py.
     """
     check_model(model)
