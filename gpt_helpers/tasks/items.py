@@ -17,7 +17,7 @@ def held_out(items):
     """Return (N,) bool: which of the items (N, K), rows of integers, are for tests only.
 
     One in 8 is, scattered as by chance: a hash of the row decides, SplitMix64.
-    Raises ValueError for what are no integer rows. Source: steele2014splittable, fig. 16.
+    Raises ValueError for what are no integer rows. Source: steele2014splittable.
     """
     items = np.asarray(items)
     if items.ndim != 2 or items.dtype.kind not in "iu" or not items.shape[1]:
