@@ -1,4 +1,4 @@
-"""The built book on a desk and on a phone: weight, accessibility, figures, what machines read."""
+"""The built book on a desk, on a phone and on paper: weight, accessibility, figures, machines."""
 
 import re
 from collections import Counter
@@ -147,3 +147,30 @@ def test_a_link_to_a_section_lands_on_its_heading(page, address, width):
         page.goto(f"{address}/ja/training.html#{name}")
         top = f"document.getElementById('{name}').getBoundingClientRect().top"
         page.wait_for_function(f"Math.abs({top}) < 150", timeout=5000)
+
+
+# On paper.
+
+
+def test_nothing_that_can_only_be_pressed_is_printed(tour):
+    assert failing(tour, lambda stay: stay.paper["pressed"][:3]) == {}
+
+
+def test_no_code_table_or_formula_is_cut_at_the_edge_of_the_paper(tour):
+    assert failing(tour, lambda stay: stay.paper["cut"][:3]) == {}
+    assert failing(tour, lambda stay: stay.paper["sticking out"][:3]) == {}
+
+
+def test_a_page_in_the_dark_is_printed_on_white(tour):
+    white = {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
+    assert {
+        n: stay.paper["colours"] for n, stay in tour.items() if {*stay.paper["colours"]} - white
+    } == {}
+
+
+def test_after_printing_the_page_is_dark_again(page, address):
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address}/en/index.html")
+    for media, theme in (("print", "light"), ("screen", "dark")):
+        page.emulate_media(media=media)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")

@@ -866,8 +866,8 @@ TRAINING = [
     Mutation(
         "the tied weight is there twice",
         "training.py",
-        "for weight in model.parameters():",
-        "for parameter in [*model.parameters(), model.lm_head.weight]:",
+        "for weight in (weight for weight in model.parameters()",
+        "for weight in (weight for weight in [*model.parameters(), model.lm_head.weight]",
     ),
     Mutation(
         "nothing decays", "training.py", '"weight_decay": weight_decay}', '"weight_decay": 0.0}'
@@ -911,8 +911,8 @@ TRAINING = [
     Mutation(
         "the gradients of the passes add up",
         "training.py",
-        'labels=ids)["loss"] / len(passes)',
-        'labels=ids)["loss"]',
+        "self.loss_of(self.model, ids) / len(passes)",
+        "self.loss_of(self.model, ids)",
     ),
     Mutation("gradients add up from step to step", "training.py", "optimizer.zero_grad()", "pass"),
     Mutation(
