@@ -31,6 +31,13 @@ def answer_labels(ids, marker, padding=0):
     return ids.masked_fill(~after | (ids == padding), IGNORED)  # (B, T)
 
 
+def token_after(marker, texts):
+    """Return the token (N,) after the first marker of each of the texts (N, T); 0 without one."""
+    is_marker = texts == marker
+    is_first = is_marker & (is_marker.cumsum(1) == 1)  # (N, T)
+    return texts[:, 1:].where(is_first[:, :-1], 0).sum(1)  # (N,)
+
+
 def answer_loss(marker):
     """Return the function (model, ids) -> loss that counts what follows the marker of each row."""
 

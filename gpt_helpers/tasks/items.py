@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from gpt_helpers.data import check_counts
+from gpt_helpers.tasks.answers import padded
 
 SHARE = 8  # one item in so many is held out
 MAX_DRAWS = 1000
@@ -32,17 +33,19 @@ def held_out(items):
     return state % np.uint64(SHARE) == 0
 
 
-def draw_items(draw, n_items, chance, for_tests):
+def draw_items(draw, n_items, chance, for_tests, is_test=held_out):
     """Return n_items items (N, K) of one side: for tests, or for training.
 
     draw(chance, n) returns n items of either side, chance being a numpy Generator; it is called
-    until enough are of the side that is wanted. Raises ValueError if too few ever are.
+    until enough are of the side that is wanted. is_test(items) says which are for tests; one
+    that is stricter than held_out keeps related items on one side.
+    Raises ValueError if too few ever are.
     """
     check_counts({"n_items": (n_items, 1)})
     found, n_found = [], 0
     for _ in range(MAX_DRAWS):
         items = draw(chance, n_items)
-        found.append(items[held_out(items) == for_tests])
+        found.append(items[is_test(items) == for_tests])
         n_found += len(found[-1])
         if n_found >= n_items:
             return np.concatenate(found)[:n_items]
@@ -57,14 +60,29 @@ class ItemBatches:
     on reads what it would have read.
     """
 
-    def __init__(self, draw, rows, batch_size, seed=0):
-        """Remember how to draw items, and how to write them."""
+    def __init__(self, draw, rows, batch_size, seed=0, is_test=held_out):
+        """Remember how to draw items, which are for tests only, and how to write the others."""
         check_counts({"batch_size": (batch_size, 1), "seed": (seed, 0)})
         self.draw, self.rows, self.batch_size, self.seed = draw, rows, batch_size, seed
+        self.is_test = is_test
 
     def __getitem__(self, step):
         """Return the token ids (B, T) of a step, counted from 0."""
         check_counts({"step": (step, 0)})
         chance = np.random.default_rng([self.seed, step])
-        items = draw_items(self.draw, self.batch_size, chance, for_tests=False)
+        items = draw_items(self.draw, self.batch_size, chance, False, self.is_test)
         return torch.as_tensor(self.rows(items), dtype=torch.long)
+
+
+class Mixture:
+    """Several sources of training data as one: batches[step] has the rows of each, padded."""
+
+    def __init__(self, sources):
+        """Remember the sources, each with token ids sources[i][step] (B, T) of its own T."""
+        if not sources:
+            raise ValueError("a mixture of 0 sources has no batches; give at least one")
+        self.sources = sources
+
+    def __getitem__(self, step):
+        """Return the token ids (N, longest) of a step, filled up on the right with 0."""
+        return padded([row for source in self.sources for row in source[step]])
