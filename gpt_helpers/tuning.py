@@ -1,0 +1,200 @@
+"""Experiments of instruction tuning: fully, by low-rank updates, and from preferences.
+
+x is the number of examples, or the rank, or 1000 * beta, as each experiment says. Measures that
+count answers: "inputs" held out, "numbers" held out (7 in 6 wordings), "names" of operations that
+no instruction had, "pairs" that were tuned and "new pairs" that were not, all with inputs held
+out, and "statements", plain sentences of the base corpus to complete. "base loss" is that of
+sentences held out, in nats per token.
+"""
+
+import copy
+import dataclasses
+import functools
+
+import numpy as np
+import torch
+
+from gpt_helpers.config import GPTConfig, TrainingSettings
+from gpt_helpers.inputs import IGNORED
+from gpt_helpers.lora import add_lora, count_trained
+from gpt_helpers.preferences import answer_log_probability, preference_loss
+from gpt_helpers.sampling import evaluating
+from gpt_helpers.tasks import instructions as task
+from gpt_helpers.tasks.answers import answer_labels, answer_loss, padded, text_loss
+from gpt_helpers.tasks.items import draw_items, held_out
+from gpt_helpers.tasks.scores import Score, exactly, written
+from gpt_helpers.training import train
+from gpt_helpers.variants.modern import ModernLMHeadModel
+
+CONFIG = GPTConfig(
+    len(task.VOCABULARY), n_positions=48, n_embd=64, n_layer=3, n_head=4, dropout=0.0
+)
+BATCH_SIZE, N_TESTS, N_EXAMPLES = 64, 1000, 1000
+BASE = TrainingSettings(
+    total_steps=600, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=20,
+    cooldown_share=0.5,
+)  # fmt: skip
+FULL = TrainingSettings(total_steps=150, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
+LORA = dataclasses.replace(FULL, max_lr=2e-2)
+PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=3e-4)
+MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
+ANSWER = answer_loss(MARKER)
+TEST_SEED, DATA_SEED = 1, 2  # beside the seed of a model
+
+
+@functools.cache
+def base_model(seed):
+    """Return the model that has read the base corpus of this seed; copy it before a change."""
+    chance = np.random.default_rng([seed, DATA_SEED])
+    items = task.base_items(BASE.total_steps * BATCH_SIZE, chance)
+    documents = task.encoded([task.statement(item, turn) for turn, item in enumerate(items)])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = ModernLMHeadModel(CONFIG)
+    settings = dataclasses.replace(BASE, seed=seed)
+    train(model, documents.split(BATCH_SIZE), settings, loss_of=text_loss)
+    return model
+
+
+def examples(n_examples, seed, polite_share=0.0):
+    """Return rows (N, T) of prompt and answer to tune on, the wordings in turn."""
+    chance = np.random.default_rng([seed, DATA_SEED, n_examples])
+    items = task.tuning_items(n_examples, chance)
+    polite = chance.random(n_examples) < polite_share
+    return task.encoded(
+        [
+            f"{task.instruction(item, turn)} {task.response(item, polite[turn])}"
+            for turn, item in enumerate(items)
+        ]
+    )
+
+
+def tuned(model, rows, seed, settings=FULL, loss_of=ANSWER):
+    """Train the model on batches drawn from rows (N, T) and return it."""
+    chance = np.random.default_rng([seed, DATA_SEED])
+    batches = task.as_steps(rows, settings.total_steps, BATCH_SIZE, chance)
+    train(model, batches, dataclasses.replace(settings, seed=seed), loss_of=loss_of)
+    return model
+
+
+def unseen_items(seed, commands=task.SINGLES):
+    """Return the items (1000, 7) with these commands that a model of this seed is tested on."""
+    chance = np.random.default_rng([seed, TEST_SEED])
+    return draw_items(task.draw_from(commands), N_TESTS, chance, for_tests=True)
+
+
+def answered(model, prompts, answers):
+    """Return the Score of a model's likeliest answers (N, A) after prompts (N, T)."""
+    found = written(model, prompts, answers.shape[1], attention_mask=prompts != 0)
+    return exactly(found, answers, ignored=0)
+
+
+def measures(model, seed):
+    """Return what is measured of every tuned model: {measure: Score or value}."""
+    numbers = task.number_items()
+    numbers = np.repeat(numbers[held_out(numbers)], 6, axis=0)
+    items = unseen_items(seed)
+    sentences = [task.statement(item, turn) for turn, item in enumerate(items)]
+    with evaluating(model), torch.no_grad():
+        base_loss = text_loss(model, task.encoded(sentences)).item()
+    return {
+        "inputs": answered(model, *task.questions(items)),
+        "numbers": answered(model, *task.questions(numbers)),
+        "names": answered(model, *task.questions(items, task.NEW_NAMES)),
+        "pairs": answered(model, *task.questions(unseen_items(seed, task.TUNED_PAIRS))),
+        "new pairs": answered(model, *task.questions(unseen_items(seed, task.NEW_PAIRS))),
+        "statements": answered(model, *task.unfinished(items)),
+        "base loss": base_loss,
+    }
+
+
+def rows_of(found, x, steps=0, tokens=0):
+    """Return the rows of applications.csv for {measure: Score or value}, all at x."""
+    known = {"x": x, "steps": steps, "tokens": tokens}
+    return [
+        {"measure": name}
+        | ({"right": v.right, "n": v.n} if isinstance(v, Score) else {"value": v})
+        | known
+        for name, v in found.items()
+    ]
+
+
+def run_base(seed):
+    """Measure the base model, which has read no instruction."""
+    return rows_of(measures(base_model(seed), seed), 0)
+
+
+def mixed_loss(model, ids):
+    """Return the loss on the answers of rows of ids (B, T), and on all of rows without marker."""
+    asks = (ids == MARKER).any(1)
+    labels = ids.masked_fill(ids == 0, IGNORED)  # (B, T)
+    labels[asks] = answer_labels(ids[asks], MARKER)
+    return model(ids, labels=labels)["loss"]
+
+
+def with_base_text(rows, seed):
+    """Return rows (N, T) of instructions with as many rows of base text behind them, (2N, T)."""
+    items = task.base_items(len(rows), np.random.default_rng([seed, DATA_SEED, 1]))
+    sentences = [task.statement(item, turn) for turn, item in enumerate(items)]
+    return padded([*(row[row != 0] for row in rows), *map(task.VOCABULARY.encode, sentences)])
+
+
+def run_tuned(seed, *, loss_of=ANSWER, mixed=False, n_examples=N_EXAMPLES):
+    """Tune all weights on instructions, mixed with base text or not, and measure."""
+    rows = examples(n_examples, seed)
+    rows = with_base_text(rows, seed) if mixed else rows
+    model = tuned(copy.deepcopy(base_model(seed)), rows, seed, loss_of=loss_of)
+    found = measures(model, seed) | {"trained": count_trained(model)}
+    return rows_of(found, n_examples, FULL.total_steps, rows.shape[1])
+
+
+def run_lora(seed, *, rank):
+    """Tune low-rank updates of one rank on instructions, and measure."""
+    generator = torch.Generator().manual_seed(seed)
+    model = add_lora(copy.deepcopy(base_model(seed)), rank, generator=generator)
+    tuned(model, examples(N_EXAMPLES, seed), seed, LORA)
+    return rows_of(measures(model, seed) | {"trained": count_trained(model)}, rank)
+
+
+def replies(model, items, seed):
+    """Return a sampled row of ids (T,) per item, prompt and answer, cut after the first end."""
+    prompts, answers = task.questions(items)
+    generator = torch.Generator().manual_seed(seed)
+    ids = model.generate(
+        prompts, answers.shape[1] + 1, attention_mask=prompts != 0, eos_token_id=END,
+        generator=generator,
+    )  # fmt: skip
+    after_end = (ids == END).cumsum(1) - (ids == END).long() > 0  # (N, T)
+    return [row[(row != 0) & ~after] for row, after in zip(ids, after_end, strict=True)]
+
+
+def judged(row, item):
+    """Return (polite, right) of a row of ids: begins its answer with "sure", and what it says."""
+    text = task.VOCABULARY.decode(row).partition(f"{task.MARKER} ")[2]
+    polite = text.startswith(task.POLITE)
+    return polite, text == task.response(item, polite)
+
+
+def sampled_pairs(model, items, seed):
+    """Return pairs (B, 2, T) of two answers to an item: one polite and right, the other not."""
+    two = np.repeat(items, 2, axis=0)
+    rows = replies(model, two, seed)
+    good = np.array([all(judged(*pair)) for pair in zip(rows, two, strict=True)]).reshape(-1, 2)
+    ids = padded(rows).unflatten(0, (-1, 2))  # (B, 2, T)
+    ordered = ids.where(torch.from_numpy(good[:, :1, None]), ids.flip(1))
+    return ordered[torch.from_numpy(good[:, 0] != good[:, 1])]  # (B, 2, T)
+
+
+def preference_measures(model, pairs, seed):
+    """Return {measure: Score or value}: of sampled answers, and of pairs (B, 2, T)."""
+    items = unseen_items(seed)
+    found = [judged(*pair) for pair in zip(replies(model, items, seed), items, strict=True)]
+    with evaluating(model), torch.no_grad():
+        nats = answer_log_probability(model, pairs.flatten(0, 1), MARKER).unflatten(0, (-1, 2))
+    return {
+        "polite": Score(sum(polite for polite, _ in found), N_TESTS),
+        "right": Score(sum(right for _, right in found), N_TESTS),
+        "preferred": nats[:, 0].mean().item(),
+        "other": nats[:, 1].mean().item(),
+        "ordered": Score(int((nats[:, 0] > nats[:, 1]).sum()), len(nats)),
+    }
