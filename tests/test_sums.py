@@ -14,7 +14,9 @@ from gpt_helpers.tasks import sums
 from gpt_helpers.tasks.answers import answer_labels
 from gpt_helpers.tasks.items import ItemBatches, draw_items, held_out
 
-DIGITS = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(0, 9))
+DIGITS = arrays(
+    np.int64, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(0, 9)
+)
 ITEM = np.array([[3, 8, 4]])
 
 
@@ -48,7 +50,15 @@ def test_the_right_text_is_scored_as_right_in_every_format(items, written_as):
 
 
 def test_what_is_no_answer_is_none():
-    cases = {"3 1 5 = 7": 7, "= 0 = 5": 0, "3 1 5": -1, "3 1 =": -1, "= = 5": -1, "= : 4": -1, "= .": -1}
+    cases = {
+        "3 1 5 = 7": 7,
+        "= 0 = 5": 0,
+        "3 1 5": -1,
+        "3 1 =": -1,
+        "= = 5": -1,
+        "= : 4": -1,
+        "= .": -1,
+    }
     for written, answer in cases.items():
         assert sums.answers(sums.VOCABULARY.encode(written)[None]).tolist() == [answer], written
     assert sums.answers(torch.zeros(2, 0, dtype=torch.long)).tolist() == [-1, -1]

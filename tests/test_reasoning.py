@@ -1,0 +1,192 @@
+"""Chains of thought: what the experiments train, and what they measure.
+
+Models whose behaviour is known stand in for trained ones: what they are scored is known too.
+"""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from reference import refused
+
+from gpt_helpers import reasoning
+from gpt_helpers.tasks import stories, sums
+
+MEASURES = {
+    "sum of 12 digits": {"answer", "follows", "ignores", "greedy", "votes", "independent votes"},
+    "sums by length": {"answer"},
+    "stories": {"things", "legs"},
+}
+
+
+class Writer(torch.nn.Module):
+    """A model that writes what a function of the words of a prompt says."""
+
+    def __init__(self, vocabulary, continued):
+        """Remember the words and the function."""
+        super().__init__()
+        self.vocabulary, self.continued = vocabulary, continued
+
+    def generate(self, prompts, n_tokens, **settings):
+        """Return prompts, and after each what the function says, filled up with padding."""
+        rows = [self.continued(self.vocabulary.decode(row).split()) for row in prompts]
+        written = torch.zeros(len(rows), n_tokens, dtype=torch.long)
+        for row, words in zip(written, rows, strict=True):
+            ids = self.vocabulary.encode(" ".join(words))[:n_tokens]
+            row[: len(ids)] = ids
+        return torch.cat([prompts, written], 1)
+
+
+def reading_its_steps(words):
+    """Go on from the last running sum, if there is one."""
+    colon = words.index(":")
+    digits, done = list(map(int, words[:colon])), list(map(int, words[colon + 1 :]))
+    total, steps = (done[-1] if done else 0), []
+    for digit in digits[len(done) :]:
+        total = (total + digit) % 10
+        steps.append(str(total))
+    return [*steps, "=", str(total)]
+
+
+def ignoring_its_steps(words):
+    """Sum the digits, whatever the steps say."""
+    return ["=", str(sum(map(int, words[: words.index(":")])) % 10)]
+
+
+def wrong_half_of_the_time(words):
+    """Add 1 where the first digit is odd."""
+    right = int(ignoring_its_steps(words)[1])
+    return ["=", str((right + int(words[0]) % 2) % 10)]
+
+
+def sum_writer(continued):
+    """Return the model of sums that writes so."""
+    return Writer(sums.VOCABULARY, continued)
+
+
+def test_a_right_answer_is_one_after_steps_or_without():
+    items = reasoning.sum_items(5, 200)
+    for continued in (reading_its_steps, ignoring_its_steps):
+        assert reasoning.sum_score(sum_writer(continued), items).share == 1
+    half = reasoning.sum_score(sum_writer(wrong_half_of_the_time), items)
+    assert half.right == (items[:, 0] % 2 == 0).sum()
+    assert reasoning.sum_score(sum_writer(lambda words: ["="]), items).right == 0
+
+
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_a_model_that_reads_its_steps_follows_a_wrong_one_and_another_ignores_it(at):
+    items = reasoning.sum_items(8, 200)
+    shares = {
+        continued: [
+            score.share for score in reasoning.wrong_step_scores(sum_writer(continued), items, at)
+        ]
+        for continued in (reading_its_steps, ignoring_its_steps)
+    }
+    assert shares == {reading_its_steps: [1, 0], ignoring_its_steps: [0, 1]}
+
+
+def test_every_format_reads_as_many_tokens_in_a_step_of_training():
+    for n_digits in reasoning.LENGTHS:
+        for written_as in sums.FORMATS:
+            batch = reasoning.sum_batches(written_as, n_digits, seed=0)[0]
+            assert 0 <= reasoning.SUM_TOKENS - batch.numel() < batch.shape[1]
+
+
+def test_stories_at_once_and_with_steps_have_as_many_tokens_in_a_step_of_training():
+    counts = {}
+    for written_as, n_rows in reasoning.STORY_ROWS.items():
+        parts = [
+            reasoning.story_batches(family, size, written_as == "steps", n_rows, 0)
+            for family in stories.FAMILIES.values()
+            for size in family.sizes
+        ]
+        counts[written_as] = sum(int((part[step] > 0).sum()) for part in parts for step in range(4))
+    assert abs(counts["at once"] / counts["steps"] - 1) < 0.02
+
+
+def test_training_depends_on_the_seed_and_mixes_lengths():
+    def first_losses(seed):
+        _, log = reasoning.sum_model("steps", seed, n_layer=1, lengths=(2, 3), n_steps=2)
+        return [row["loss"] for row in log]
+
+    assert first_losses(0) == first_losses(0)
+    assert first_losses(0) != first_losses(1)
+
+
+def test_the_loss_of_an_untrained_model_is_that_of_guessing_a_word():
+    for train in (reasoning.sum_model, reasoning.story_model):
+        model, log = train("steps", n_steps=1)
+        n_words = model.config.vocab_size
+        assert abs(log[0]["loss"] - np.log(n_words)) < 0.2
+
+
+def test_items_for_tests_are_the_same_in_every_call_and_never_those_of_training():
+    tests, others = (reasoning.sum_items(4, 2000, side) for side in (True, False))
+    assert np.array_equal(tests, reasoning.sum_items(4, 2000))
+    assert not set(map(bytes, tests)) & set(map(bytes, others))
+
+
+def test_the_first_model_with_half_of_its_samples_right_is_kept_as_it_was():
+    kept, model = [], sum_writer(lambda words: ["="])
+    after_step = reasoning.keep_halfway(kept)
+    after_step({"step": 4}, model)
+    assert kept == []
+    model.continued = reading_its_steps
+    after_step({"step": 5}, model)
+    assert kept == []
+    after_step({"step": 8}, model)
+    model.continued = ignoring_its_steps
+    after_step({"step": 12}, model)
+    [(found, step)] = kept
+    assert (found.continued, step) == (reading_its_steps, 8)
+
+
+def test_the_answers_of_stories_are_found_after_left_padding_and_steps():
+    told = [story for size in (2, 4) for story in reasoning.story_items("things", size, 20)]
+    answers = {story.question: story.answer(with_steps=True) for story in told}
+    model = Writer(stories.VOCABULARY, lambda words: answers[" ".join(words)].split())
+    texts = reasoning.story_texts(model, told)
+    assert torch.equal(stories.answers(texts), stories.results(told))
+    assert [stories.VOCABULARY.decode(row) for row in texts] == list(answers.values())
+
+
+def test_a_model_writes_stories_in_a_batch_as_it_does_one_by_one():
+    model, _ = reasoning.story_model("at once", n_steps=1)
+    torch.nn.init.normal_(model.lm_head.weight, std=0.2)
+    told = reasoning.story_items("things", 2, 4) + reasoning.story_items("legs", 3, 4)
+    together = reasoning.story_texts(model, told)
+    for story, row in zip(told, together, strict=True):
+        [alone] = reasoning.story_texts(model, [story])
+        assert torch.equal(row[: len(alone)], alone)
+
+
+@pytest.mark.parametrize("experiment", reasoning.EXPERIMENTS)
+def test_every_variant_of_an_experiment_gives_rows_for_the_file(experiment, monkeypatch):
+    for name in ("sum_model", "story_model"):
+        train = functools.partial(getattr(reasoning, name), n_steps=1)
+        monkeypatch.setattr(reasoning, name, train)
+    for name in ("sum_items", "story_items"):
+        draw = getattr(reasoning, name)
+        monkeypatch.setattr(
+            reasoning, name, lambda *args, draw=draw, **_: draw(*args[:2], n_items=3)
+        )
+    monkeypatch.setattr(reasoning, "keep_halfway", keep_first)
+    measures = set()
+    for variant in reasoning.EXPERIMENTS[experiment].values():
+        for row in variant(0):
+            assert set(row) == {"measure", "x", "right", "n", "steps", "tokens"}
+            assert 0 <= row["right"] <= row["n"] == 3
+            assert row["steps"] == 1
+            measures.add(row["measure"])
+    assert measures == MEASURES[experiment]
+
+
+def keep_first(kept):
+    """Return an after_step that keeps the first model."""
+    return lambda row, model: kept.append((model, row["step"]))
+
+
+def test_unknown_formats_are_refused():
+    refused("backwards", reasoning.sum_batches, "backwards", 3, 0)
+    refused("backwards", reasoning.story_model, "backwards")
