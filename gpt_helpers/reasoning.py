@@ -21,7 +21,7 @@ from gpt_helpers.variants.modern import ModernLMHeadModel
 from gpt_helpers.voting import exchanged_errors, majority, sampled_answers
 
 SUM_STEPS, STORY_STEPS = 100, 240  # of training
-SUM_TOKENS = 6912  # of one of them: 256 sums of 12 digits with steps
+SUM_TOKENS = 6912  # of one of them, padding included: 256 sums of 12 digits with steps
 N_TESTS = 2000
 N_DIGITS = 12
 LENGTHS, LONGER = (2, 3, 4, 6, 8, 12), (14, 16)
@@ -59,19 +59,21 @@ def counted(measure, x, score, log):
 # Sums of digits.
 
 
-def sum_batches(written_as, n_digits, seed, n_tokens=SUM_TOKENS):
-    """Return batches of sums of n_digits digits in a format of sums.FORMATS, n_tokens each."""
-    check_choice("written_as", written_as, sums.FORMATS)
+def sum_batches(written_as, n_digits, n_rows, seed):
+    """Return batches of n_rows sums of n_digits digits, in a format of sums.FORMATS."""
     draw = functools.partial(sums.draw_digits, n_digits)
-    rows = functools.partial(sums.texts, sums.FORMATS[written_as])
-    length = rows(np.zeros((1, n_digits), int)).shape[1]
-    return ItemBatches(draw, rows, n_tokens // length, seed)
+    return ItemBatches(draw, functools.partial(sums.texts, sums.FORMATS[written_as]), n_rows, seed)
 
 
 def sum_model(written_as, seed=0, n_layer=2, lengths=(N_DIGITS,), n_steps=SUM_STEPS, **settings):
-    """Return a model trained on sums of these lengths in a format of sums.FORMATS, and its log."""
-    tokens = SUM_TOKENS // len(lengths)
-    batches = Mixture([sum_batches(written_as, n, seed, tokens) for n in lengths])
+    """Return a model trained on sums of these lengths in a format of sums.FORMATS, and its log.
+
+    Of all lengths it reads equally many sums. settings go to trained.
+    """
+    check_choice("written_as", written_as, sums.FORMATS)
+    longest = sums.texts(sums.FORMATS[written_as], np.zeros((1, max(lengths)), int)).shape[1]
+    n_rows = SUM_TOKENS // (len(lengths) * longest)
+    batches = Mixture([sum_batches(written_as, n, n_rows, seed) for n in lengths])
     vocabulary, marker = sums.VOCABULARY, sums.ASK
     return trained(batches, vocabulary, marker, seed, n_steps, n_layer, **settings)
 

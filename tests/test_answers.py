@@ -10,7 +10,13 @@ from reference import refused
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.inputs import IGNORED
 from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.tasks.answers import answer_labels, answer_loss, padded, text_loss
+from gpt_helpers.tasks.answers import (
+    answer_labels,
+    answer_loss,
+    padded,
+    text_loss,
+    token_after,
+)
 
 MARKER = 5
 
@@ -62,3 +68,12 @@ def test_the_loss_on_text_leaves_padding_out(model):
         -(logs[0, 0, MARKER] + logs[0, 1, 2] + logs[1, 0, 4] + logs[1, 1, 1] + logs[1, 2, 7]) / 5
     )
     torch.testing.assert_close(text_loss(model, ids), expected)
+
+
+@given(st.lists(st.lists(st.integers(3, 6), min_size=4, max_size=4), min_size=1, max_size=6))
+def test_the_token_after_the_first_marker_is_found_and_0_where_there_is_none(rows):
+    expected = []
+    for row in rows:
+        at = row.index(MARKER) + 1 if MARKER in row else len(row)
+        expected.append(row[at] if at < len(row) else 0)
+    assert token_after(MARKER, torch.tensor(rows)).tolist() == expected

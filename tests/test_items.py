@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import refused
 
-from gpt_helpers.tasks.items import SHARE, ItemBatches, draw_items, held_out
+from gpt_helpers.tasks.items import SHARE, ItemBatches, Mixture, draw_items, held_out
 
 
 def digits(chance, n):
@@ -95,3 +95,21 @@ def test_a_task_without_items_for_a_side_is_refused_and_not_drawn_for_ever():
 
     assert len(draw_items(draw, 10, np.random.default_rng(0), for_tests=False)) == 10
     refused("0 items", draw_items, draw, 10, np.random.default_rng(0), for_tests=True)
+
+
+def test_another_rule_may_say_what_is_held_out():
+    def is_test(items):
+        return items[:, 0] == 3
+
+    tests = draw_items(digits, 500, np.random.default_rng(0), True, is_test)
+    batches = ItemBatches(digits, np.asarray, 500, is_test=is_test)
+    assert (tests[:, 0] == 3).all()
+    assert all((batches[step][:, 0] != 3).all() for step in range(10))
+
+
+def test_a_mixture_has_the_rows_of_every_source_padded_on_the_right():
+    short, long = (ItemBatches(digits, lambda x, n=n: 1 + x[:, :n], 2) for n in (2, 4))
+    mixed = Mixture([short, long])[3]
+    assert torch.equal(mixed[:2], torch.nn.functional.pad(short[3], (0, 2)))
+    assert torch.equal(mixed[2:], long[3])
+    refused("0 sources", Mixture, [])
