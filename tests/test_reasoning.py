@@ -91,7 +91,7 @@ def test_every_format_reads_as_many_tokens_in_a_step_of_training(lengths, monkey
     monkeypatch.setattr(reasoning, "trained", lambda batches, *_: batches)
     for written_as in sums.FORMATS:
         batch = reasoning.sum_model(written_as, lengths=lengths)[0]
-        assert 0.97 * reasoning.SUM_TOKENS <= batch.numel() <= reasoning.SUM_TOKENS
+        assert 0.97 * 6912 <= batch.numel() <= 6912
         found = (batch == sums.ASK).int().argmax(1).unique(return_counts=True)
         assert found[0].tolist() == list(lengths)
         assert found[1].unique().numel() == 1
@@ -110,7 +110,7 @@ def test_stories_at_once_and_with_steps_have_as_many_tokens_in_a_step_of_trainin
 
 
 def test_training_depends_on_the_seed(monkeypatch):
-    monkeypatch.setattr(reasoning, "SUM_TOKENS", 200)
+    monkeypatch.setattr(reasoning, "DIGIT_TOKENS", 20)
 
     def first_losses(seed):
         _, log = reasoning.sum_model("steps", seed, n_layer=1, lengths=(2, 3), n_steps=2)
@@ -121,7 +121,7 @@ def test_training_depends_on_the_seed(monkeypatch):
 
 
 def test_the_loss_of_an_untrained_model_is_that_of_guessing_a_word(monkeypatch):
-    monkeypatch.setattr(reasoning, "SUM_TOKENS", 200)
+    monkeypatch.setattr(reasoning, "DIGIT_TOKENS", 20)
     for train in (reasoning.sum_model, reasoning.story_model):
         model, log = train("steps", n_steps=1)
         n_words = model.config.vocab_size
@@ -170,7 +170,7 @@ def test_a_model_writes_stories_in_a_batch_as_it_does_one_by_one():
 
 @pytest.mark.parametrize("experiment", reasoning.EXPERIMENTS)
 def test_every_variant_of_an_experiment_gives_rows_for_the_file(experiment, monkeypatch):
-    monkeypatch.setattr(reasoning, "SUM_TOKENS", 200)
+    monkeypatch.setattr(reasoning, "DIGIT_TOKENS", 20)
     for name in ("sum_model", "story_model"):
         train = functools.partial(getattr(reasoning, name), n_steps=1)
         monkeypatch.setattr(reasoning, name, train)
