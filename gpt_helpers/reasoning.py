@@ -27,7 +27,8 @@ N_DIGITS = 12
 LENGTHS, LONGER = (3, 4, 6), (14, 16)
 WRONG_AT = (3, 6, 9)
 VOTES = (1, 3, 5, 11, 21)
-STORY_ROWS = {"at once": 25, "steps": 16}  # of each size in a step of training: equal tokens
+STORY_SIZES = (2, 3, 4)
+STORY_ROWS = {"at once": 125, "steps": 80}  # of a step of training: as many tokens
 
 
 def trained(batches, vocabulary, marker, seed, n_steps, n_layer=2, after_step=None):
@@ -181,15 +182,16 @@ def story_batches(family, size, with_steps, n_rows, seed):
     return ItemBatches(draw, rows, n_rows, seed, family.is_test)
 
 
-def story_model(written_as, seed=0, n_steps=STORY_STEPS, **settings):
-    """Return a model trained on stories of both families, "at once" or with "steps"; its log."""
+def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS, **settings):
+    """Return a model trained on stories of both families, "at once" or with "steps"; its log.
+
+    sizes are the numbers of events and of legs. settings go to trained.
+    """
     check_choice("written_as", written_as, STORY_ROWS)
-    with_steps, n_rows = written_as == "steps", STORY_ROWS[written_as]
-    parts = [
-        story_batches(family, size, with_steps, n_rows, seed)
-        for family in stories.FAMILIES.values()
-        for size in family.sizes
-    ]
+    families = stories.FAMILIES.values()
+    chosen = [(family, size) for family in families for size in sizes if size in family.sizes]
+    n_rows, with_steps = STORY_ROWS[written_as] // len(chosen), written_as == "steps"
+    parts = [story_batches(family, size, with_steps, n_rows, seed) for family, size in chosen]
     vocabulary, marker = stories.VOCABULARY, stories.ASK
     return trained(Mixture(parts), vocabulary, marker, seed, n_steps, **settings)
 
