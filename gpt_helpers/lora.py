@@ -42,14 +42,15 @@ def add_lora(model, rank, alpha=None, layers=LAYERS, generator=None):
     layer cannot have, a layer that is not there, and a model that has updates already.
     """
     check_model(model)
-    check_real("alpha", alpha if alpha is not None else rank, above=0)
     if updates_of(model):
         raise ValueError("the model has low-rank updates already; call merge_lora first")
     chosen = linear_layers(model, layers)
     check_rank(rank, chosen)
+    alpha = rank if alpha is None else alpha
+    check_real("alpha", alpha, above=0)
     model.requires_grad_(False)
     for layer in chosen:
-        update = LowRankUpdate(layer.weight, rank, rank if alpha is None else alpha, generator)
+        update = LowRankUpdate(layer.weight, rank, alpha, generator)
         parametrize.register_parametrization(layer, "weight", update)
     return model
 

@@ -29,12 +29,12 @@ from gpt_helpers.variants.modern import ModernLMHeadModel
 CONFIG = GPTConfig(
     len(task.VOCABULARY), n_positions=48, n_embd=64, n_layer=3, n_head=4, dropout=0.0
 )
-BATCH_SIZE, N_TESTS, N_EXAMPLES = 64, 1000, 1000
+BATCH_SIZE, N_TESTS, N_EXAMPLES = 64, 1000, 2000
 BASE = TrainingSettings(
     total_steps=600, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=20,
     cooldown_share=0.5,
 )  # fmt: skip
-FULL = TrainingSettings(total_steps=150, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
+FULL = TrainingSettings(total_steps=250, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
 LORA = dataclasses.replace(FULL, max_lr=2e-2)
 PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=3e-4)
 MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
@@ -69,7 +69,7 @@ def examples(n_examples, seed, polite_share=0.0):
     )
 
 
-def tuned(model, rows, seed, settings=FULL, loss_of=ANSWER):
+def tuned(model, rows, seed, settings, loss_of=ANSWER):
     """Train the model on batches drawn from rows (N, T) and return it."""
     chance = np.random.default_rng([seed, DATA_SEED])
     batches = task.as_steps(rows, settings.total_steps, BATCH_SIZE, chance)
@@ -92,7 +92,7 @@ def answered(model, prompts, answers):
 def measures(model, seed):
     """Return what is measured of every tuned model: {measure: Score or value}."""
     numbers = task.number_items()
-    numbers = np.repeat(numbers[held_out(numbers)], 6, axis=0)
+    numbers = np.repeat(numbers[held_out(numbers)], 12, axis=0)
     items = unseen_items(seed)
     sentences = [task.statement(item, turn) for turn, item in enumerate(items)]
     with evaluating(model), torch.no_grad():
@@ -104,6 +104,7 @@ def measures(model, seed):
         "pairs": answered(model, *task.questions(unseen_items(seed, task.TUNED_PAIRS))),
         "new pairs": answered(model, *task.questions(unseen_items(seed, task.NEW_PAIRS))),
         "statements": answered(model, *task.unfinished(items)),
+        "numbers stated": answered(model, *task.unfinished(numbers)),
         "base loss": base_loss,
     }
 
@@ -139,13 +140,13 @@ def with_base_text(rows, seed):
     return padded([*(row[row != 0] for row in rows), *map(task.VOCABULARY.encode, sentences)])
 
 
-def run_tuned(seed, *, loss_of=ANSWER, mixed=False, n_examples=N_EXAMPLES):
+def run_tuned(seed, *, loss_of=ANSWER, mixed=False):
     """Tune all weights on instructions, mixed with base text or not, and measure."""
-    rows = examples(n_examples, seed)
+    rows = examples(N_EXAMPLES, seed)
     rows = with_base_text(rows, seed) if mixed else rows
-    model = tuned(copy.deepcopy(base_model(seed)), rows, seed, loss_of=loss_of)
+    model = tuned(copy.deepcopy(base_model(seed)), rows, seed, FULL, loss_of)
     found = measures(model, seed) | {"trained": count_trained(model)}
-    return rows_of(found, n_examples, FULL.total_steps, rows.shape[1])
+    return rows_of(found, 0, FULL.total_steps, rows.shape[1])
 
 
 def run_lora(seed, *, rank):
@@ -156,9 +157,10 @@ def run_lora(seed, *, rank):
     return rows_of(measures(model, seed) | {"trained": count_trained(model)}, rank)
 
 
-def replies(model, items, seed):
-    """Return a sampled row of ids (T,) per item, prompt and answer, cut after the first end."""
+def replies(model, items, seed, n_each=1):
+    """Return n_each sampled rows of ids (T,) per item, prompt and answer, cut after an end."""
     prompts, answers = task.questions(items)
+    prompts = prompts.repeat_interleave(n_each, 0)  # (N, T)
     generator = torch.Generator().manual_seed(seed)
     ids = model.generate(
         prompts, answers.shape[1] + 1, attention_mask=prompts != 0, eos_token_id=END,
@@ -177,9 +179,8 @@ def judged(row, item):
 
 def sampled_pairs(model, items, seed):
     """Return pairs (B, 2, T) of two answers to an item: one polite and right, the other not."""
-    two = np.repeat(items, 2, axis=0)
-    rows = replies(model, two, seed)
-    good = np.array([all(judged(*pair)) for pair in zip(rows, two, strict=True)]).reshape(-1, 2)
+    rows = replies(model, items, seed, n_each=2)
+    good = np.array([all(judged(row, items[i // 2])) for i, row in enumerate(rows)]).reshape(-1, 2)
     ids = padded(rows).unflatten(0, (-1, 2))  # (B, 2, T)
     ordered = ids.where(torch.from_numpy(good[:, :1, None]), ids.flip(1))
     return ordered[torch.from_numpy(good[:, 0] != good[:, 1])]  # (B, 2, T)
@@ -198,3 +199,44 @@ def preference_measures(model, pairs, seed):
         "other": nats[:, 1].mean().item(),
         "ordered": Score(int((nats[:, 0] > nats[:, 1]).sum()), len(nats)),
     }
+
+
+@functools.cache
+def model_of_two_styles(seed):
+    """Return the base model tuned on answers of which half are polite; copy it before a change."""
+    return tuned(copy.deepcopy(base_model(seed)), examples(N_EXAMPLES, seed, 0.5), seed, FULL)
+
+
+@functools.cache
+def pairs_of(seed, for_tests):
+    """Return pairs (B, 2, T) that the model of two styles has sampled, for one side."""
+    chance = np.random.default_rng([seed, DATA_SEED, 2 + for_tests])
+    items = draw_items(task.draw_from(task.SINGLES), 2 * N_TESTS, chance, for_tests)
+    return sampled_pairs(model_of_two_styles(seed), items, 2 * seed + for_tests)
+
+
+def run_before(seed):
+    """Measure the model of two styles, which has seen no preference."""
+    found = preference_measures(model_of_two_styles(seed), pairs_of(seed, True), seed)
+    return rows_of(found, 0)
+
+
+def run_preferences(seed, *, beta):
+    """Lower the preference loss on pairs sampled from the model itself, and measure."""
+    start = model_of_two_styles(seed)
+    loss_of = preference_loss(start, MARKER, beta)
+    model = tuned(copy.deepcopy(start), pairs_of(seed, False), seed, PREFERENCE, loss_of)
+    return rows_of(preference_measures(model, pairs_of(seed, True), seed), beta)
+
+
+EXPERIMENTS = {
+    "instructions": {
+        "base": run_base,
+        "tuned": run_tuned,
+        "whole text": functools.partial(run_tuned, loss_of=text_loss),
+        "with base text": functools.partial(run_tuned, loss_of=mixed_loss, mixed=True),
+    }
+    | {f"LoRA {rank}": functools.partial(run_lora, rank=rank) for rank in (1, 2, 4, 8)},
+    "preferences": {"before": run_before}
+    | {f"beta {b}": functools.partial(run_preferences, beta=b) for b in (0.03, 0.1, 0.5)},
+}

@@ -138,7 +138,8 @@ def instruction(item, turn, names=TUNED_NAMES):
 
 def response(item, polite=False):
     """Return the answer to an item (7,) as text, and its end; a polite one begins with "sure"."""
-    return " ".join([*[POLITE] * polite, *right_answer(item), END])
+    words = [*right_answer(item), END]
+    return " ".join([POLITE, *words] if polite else words)
 
 
 def encoded(texts, side="right"):
@@ -147,11 +148,11 @@ def encoded(texts, side="right"):
 
 
 def base_items(n_items, chance, for_tests=False):
-    """Return the items (n_items, 7) of a base corpus: one in eight is a number, of all 64.
+    """Return the items (n_items, 7) of a base corpus: one in four is a number, of all 64.
 
     For tests there are words only, since a base corpus for training has every number.
     """
-    n_numbers = 0 if for_tests else n_items // 8
+    n_numbers = 0 if for_tests else n_items // 4
     words = draw_items(draw_from(SINGLES), n_items - n_numbers, chance, for_tests)
     return chance.permutation(np.concatenate([words, chance.choice(number_items(), n_numbers)]))
 
@@ -181,5 +182,10 @@ def unfinished(items):
 
 
 def as_steps(rows, n_steps, batch_size, chance):
-    """Return batches (n_steps, B, T) drawn from rows (N, T), for training.train."""
+    """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for training.train.
+
+    Raises ValueError if there are none.
+    """
+    if not len(rows):
+        raise ValueError("there are no rows to draw from; make some examples first")
     return rows[torch.from_numpy(chance.integers(len(rows), size=(n_steps, batch_size)))]
