@@ -22,7 +22,7 @@ from gpt_helpers.voting import exchanged_errors, majority, sampled_answers
 
 SUM_STEPS, STORY_STEPS = 90, 300  # of training
 DIGIT_TOKENS = 576  # of one of them, for each digit of the longest sum, padding included
-N_TESTS = 2000
+N_PROBLEMS = 2000
 N_DIGITS = 12
 LENGTHS, LONGER = (3, 4, 6), (14, 16)
 WRONG_AT = (3, 6, 9)
@@ -31,7 +31,7 @@ STORY_SIZES = (2, 3, 4)
 STORY_ROWS = {"at once": 125, "steps": 80}  # of a step of training: as many tokens
 
 
-def trained(batches, vocabulary, marker, seed, n_steps, n_layer=2, after_step=None):
+def taught(batches, vocabulary, marker, seed, n_steps, n_layer=2, after_step=None):
     """Return a model trained on batches of texts, with the loss after the marker, and its log."""
     config = GPTConfig(
         len(vocabulary), n_positions=192, n_embd=64, n_layer=n_layer, n_head=4, dropout=0.0
@@ -51,7 +51,7 @@ def agreement(found, wanted):
     return exactly(found[:, None], wanted[:, None])
 
 
-def counted(measure, x, score, log):
+def score_row(measure, x, score, log):
     """Return the row of results of a Score, of a model that was trained as its log says."""
     done = {"steps": log[-1]["step"], "tokens": log[-1]["tokens"]}
     return {"measure": measure, "x": x, "right": score.right, "n": score.n} | done
@@ -63,23 +63,24 @@ def counted(measure, x, score, log):
 def sum_batches(written_as, n_digits, n_rows, seed):
     """Return batches of n_rows sums of n_digits digits, in a format of sums.FORMATS."""
     draw = functools.partial(sums.draw_digits, n_digits)
-    return ItemBatches(draw, functools.partial(sums.texts, sums.FORMATS[written_as]), n_rows, seed)
+    rows = functools.partial(sums.sum_texts, sums.FORMATS[written_as])
+    return ItemBatches(draw, rows, n_rows, seed)
 
 
 def sum_model(written_as, seed=0, n_layer=2, lengths=(N_DIGITS,), n_steps=SUM_STEPS, **settings):
     """Return a model trained on sums of these lengths in a format of sums.FORMATS, and its log.
 
-    Of all lengths it reads equally many sums. settings go to trained.
+    Of all lengths it reads equally many sums. settings go to taught.
     """
     check_choice("written_as", written_as, sums.FORMATS)
-    longest = sums.texts(sums.FORMATS[written_as], np.zeros((1, max(lengths)), int)).shape[1]
+    longest = sums.sum_texts(sums.FORMATS[written_as], np.zeros((1, max(lengths)), int)).shape[1]
     n_rows = DIGIT_TOKENS * max(lengths) // (len(lengths) * longest)
     batches = Mixture([sum_batches(written_as, n, n_rows, seed) for n in lengths])
-    vocabulary, marker = sums.VOCABULARY, sums.ASK
-    return trained(batches, vocabulary, marker, seed, n_steps, n_layer, **settings)
+    vocabulary, marker = sums.SUM_WORDS, sums.ASK
+    return taught(batches, vocabulary, marker, seed, n_steps, n_layer, **settings)
 
 
-def sum_items(n_digits=N_DIGITS, n_items=N_TESTS, for_tests=True):
+def sum_items(n_digits=N_DIGITS, n_items=N_PROBLEMS, for_tests=True):
     """Return n_items sums of n_digits digits (N, K): the same in every call.
 
     Of the sums of 3 digits 131 are held out, so among 2000 drawn each occurs 15 times: their
@@ -94,14 +95,14 @@ def sum_score(model, items, **settings):
 
     It writes greedily, unless settings of sampling.generate say otherwise.
     """
-    found = sums.answers(written(model, sums.questions(items), items.shape[1] + 2, **settings))
-    return agreement(found, sums.sum_of(items))
+    texts = written(model, sums.sum_questions(items), items.shape[1] + 2, **settings)
+    return agreement(sums.sum_answers(texts), sums.sum_of(items))
 
 
 def sums_by_length(written_as, n_layer, seed):
     """Return rows of a model of n_layer layers trained on all LENGTHS at once: "answer"."""
     model, log = sum_model(written_as, seed, n_layer, LENGTHS)
-    return [counted("answer", n, sum_score(model, sum_items(n)), log) for n in LENGTHS]
+    return [score_row("answer", n, sum_score(model, sum_items(n)), log) for n in LENGTHS]
 
 
 def twelve_digits(written_as, n_layer, seed):
@@ -112,9 +113,9 @@ def twelve_digits(written_as, n_layer, seed):
     kept = []
     after_step = keep_halfway(kept) if written_as == "steps" else None
     model, log = sum_model(written_as, seed, n_layer, after_step=after_step)
-    rows = [counted("answer", N_DIGITS, sum_score(model, sum_items()), log)]
+    rows = [score_row("answer", N_DIGITS, sum_score(model, sum_items()), log)]
     if written_as == "steps":
-        rows += [counted("answer", n, sum_score(model, sum_items(n)), log) for n in LONGER]
+        rows += [score_row("answer", n, sum_score(model, sum_items(n)), log) for n in LONGER]
         rows += [row for at in WRONG_AT for row in wrong_step_rows(model, at, log)]
         rows += [row for halfway, step in kept for row in vote_rows(halfway, log[:step])]
     return rows
@@ -126,7 +127,7 @@ def wrong_step_scores(model, items, at, seed=0):
     Two Scores: answers that are right but for the wrong step, and those that are right.
     """
     begun, following = sums.with_wrong_step(items, at, np.random.default_rng(seed))
-    found = sums.answers(written(model, begun, items.shape[1] - at + 2))
+    found = sums.sum_answers(written(model, begun, items.shape[1] - at + 2))
     return agreement(found, following), agreement(found, sums.sum_of(items))
 
 
@@ -134,7 +135,7 @@ def wrong_step_rows(model, at, log):
     """Return the rows of wrong_step_scores on sums of 12 digits."""
     scores = wrong_step_scores(model, sum_items(), at)
     measures = ("follows", "ignores")
-    return [counted(name, at, score, log) for name, score in zip(measures, scores, strict=True)]
+    return [score_row(name, at, score, log) for name, score in zip(measures, scores, strict=True)]
 
 
 # Voting, by a model that has learned half of it.
@@ -162,8 +163,8 @@ def vote_rows(model, log, n_items=1000):
     right = sums.sum_of(items)
     answers = sampled_answers(model, items, max(VOTES))
     kinds = {"votes": answers, "independent votes": exchanged_errors(answers, right)}
-    return [counted("greedy", 1, sum_score(model, items), log)] + [
-        counted(kind, n, agreement(majority(found[:, :n]), right), log)
+    return [score_row("greedy", 1, sum_score(model, items), log)] + [
+        score_row(kind, n, agreement(majority(found[:, :n]), right), log)
         for kind, found in kinds.items()
         for n in VOTES
     ]
@@ -176,7 +177,7 @@ def story_batches(family, size, with_steps, n_rows, seed):
     """Return batches of n_rows stories of a stories.Family, all of a size."""
 
     def rows(items):
-        return stories.texts([family.story(item) for item in items], with_steps)
+        return stories.story_texts([family.story(item) for item in items], with_steps)
 
     draw = functools.partial(family.draw, size)
     return ItemBatches(draw, rows, n_rows, seed, family.is_test)
@@ -185,18 +186,18 @@ def story_batches(family, size, with_steps, n_rows, seed):
 def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS, **settings):
     """Return a model trained on stories of both families, "at once" or with "steps"; its log.
 
-    sizes are the numbers of events and of legs. settings go to trained.
+    sizes are the numbers of events and of legs. settings go to taught.
     """
     check_choice("written_as", written_as, STORY_ROWS)
     families = stories.FAMILIES.values()
     chosen = [(family, size) for family in families for size in sizes if size in family.sizes]
     n_rows, with_steps = STORY_ROWS[written_as] // len(chosen), written_as == "steps"
     parts = [story_batches(family, size, with_steps, n_rows, seed) for family, size in chosen]
-    vocabulary, marker = stories.VOCABULARY, stories.ASK
-    return trained(Mixture(parts), vocabulary, marker, seed, n_steps, **settings)
+    vocabulary, marker = stories.STORY_WORDS, stories.ASK
+    return taught(Mixture(parts), vocabulary, marker, seed, n_steps, **settings)
 
 
-def story_items(name, size, n_items=N_TESTS):
+def story_items(name, size, n_items=N_PROBLEMS):
     """Return n_items stories, of a family by name, whose calculations are held out."""
     family = stories.FAMILIES[name]
     draw, chance = functools.partial(family.draw, size), np.random.default_rng(size)
@@ -204,10 +205,10 @@ def story_items(name, size, n_items=N_TESTS):
     return [family.story(item) for item in items]
 
 
-def story_texts(model, told):
+def written_stories(model, told):
     """Return what a model writes (N, T) after the questions of N stories, as ids, greedily."""
-    prompts = stories.questions(told)
-    longest = stories.texts(told, with_steps=True).shape[1] - prompts.shape[1]
+    prompts = stories.story_questions(told)
+    longest = stories.story_texts(told, with_steps=True).shape[1] - prompts.shape[1]
     settings = {"attention_mask": prompts != 0, "eos_token_id": stories.END}
     return written(model, prompts, longest, **settings)
 
@@ -222,8 +223,8 @@ def stories_by_size(written_as, seed):
     for name, family in stories.FAMILIES.items():
         for size in (*family.sizes, family.sizes[-1] + 1):
             told = story_items(name, size)
-            found = stories.answers(story_texts(model, told))
-            rows.append(counted(name, size, agreement(found, stories.results(told)), log))
+            found = stories.story_answers(written_stories(model, told))
+            rows.append(score_row(name, size, agreement(found, stories.story_results(told)), log))
     return rows
 
 

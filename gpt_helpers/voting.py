@@ -28,10 +28,10 @@ def sampled_answers(model, items, n_samples, seed=0):
     They are sampled at temperature 1. Raises ValueError for no samples.
     """
     check_positive_integer("n_samples", n_samples)
-    prompts = sums.questions(items).repeat_interleave(n_samples, 0)
+    prompts = sums.sum_questions(items).repeat_interleave(n_samples, 0)
     generator = torch.Generator().manual_seed(seed)
     texts = written(model, prompts, items.shape[1] + 2, temperature=1.0, generator=generator)
-    return sums.answers(texts).view(len(items), n_samples)
+    return sums.sum_answers(texts).view(len(items), n_samples)
 
 
 def exchanged_errors(answers, right, seed=0):

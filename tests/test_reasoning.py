@@ -62,7 +62,7 @@ def wrong_half_of_the_time(words):
 
 def sum_writer(continued):
     """Return the model of sums that writes so."""
-    return Writer(sums.VOCABULARY, continued)
+    return Writer(sums.SUM_WORDS, continued)
 
 
 def test_a_right_answer_is_one_after_steps_or_without():
@@ -88,7 +88,7 @@ def test_a_model_that_reads_its_steps_follows_a_wrong_one_and_another_ignores_it
 
 @pytest.mark.parametrize("lengths", [(12,), (2, 3, 12)])
 def test_every_format_reads_as_many_tokens_in_a_step_of_training(lengths, monkeypatch):
-    monkeypatch.setattr(reasoning, "trained", lambda batches, *_: batches)
+    monkeypatch.setattr(reasoning, "taught", lambda batches, *_: batches)
     for written_as in sums.FORMATS:
         batch = reasoning.sum_model(written_as, lengths=lengths)[0]
         assert 0.97 * 6912 <= batch.numel() <= 6912
@@ -98,7 +98,7 @@ def test_every_format_reads_as_many_tokens_in_a_step_of_training(lengths, monkey
 
 
 def test_stories_at_once_and_with_steps_have_as_many_tokens_in_a_step_of_training(monkeypatch):
-    monkeypatch.setattr(reasoning, "trained", lambda batches, *_: batches)
+    monkeypatch.setattr(reasoning, "taught", lambda batches, *_: batches)
     for sizes in (reasoning.STORY_SIZES, (2,)):
         at_once, steps = (reasoning.story_model(kind, sizes=sizes) for kind in reasoning.STORY_ROWS)
         counts = [
@@ -150,19 +150,19 @@ def test_the_first_model_with_half_of_its_samples_right_is_kept_as_it_was():
 def test_the_answers_of_stories_are_found_after_left_padding_and_steps():
     told = [story for size in (2, 4) for story in reasoning.story_items("things", size, 20)]
     answers = {story.question: story.answer(with_steps=True) for story in told}
-    model = Writer(stories.VOCABULARY, lambda words: answers[" ".join(words)].split())
-    texts = reasoning.story_texts(model, told)
-    assert torch.equal(stories.answers(texts), stories.results(told))
-    assert [stories.VOCABULARY.decode(row) for row in texts] == list(answers.values())
+    model = Writer(stories.STORY_WORDS, lambda words: answers[" ".join(words)].split())
+    texts = reasoning.written_stories(model, told)
+    assert torch.equal(stories.story_answers(texts), stories.story_results(told))
+    assert [stories.STORY_WORDS.decode(row) for row in texts] == list(answers.values())
 
 
 def test_a_model_writes_stories_in_a_batch_as_it_does_one_by_one():
     model, _ = reasoning.story_model("at once", n_steps=1, n_layer=1)
     torch.nn.init.normal_(model.lm_head.weight, std=0.2)
     told = reasoning.story_items("things", 2, 4) + reasoning.story_items("legs", 3, 4)
-    together = reasoning.story_texts(model, told)
+    together = reasoning.written_stories(model, told)
     for story, row in zip(told, together, strict=True):
-        [alone] = reasoning.story_texts(model, [story])
+        [alone] = reasoning.written_stories(model, [story])
         assert torch.equal(row[: len(alone)], alone)
 
 

@@ -11,7 +11,7 @@ from reference import refused
 from gpt_helpers.tasks import stories
 from gpt_helpers.tasks.answers import answer_labels
 from gpt_helpers.tasks.items import ItemBatches, draw_items
-from gpt_helpers.tasks.stories import DRAFT, FAMILIES, VOCABULARY
+from gpt_helpers.tasks.stories import DRAFT, FAMILIES, STORY_WORDS
 
 SIZES = [(name, size) for name, family in FAMILIES.items() for size in (1, *family.sizes)]
 GAINS = ("buys", "finds")
@@ -94,28 +94,28 @@ def test_gains_and_losses_are_about_as_frequent():
 def test_every_text_is_made_of_known_words_and_is_scored_as_right(name, size):
     told = drawn(name, size, 100)[1]
     for with_steps in (False, True):
-        texts = stories.texts(told, with_steps)
-        assert torch.equal(stories.answers(texts), stories.results(told))
+        texts = stories.story_texts(told, with_steps)
+        assert torch.equal(stories.story_answers(texts), stories.story_results(told))
         for story, row in zip(told, texts, strict=True):
             expected = f"{story.question} {story.answer(with_steps)}"
-            assert VOCABULARY.decode(row) == expected
+            assert STORY_WORDS.decode(row) == expected
             assert row[row > 0][-1] == stories.END
-    prompts = stories.questions(told)
+    prompts = stories.story_questions(told)
     assert (prompts[:, -1] == stories.ASK).all()
-    assert [VOCABULARY.decode(row) for row in prompts] == [story.question for story in told]
+    assert [STORY_WORDS.decode(row) for row in prompts] == [story.question for story in told]
 
 
 def test_the_loss_counts_the_answer_and_not_the_question():
     story = FAMILIES["things"].story(DRAFT["things"][0])
-    labels = answer_labels(stories.texts([story], with_steps=True), stories.ASK)[0]
-    assert VOCABULARY.decode(labels[labels > 0]) == story.answer(with_steps=True)
+    labels = answer_labels(stories.story_texts([story], with_steps=True), stories.ASK)[0]
+    assert STORY_WORDS.decode(labels[labels > 0]) == story.answer(with_steps=True)
 
 
 def test_what_is_no_answer_is_scored_as_no_number():
     for text in ("5 + 3 = 8 , 8 .", "answer"):
-        assert stories.answers(VOCABULARY.encode(text)[None]).tolist() == [0]
-    apples = VOCABULARY.encode("answer apples .")[None]
-    assert stories.answers(apples).tolist() == [VOCABULARY.ids["apples"]]
+        assert stories.story_answers(STORY_WORDS.encode(text)[None]).tolist() == [0]
+    apples = STORY_WORDS.encode("answer apples .")[None]
+    assert stories.story_answers(apples).tolist() == [STORY_WORDS.ids["apples"]]
 
 
 def test_different_items_have_different_questions():

@@ -22,7 +22,7 @@ ITEM = np.array([[3, 8, 4]])
 
 def text(written_as, item=ITEM):
     """Return the whole text of one item in a format."""
-    return sums.VOCABULARY.decode(sums.texts(sums.FORMATS[written_as], item)[0])
+    return sums.SUM_WORDS.decode(sums.sum_texts(sums.FORMATS[written_as], item)[0])
 
 
 def test_the_formats_differ_only_between_the_question_and_the_equals_sign():
@@ -31,7 +31,7 @@ def test_the_formats_differ_only_between_the_question_and_the_equals_sign():
     assert text("dots") == "3 8 4 : . . . = 5"
     shuffled = text("shuffled steps").split()
     assert sorted(shuffled[4:7]) == ["1", "3", "5"]
-    assert shuffled[:4] + shuffled[7:] == "3 8 4 : = 5".split()
+    assert shuffled[:4] + shuffled[7:] == ["3", "8", "4", ":", "=", "5"]
 
 
 @given(DIGITS)
@@ -43,10 +43,10 @@ def test_each_running_sum_is_the_one_before_and_the_next_digit_modulo_ten(items)
 
 @given(DIGITS, st.sampled_from(list(sums.FORMATS)))
 def test_the_right_text_is_scored_as_right_in_every_format(items, written_as):
-    texts = sums.texts(sums.FORMATS[written_as], items)
-    questions = sums.questions(items)
+    texts = sums.sum_texts(sums.FORMATS[written_as], items)
+    questions = sums.sum_questions(items)
     assert torch.equal(texts[:, : questions.shape[1]], questions)
-    assert torch.equal(sums.answers(texts[:, questions.shape[1] :]), sums.sum_of(items))
+    assert torch.equal(sums.sum_answers(texts[:, questions.shape[1] :]), sums.sum_of(items))
 
 
 def test_what_is_no_answer_is_none():
@@ -60,14 +60,14 @@ def test_what_is_no_answer_is_none():
         "= .": -1,
     }
     for written, answer in cases.items():
-        assert sums.answers(sums.VOCABULARY.encode(written)[None]).tolist() == [answer], written
-    assert sums.answers(torch.zeros(2, 0, dtype=torch.long)).tolist() == [-1, -1]
+        assert sums.sum_answers(sums.SUM_WORDS.encode(written)[None]).tolist() == [answer], written
+    assert sums.sum_answers(torch.zeros(2, 0, dtype=torch.long)).tolist() == [-1, -1]
 
 
 def test_the_loss_counts_what_follows_the_question():
-    texts = sums.texts(sums.steps, ITEM)
+    texts = sums.sum_texts(sums.steps, ITEM)
     counted = answer_labels(texts, sums.ASK)[0]
-    assert sums.VOCABULARY.decode(counted[counted >= 0]) == "3 1 5 = 5"
+    assert sums.SUM_WORDS.decode(counted[counted >= 0]) == "3 1 5 = 5"
 
 
 def test_shuffled_steps_are_the_running_sums_in_an_order_that_tells_nothing():
@@ -84,7 +84,7 @@ def test_a_wrong_step_is_wrong_and_the_rest_would_follow_from_it(items, data):
     n_digits = items.shape[1]
     at = data.draw(st.integers(1, n_digits - 1))
     begun, follows = sums.with_wrong_step(items, at, np.random.default_rng(0))
-    right = sums.texts(sums.steps, items)
+    right = sums.sum_texts(sums.steps, items)
     assert torch.equal(begun[:, :-1], right[:, : n_digits + at])
     assert (begun[:, -1] != right[:, n_digits + at]).all()
     for item, row, answer in zip(items.tolist(), begun.tolist(), follows.tolist(), strict=True):
@@ -105,7 +105,7 @@ def test_no_sum_of_the_tests_is_ever_trained_on(n_digits):
     draw = functools.partial(sums.draw_digits, n_digits)
     tests = draw_items(draw, 2000, np.random.default_rng(7), for_tests=True)
     assert held_out(tests).all()
-    batches = ItemBatches(draw, functools.partial(sums.texts, sums.no_steps), 1000)
+    batches = ItemBatches(draw, functools.partial(sums.sum_texts, sums.no_steps), 1000)
     trained = torch.cat([batches[step] for step in range(30)])[:, :n_digits].numpy() - sums.ZERO
     assert len(trained) == 30_000
     assert not held_out(trained).any()
@@ -114,7 +114,7 @@ def test_no_sum_of_the_tests_is_ever_trained_on(n_digits):
 
 @given(DIGITS)
 def test_different_items_have_different_questions(items):
-    questions = {tuple(row) for row in sums.questions(items).tolist()}
+    questions = {tuple(row) for row in sums.sum_questions(items).tolist()}
     assert len(questions) == len(np.unique(items, axis=0))
 
 

@@ -71,7 +71,7 @@ def test_exchanged_errors_tell_nothing_of_the_next_vote():
 
 def test_samples_of_one_sum_stand_in_one_row_and_depend_on_the_seed():
     torch.manual_seed(0)
-    config = GPTConfig(len(sums.VOCABULARY), 32, n_embd=16, n_layer=1, n_head=2, dropout=0.0)
+    config = GPTConfig(len(sums.SUM_WORDS), 32, n_embd=16, n_layer=1, n_head=2, dropout=0.0)
     model = ModernLMHeadModel(config)
     torch.nn.init.normal_(model.lm_head.weight, std=0.5)
     items = sums.draw_digits(3, np.random.default_rng(0), 5)

@@ -28,12 +28,12 @@ VEHICLES = ("train", "bus", "car", "truck", "ship", "tram")
 MOST_AT_ONCE, MOST_THINGS = 9, 20
 SPEEDS, MOST_HOURS, MOST_LEGS = np.arange(10, 70, 10), 3, 4
 
-NUMBERS = sorted({*range(MOST_THINGS + 1), *range(0, MOST_LEGS * MOST_HOURS * 60 + 1, 10)})
-WORDS = """+ - * = , . ? answer has and then Then more to friend How many does have now buys finds
-    gives loses If a travels at mph for hour hours what is the total distance traveled miles"""
-EVERY = (*map(str, NUMBERS), *WORDS.split(), *THINGS, *VEHICLES, *" ".join(PERSONS).split())
-VOCABULARY = Vocabulary(tuple(dict.fromkeys(EVERY)))
-ASK, END, ANSWER = (VOCABULARY.ids[word] for word in ("?", ".", "answer"))
+STORY_NUMBERS = sorted({*range(MOST_THINGS + 1), *range(0, MOST_LEGS * MOST_HOURS * 60 + 1, 10)})
+OTHER_WORDS = """+ - * = , . ? answer has and then more to friend How many does have now
+    buys finds gives loses If a travels at mph for hour hours what is the total distance traveled
+    miles """ + " ".join((*THINGS, *VEHICLES, *PERSONS))
+STORY_WORDS = Vocabulary(tuple(dict.fromkeys((*map(str, STORY_NUMBERS), *OTHER_WORDS.split()))))
+ASK, END, ANSWER = (STORY_WORDS.ids[word] for word in ("?", ".", "answer"))
 
 
 @dataclass(frozen=True)
@@ -155,22 +155,22 @@ FAMILIES = {
 DRAFT = {"things": np.array([[0, 0, 5, 0, 3, 2, 2]]), "legs": np.array([[0, 60, 2, 40, 1]])}
 
 
-def questions(stories):
+def story_questions(stories):
     """Return the prompts (N, longest) of N stories, padded on the left, for text to follow."""
-    return padded([VOCABULARY.encode(story.question) for story in stories], side="left")
+    return padded([STORY_WORDS.encode(story.question) for story in stories], side="left")
 
 
-def texts(stories, with_steps):
+def story_texts(stories, with_steps):
     """Return questions and answers (N, longest) of N stories, padded on the right."""
     rows = [f"{story.question} {story.answer(with_steps)}" for story in stories]
-    return padded([VOCABULARY.encode(row) for row in rows])
+    return padded([STORY_WORDS.encode(row) for row in rows])
 
 
-def results(stories):
+def story_results(stories):
     """Return the id (N,) of the number that answers each of N stories."""
-    return torch.tensor([VOCABULARY.ids[str(story.result)] for story in stories])
+    return torch.tensor([STORY_WORDS.ids[str(story.result)] for story in stories])
 
 
-def answers(written):
+def story_answers(written):
     """Return the id (N,) of what stands after "answer" in texts (N, T); 0 without an answer."""
     return token_after(ANSWER, written)

@@ -13,8 +13,8 @@ from gpt_helpers.config import check_positive_integer
 from gpt_helpers.tasks.answers import token_after
 from gpt_helpers.tasks.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary((*"0123456789", ":", "=", "."))
-ZERO, ASK, EQUALS, DOT = (VOCABULARY.ids[word] for word in "0:=.")
+SUM_WORDS = Vocabulary((*"0123456789", ":", "=", "."))
+ZERO, ASK, EQUALS, DOT = (SUM_WORDS.ids[word] for word in "0:=.")
 NO_ANSWER = -1
 
 
@@ -57,19 +57,19 @@ def dots(items):
 FORMATS = {"at once": no_steps, "steps": steps, "shuffled steps": shuffled_steps, "dots": dots}
 
 
-def questions(items):
+def sum_questions(items):
     """Return the prompts (N, K + 1) of items (N, K): the digits, then ":"."""
     return torch.as_tensor(np.c_[ZERO + items, np.full(len(items), ASK)])
 
 
-def texts(steps_of, items):
+def sum_texts(steps_of, items):
     """Return the whole texts (N, T) of items (N, K); steps_of is one of FORMATS."""
     equals = torch.full((len(items), 1), EQUALS)
     between, answer = torch.as_tensor(steps_of(items)), ZERO + sum_of(items)[:, None]
-    return torch.cat([questions(items), between, equals, answer], 1)
+    return torch.cat([sum_questions(items), between, equals, answer], 1)
 
 
-def answers(written):
+def sum_answers(written):
     """Return the digits (N,) after "=" in what models wrote (N, T), NO_ANSWER where there is none.
 
     Raises nothing for a text that makes no sense: it is a wrong answer like any other.
@@ -92,4 +92,4 @@ def with_wrong_step(items, at, chance):
     error = torch.as_tensor(chance.integers(1, 10, n_items))
     begun = torch.as_tensor(running_sums(items)[:, :at])
     begun[:, -1] = (begun[:, -1] + error) % 10
-    return torch.cat([questions(items), ZERO + begun], 1), (sum_of(items) + error) % 10
+    return torch.cat([sum_questions(items), ZERO + begun], 1), (sum_of(items) + error) % 10
