@@ -22,7 +22,7 @@ from gpt_helpers.voting import exchanged_errors, majority, sampled_answers
 
 SUM_STEPS, STORY_STEPS = 90, 300  # of training
 DIGIT_TOKENS = 576  # of one of them, for each digit of the longest sum, padding included
-N_PROBLEMS = 2000
+N_PROBLEMS = 2000  # of each test of sums; of stories, which are longer, half
 N_DIGITS = 12
 LENGTHS, LONGER = (3, 4, 6), (14, 16)
 WRONG_AT = (3, 6, 9)
@@ -197,7 +197,7 @@ def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS, **se
     return taught(Mixture(parts), vocabulary, marker, seed, n_steps, **settings)
 
 
-def story_items(name, size, n_items=N_PROBLEMS):
+def story_items(name, size, n_items=N_PROBLEMS // 2):
     """Return n_items stories, of a family by name, whose calculations are held out."""
     family = stories.FAMILIES[name]
     draw, chance = functools.partial(family.draw, size), np.random.default_rng(size)
