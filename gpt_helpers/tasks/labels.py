@@ -1,0 +1,149 @@
+"""Words and labels: a task whose rule is drawn anew for every sequence, so no weight can know it.
+
+A sequence is 9 pairs of a word and the label of its class. The classes are fixed, praise and
+complaint, but which two of the 6 labels stand for them is drawn for each sequence: after k pairs,
+the examples, the label of the next word can be told from them, and from nothing else.
+"""
+
+import numpy as np
+import torch
+
+from gpt_helpers.config import check_positive_integer
+from gpt_helpers.data import check_counts
+from gpt_helpers.inputs import IGNORED
+from gpt_helpers.sampling import evaluating
+from gpt_helpers.tasks.scores import Score
+from gpt_helpers.tasks.vocabulary import Vocabulary
+
+PRAISE = (
+    "good great fine lovely superb brilliant charming delightful excellent fantastic"
+    " wonderful pleasant perfect marvellous splendid amazing enjoyable impressive clever moving"
+)
+COMPLAINT = (
+    "bad awful poor dreadful dull boring horrible terrible nasty ugly"
+    " weak tedious clumsy stupid hopeless annoying dismal shallow painful lousy"
+)
+LABELS = ("A", "B", "C", "D", "E", "F")
+VOCABULARY = Vocabulary((*PRAISE.split(), *COMPLAINT.split(), *LABELS))
+N_CLASS = 20  # words in a class
+N_PAIRS = 9
+N_PARTNERS = len(LABELS) - 1  # labels that may stand beside a label
+UNSEEN = ((0, 1), (2, 3), (4, 5))  # pairs of labels that draw_seen never draws together
+
+
+def draw(chance, n_items):
+    """Return n_items items (N, 11): the words 0-39 of 9 pairs, and the labels 0-5 of the classes.
+
+    Words are drawn with equal chance, again and again; the two labels of an item differ.
+    """
+    words = chance.integers(2 * N_CLASS, size=(n_items, N_PAIRS))
+    first = chance.integers(len(LABELS), size=n_items)
+    second = (first + chance.integers(1, len(LABELS), size=n_items)) % len(LABELS)
+    return np.column_stack([words, first, second])
+
+
+def draw_seen(chance, n_items):
+    """Return items of draw whose two labels are none of the pairs UNSEEN; fewer than n_items."""
+    items = draw(chance, n_items)
+    return items[~is_unseen(items)]
+
+
+def draw_unseen(chance, n_items):
+    """Return items of draw whose two labels are one of the pairs UNSEEN; fewer than n_items."""
+    items = draw(chance, n_items)
+    return items[is_unseen(items)]
+
+
+def is_unseen(items):
+    """Return (N,) bool: whether the labels of an item are one of the pairs UNSEEN."""
+    pairs = np.sort(items[:, N_PAIRS:], axis=1)
+    return (pairs[:, None] == np.array(UNSEEN)).all(2).any(1)
+
+
+def rows(items):
+    """Return the token ids (N, 18) of items (N, 11): word, label, word, label, and so on."""
+    classes = items[:, :N_PAIRS] // N_CLASS
+    return written_out(items, np.take_along_axis(items[:, N_PAIRS:], classes, axis=1))
+
+
+def shuffled_rows(items, chance):
+    """Return the token ids (N, 18) of items (N, 11), each label one of its two by chance.
+
+    The words say nothing about the labels any more. chance is a numpy Generator.
+    """
+    either = chance.integers(2, size=(len(items), N_PAIRS))
+    return written_out(items, np.take_along_axis(items[:, N_PAIRS:], either, axis=1))
+
+
+def written_out(items, labels):
+    """Return the token ids (N, 18) of the words of items (N, 11) with labels (N, 9), 0 to 5."""
+    words = items[:, :N_PAIRS] + 1  # id 0 is padding
+    return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
+
+
+def label_loss(model, ids):
+    """Return the loss of the labels of ids (B, 18), in nats per label.
+
+    The words are drawn by chance: a loss on them would be a constant and noise.
+    """
+    labels = ids.clone()  # (B, T)
+    labels[:, ::2] = IGNORED
+    return model(ids, labels=labels)["loss"]
+
+
+def predictions(model, ids):
+    """Return the probabilities (B, 9, V) of what follows each word of ids (B, 18).
+
+    Entry k is for the label of the word after k examples: one pass asks all 9 questions.
+    """
+    with evaluating(model), torch.no_grad():
+        logits = model(ids)["logits"]  # (B, T, V)
+    return logits[:, ::2].softmax(-1)
+
+
+def label_scores(model, ids, wanted=None):
+    """Return {k: Score} of the likeliest next token after k examples, among all of the vocabulary.
+
+    wanted (B, 9) are the right labels of ids (B, 18), the ones written there unless given.
+    """
+    wanted = ids[:, 1::2] if wanted is None else wanted
+    right = (predictions(model, ids).argmax(-1) == wanted).sum(0)
+    return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
+
+
+def outside(model, ids):
+    """Return {k: mean probability, after k examples, of all but the two labels of a sequence}.
+
+    Only the rows of ids (B, 18) count whose k examples show both labels, so k is 2 to 8.
+    """
+    p, labels = predictions(model, ids), ids[:, 1::2]
+    inside = torch.zeros(*p.shape[::2], dtype=torch.bool).scatter(1, labels, True)  # (B, V)
+    found = 1 - p.masked_fill(~inside[:, None], 0).sum(-1)  # (B, 9)
+    return {
+        k: found[(labels[:, :k] != labels[:, :1]).any(1), k].mean().item()
+        for k in range(2, N_PAIRS)
+    }
+
+
+def same_class(ids):
+    """Return (B, T, T) bool: True from each word of ids (B, T) to earlier labels of its class."""
+    positions = torch.arange(ids.shape[1])
+    is_word = positions % 2 == 0  # (T,)
+    classes = (ids - 1) // N_CLASS  # (B, T)
+    of_key = classes.roll(1, 1)  # (B, T)
+    earlier = is_word[:, None] & ~is_word & (positions < positions[:, None])  # (T, T)
+    return (classes[:, :, None] == of_key[:, None]) & earlier  # (B, T, T)
+
+
+def best_possible(k, n_partners=N_PARTNERS):
+    """Return the highest accuracy that any reader of k examples can have.
+
+    Without examples all labels are alike. With some, it can know unless none is of the class of
+    the query, which has probability 2 ** -k; then n_partners labels are left to choose from: all
+    that occur together with the one it has seen.
+    """
+    check_counts({"k": (k, 0)})
+    check_positive_integer("n_partners", n_partners)
+    if k == 0:
+        return 1 / len(LABELS)
+    return 1 - 0.5**k * (1 - 1 / n_partners)
