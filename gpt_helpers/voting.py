@@ -31,7 +31,7 @@ def sampled_answers(model, items, n_samples, seed=0):
     prompts = sums.sum_questions(items).repeat_interleave(n_samples, 0)
     generator = torch.Generator().manual_seed(seed)
     texts = written(model, prompts, items.shape[1] + 2, temperature=1.0, generator=generator)
-    return sums.sum_answers(texts).view(len(items), n_samples)
+    return sums.sum_answers(texts).view(len(items), n_samples)  # (N, A)
 
 
 def exchanged_errors(answers, right, seed=0):
@@ -42,5 +42,5 @@ def exchanged_errors(answers, right, seed=0):
     """
     errors = (answers - right[:, None]).remainder(10).where(answers >= 0, sums.NO_ANSWER)
     order = torch.randperm(errors.numel(), generator=torch.Generator().manual_seed(seed))
-    errors = errors.flatten()[order].view_as(answers)
+    errors = errors.flatten()[order].view_as(answers)  # (N, A)
     return (errors + right[:, None]).remainder(10).where(errors >= 0, sums.NO_ANSWER)

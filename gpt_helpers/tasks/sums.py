@@ -58,15 +58,15 @@ FORMATS = {"at once": no_steps, "steps": steps, "shuffled steps": shuffled_steps
 
 
 def sum_questions(items):
-    """Return the prompts (N, K + 1) of items (N, K): the digits, then ":"."""
-    return torch.as_tensor(np.c_[ZERO + items, np.full(len(items), ASK)])
+    """Return the prompts (N, A) of items (N, K), A = K + 1: the digits, then ":"."""
+    return torch.as_tensor(np.c_[ZERO + items, np.full(len(items), ASK)])  # (N, A)
 
 
 def sum_texts(steps_of, items):
     """Return the whole texts (N, T) of items (N, K); steps_of is one of FORMATS."""
-    equals = torch.full((len(items), 1), EQUALS)
+    equals = torch.full((len(items), 1), EQUALS)  # (N, 1)
     between, answer = torch.as_tensor(steps_of(items)), ZERO + sum_of(items)[:, None]
-    return torch.cat([sum_questions(items), between, equals, answer], 1)
+    return torch.cat([sum_questions(items), between, equals, answer], 1)  # (N, T)
 
 
 def sum_answers(written):
@@ -82,8 +82,8 @@ def sum_answers(written):
 def with_wrong_step(items, at, chance):
     """Return prompts that end in a wrong running sum, and the answers that would follow from it.
 
-    The prompts (N, K + 1 + at) hold the first at steps of items (N, K), of which the last is
-    replaced by one of the nine other digits. The answers (N,) are its sum with the digits left.
+    The prompts (N, A), A = K + 1 + at, hold the first at steps of items (N, K); in place of the
+    last stands one of the nine other digits. The answers (N,) are its sum with the digits left.
     Raises ValueError unless 1 <= at < K, so that there are digits left.
     """
     n_items, n_digits = items.shape
