@@ -130,6 +130,17 @@ def test_items_for_tests_are_the_same_in_every_call_and_never_those_of_training(
     assert not set(map(bytes, tests)) & set(map(bytes, others))
 
 
+@pytest.mark.parametrize("name", stories.FAMILIES)
+def test_no_calculation_that_is_scored_stands_in_a_text_that_is_trained_on(name):
+    batches = reasoning.story_batches(stories.FAMILIES[name], 2, True, n_rows=1000, seed=0)
+    texts = [stories.STORY_WORDS.decode(row) for step in range(3) for row in batches[step]]
+    trained = {text.split(" ? ")[1].split(" , answer")[0] for text in texts}
+    tests = {" , ".join(story.steps) for story in reasoning.story_items(name, 2)}
+    assert len(trained) > 200
+    assert len(tests) > 20
+    assert not trained & tests
+
+
 def test_the_first_model_with_half_of_its_samples_right_is_kept_as_it_was():
     kept, model = [], sum_writer(lambda words: ["="])
     after_step = reasoning.keep_halfway(kept)
