@@ -1,10 +1,10 @@
-"""Experiments of instruction tuning: fully, by low-rank updates, and from preferences.
+"""Experiments of instruction tuning: of all weights, by low-rank updates, and from preferences.
 
-x is the number of examples, or the rank, or 1000 * beta, as each experiment says. Measures that
-count answers: "inputs" held out, "numbers" held out (7 in 6 wordings), "names" of operations that
-no instruction had, "pairs" that were tuned and "new pairs" that were not, all with inputs held
-out, and "statements", plain sentences of the base corpus to complete. "base loss" is that of
-sentences held out, in nats per token.
+x is the rank of "LoRA", beta of "beta", and else 0. What is counted of "instructions": answers
+to "inputs" held out; to "numbers" held out, which the base corpus states; to instructions with
+"names" that no tuning had; to "pairs" of operations that were tuned, and to "new pairs"; and
+"statements" and "numbers stated", sentences of the base corpus to complete. "base loss" is that
+of sentences held out, in nats per token, "trained" the number of parameters that were.
 """
 
 import copy
@@ -39,20 +39,25 @@ LORA = dataclasses.replace(FULL, max_lr=2e-2)
 PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=3e-4)
 MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
 ANSWER = answer_loss(MARKER)
+N_WORDINGS = 6  # of an instruction, so that each number is asked for in every one
 TEST_SEED, DATA_SEED = 1, 2  # beside the seed of a model
+
+
+def base_corpus(seed):
+    """Return the sentences (N, T) that the base model of this seed reads, each one once."""
+    chance = np.random.default_rng([seed, DATA_SEED])
+    items = task.base_items(BASE.total_steps * BATCH_SIZE, chance)
+    return task.encoded([task.statement(item, turn) for turn, item in enumerate(items)])
 
 
 @functools.cache
 def base_model(seed):
     """Return the model that has read the base corpus of this seed; copy it before a change."""
-    chance = np.random.default_rng([seed, DATA_SEED])
-    items = task.base_items(BASE.total_steps * BATCH_SIZE, chance)
-    documents = task.encoded([task.statement(item, turn) for turn, item in enumerate(items)])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ModernLMHeadModel(CONFIG)
     settings = dataclasses.replace(BASE, seed=seed)
-    train(model, documents.split(BATCH_SIZE), settings, loss_of=text_loss)
+    train(model, base_corpus(seed).split(BATCH_SIZE), settings, loss_of=text_loss)
     return model
 
 
@@ -92,7 +97,7 @@ def answered(model, prompts, answers):
 def measures(model, seed):
     """Return what is measured of every tuned model: {measure: Score or value}."""
     numbers = task.number_items()
-    numbers = np.repeat(numbers[held_out(numbers)], 12, axis=0)
+    numbers = np.repeat(numbers[held_out(numbers)], N_WORDINGS, axis=0)
     items = unseen_items(seed)
     sentences = [task.statement(item, turn) for turn, item in enumerate(items)]
     with evaluating(model), torch.no_grad():
@@ -109,9 +114,13 @@ def measures(model, seed):
     }
 
 
-def rows_of(found, x, steps=0, tokens=0):
-    """Return the rows of applications.csv for {measure: Score or value}, all at x."""
-    known = {"x": x, "steps": steps, "tokens": tokens}
+def rows_of(found, x, settings, rows):
+    """Return the rows of applications.csv for {measure: Score or value}, all at x.
+
+    settings and rows, of which a step read a batch, are those of the last training.
+    """
+    n_tokens = settings.total_steps * BATCH_SIZE * rows[0].numel()
+    known = {"x": x, "steps": settings.total_steps, "tokens": n_tokens}
     return [
         {"measure": name}
         | ({"right": v.right, "n": v.n} if isinstance(v, Score) else {"value": v})
@@ -122,7 +131,7 @@ def rows_of(found, x, steps=0, tokens=0):
 
 def run_base(seed):
     """Measure the base model, which has read no instruction."""
-    return rows_of(measures(base_model(seed), seed), 0)
+    return rows_of(measures(base_model(seed), seed), 0, BASE, base_corpus(seed))
 
 
 def mixed_loss(model, ids):
@@ -146,15 +155,16 @@ def run_tuned(seed, *, loss_of=ANSWER, mixed=False):
     rows = with_base_text(rows, seed) if mixed else rows
     model = tuned(copy.deepcopy(base_model(seed)), rows, seed, FULL, loss_of)
     found = measures(model, seed) | {"trained": count_trained(model)}
-    return rows_of(found, 0, FULL.total_steps, rows.shape[1])
+    return rows_of(found, 0, FULL, rows)
 
 
 def run_lora(seed, *, rank):
     """Tune low-rank updates of one rank on instructions, and measure."""
     generator = torch.Generator().manual_seed(seed)
     model = add_lora(copy.deepcopy(base_model(seed)), rank, generator=generator)
-    tuned(model, examples(N_EXAMPLES, seed), seed, LORA)
-    return rows_of(measures(model, seed) | {"trained": count_trained(model)}, rank)
+    rows = examples(N_EXAMPLES, seed)
+    found = measures(tuned(model, rows, seed, LORA), seed) | {"trained": count_trained(model)}
+    return rows_of(found, rank, LORA, rows)
 
 
 def replies(model, items, seed, n_each=1):
@@ -170,17 +180,12 @@ def replies(model, items, seed, n_each=1):
     return [row[(row != 0) & ~after] for row, after in zip(ids, after_end, strict=True)]
 
 
-def judged(row, item):
-    """Return (polite, right) of a row of ids: begins its answer with "sure", and what it says."""
-    text = task.VOCABULARY.decode(row).partition(f"{task.MARKER} ")[2]
-    polite = text.startswith(task.POLITE)
-    return polite, text == task.response(item, polite)
-
-
 def sampled_pairs(model, items, seed):
     """Return pairs (B, 2, T) of two answers to an item: one polite and right, the other not."""
     rows = replies(model, items, seed, n_each=2)
-    good = np.array([all(judged(row, items[i // 2])) for i, row in enumerate(rows)]).reshape(-1, 2)
+    good = np.array([all(task.judged(row, items[i // 2])) for i, row in enumerate(rows)]).reshape(
+        -1, 2
+    )
     ids = padded(rows).unflatten(0, (-1, 2))  # (B, 2, T)
     ordered = ids.where(torch.from_numpy(good[:, :1, None]), ids.flip(1))
     return ordered[torch.from_numpy(good[:, 0] != good[:, 1])]  # (B, 2, T)
@@ -189,7 +194,7 @@ def sampled_pairs(model, items, seed):
 def preference_measures(model, pairs, seed):
     """Return {measure: Score or value}: of sampled answers, and of pairs (B, 2, T)."""
     items = unseen_items(seed)
-    found = [judged(*pair) for pair in zip(replies(model, items, seed), items, strict=True)]
+    found = [task.judged(*pair) for pair in zip(replies(model, items, seed), items, strict=True)]
     with evaluating(model), torch.no_grad():
         nats = answer_log_probability(model, pairs.flatten(0, 1), MARKER).unflatten(0, (-1, 2))
     return {
@@ -218,15 +223,17 @@ def pairs_of(seed, for_tests):
 def run_before(seed):
     """Measure the model of two styles, which has seen no preference."""
     found = preference_measures(model_of_two_styles(seed), pairs_of(seed, True), seed)
-    return rows_of(found, 0)
+    return rows_of(found, 0, FULL, examples(N_EXAMPLES, seed, 0.5))
 
 
 def run_preferences(seed, *, beta):
     """Lower the preference loss on pairs sampled from the model itself, and measure."""
     start = model_of_two_styles(seed)
     loss_of = preference_loss(start, MARKER, beta)
-    model = tuned(copy.deepcopy(start), pairs_of(seed, False), seed, PREFERENCE, loss_of)
-    return rows_of(preference_measures(model, pairs_of(seed, True), seed), beta)
+    pairs = pairs_of(seed, False)
+    model = tuned(copy.deepcopy(start), pairs, seed, PREFERENCE, loss_of)
+    found = preference_measures(model, pairs_of(seed, True), seed)
+    return rows_of(found, beta, PREFERENCE, pairs)
 
 
 EXPERIMENTS = {

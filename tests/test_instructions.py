@@ -27,6 +27,7 @@ from gpt_helpers.tasks.instructions import (
     draw_from,
     encoded,
     instruction,
+    judged,
     number_items,
     questions,
     read,
@@ -197,6 +198,23 @@ def test_an_unfinished_sentence_and_its_answer_are_a_statement():
         text = f"{VOCABULARY.decode(start)} {VOCABULARY.decode(rest)}"
         assert text == statement(items[turn], turn)
         assert re.search(r" (is|becomes)$", VOCABULARY.decode(start))
+
+
+def test_an_answer_is_judged_by_its_style_and_by_what_it_says():
+    item = number_items()[42]
+    prompt = instruction(item, 0)
+    expected = {
+        "1 0 1 0 1 0 .": (False, True),
+        "sure 1 0 1 0 1 0 .": (True, True),
+        "sure 1 0 1 0 1 .": (True, False),
+        "1 0 1 0 1 0": (False, False),
+        "sure sure 1 0 1 0 1 0 .": (True, False),
+        "1 0 1 0 1 0 sure .": (False, False),
+        ".": (False, False),
+    }
+    for answer, judgment in expected.items():
+        row = VOCABULARY.encode(f"{prompt} {answer}")
+        assert judged(row, item) == judgment, answer
 
 
 def test_batches_are_rows_that_the_seed_chooses():

@@ -73,6 +73,16 @@ def test_an_experiment_has_a_name_of_its_own_and_each_variant_is_a_function_of_a
     assert all(callable(run) for runs in tuning.EXPERIMENTS.values() for run in runs.values())
 
 
+@pytest.mark.usefixtures("brief")
+def test_the_base_corpus_has_no_instruction_and_is_read_once():
+    corpus = tuning.base_corpus(0)
+    assert len(corpus) == tuning.BASE.total_steps * tuning.BATCH_SIZE
+    assert not (corpus == tuning.MARKER).any()
+    chance = np.random.default_rng([0, tuning.DATA_SEED])
+    items = task.base_items(len(corpus), chance)
+    assert [DECODE(row) for row in corpus] == [task.statement(i, t) for t, i in enumerate(items)]
+
+
 def test_rows_to_tune_on_are_prompts_with_right_answers_of_items_for_training():
     rows = tuning.examples(300, seed=1)
     chance = np.random.default_rng([1, tuning.DATA_SEED, 300])
@@ -131,23 +141,6 @@ def test_a_reply_is_cut_after_its_first_end_and_has_no_padding():
     assert all((row != 0).all() for row in rows)
 
 
-def test_an_answer_is_judged_by_its_style_and_by_what_it_says():
-    item = task.number_items()[42]
-    prompt = task.instruction(item, 0)
-    expected = {
-        "1 0 1 0 1 0 .": (False, True),
-        "sure 1 0 1 0 1 0 .": (True, True),
-        "sure 1 0 1 0 1 .": (True, False),
-        "1 0 1 0 1 0": (False, False),
-        "sure sure 1 0 1 0 1 0 .": (True, False),
-        "1 0 1 0 1 0 sure .": (False, False),
-        ".": (False, False),
-    }
-    for answer, judgment in expected.items():
-        row = task.VOCABULARY.encode(f"{prompt} {answer}")
-        assert tuning.judged(row, item) == judgment, answer
-
-
 def test_a_pair_holds_the_polite_right_answer_first_and_one_that_is_not():
     items = tuning.unseen_items(0)[:4]
     good = [task.response(item, polite=True) for item in items]
@@ -162,10 +155,11 @@ def test_a_pair_holds_the_polite_right_answer_first_and_one_that_is_not():
     assert all(len(set(pair)) == 1 for pair in prompts)
 
 
-def test_rows_hold_counts_or_a_value():
-    found = tuning.rows_of({"inputs": Score(3, 4), "base loss": 1.5}, x=8, steps=2, tokens=9)
-    shared = {"x": 8, "steps": 2, "tokens": 9}
-    assert found == [
+def test_rows_hold_counts_or_a_value_and_what_was_read():
+    settings = dataclasses.replace(tuning.FULL, **SHORT)
+    found = {"inputs": Score(3, 4), "base loss": 1.5}
+    shared = {"x": 8, "steps": 2, "tokens": 2 * tuning.BATCH_SIZE * 2 * 5}
+    assert tuning.rows_of(found, 8, settings, torch.ones(7, 2, 5)) == [
         {"measure": "inputs", "right": 3, "n": 4} | shared,
         {"measure": "base loss", "value": 1.5} | shared,
     ]
@@ -191,7 +185,8 @@ def test_every_way_of_tuning_is_measured_alike(variant):
     counted = {"inputs", "names", "pairs", "new pairs", "statements"}
     assert counted | {"numbers", "numbers stated", "base loss"} <= set(found)
     assert all(found[name]["n"] == tuning.N_TESTS for name in counted)
-    assert found["numbers"]["n"] == 7 * 12
+    assert found["numbers"]["n"] == 7 * 6
+    assert {row["steps"] for row in rows} == {2}
     if variant.startswith("LoRA"):
         assert {row["x"] for row in rows} == {int(variant.split()[1])}
 

@@ -142,6 +142,16 @@ def response(item, polite=False):
     return " ".join([POLITE, *words] if polite else words)
 
 
+def judged(row, item):
+    """Return (polite, right) of a row of ids (T,), prompt and answer to an item (7,).
+
+    A polite answer begins with "sure"; a right one says what the item asks for, in either style.
+    """
+    text = VOCABULARY.decode(row).partition(f"{MARKER} ")[2]
+    polite = text.startswith(POLITE)
+    return polite, text == response(item, polite)
+
+
 def encoded(texts, side="right"):
     """Return the token ids (N, longest) of texts, filled up with 0 on one side."""
     return padded([VOCABULARY.encode(text) for text in texts], side)
