@@ -12,11 +12,12 @@ def majority(answers):
     """Return the answer (N,) that each row of answers (N, A) gives most often.
 
     Of answers given equally often it is the smallest. A negative number is no answer and has no
-    vote; without any other it remains. Source: wang2022selfconsistency, sec. 2.
+    vote; without any other it remains. K is the largest answer plus 1.
+    Source: wang2022selfconsistency, sec. 2.
     """
     if answers.ndim != 2 or not answers.numel():
         raise ValueError(f"answers are {tuple(answers.shape)}; give (N, A), at least one of each")
-    votes = F.one_hot(answers.clamp(min=-1) + 1)[..., 1:].sum(1)
+    votes = F.one_hot(answers.clamp(min=-1) + 1)[..., 1:].sum(1)  # (N, K)
     if not votes.shape[1]:
         return answers[:, 0]
     return votes.argmax(1).where(votes.any(1), answers[:, 0])  # (N,)
