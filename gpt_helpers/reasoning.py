@@ -20,7 +20,7 @@ from gpt_helpers.training import train
 from gpt_helpers.variants.modern import ModernLMHeadModel
 from gpt_helpers.voting import exchanged_errors, majority, sampled_answers
 
-SUM_STEPS, STORY_STEPS = 90, 300  # of training
+SUM_STEPS, STORY_STEPS = 130, 300  # of training
 DIGIT_TOKENS = 576  # of one of them, for each digit of the longest sum, padding included
 N_PROBLEMS = 2000  # of each test of sums; of stories, which are longer, half
 N_DIGITS = 12
