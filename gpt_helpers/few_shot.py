@@ -35,6 +35,7 @@ CONFIG = GPTConfig(
     len(labels.VOCABULARY), n_positions=2 * labels.N_PAIRS, n_embd=64, n_layer=2, n_head=4,
     dropout=0.0,
 )  # fmt: skip
+EPSILON = CONFIG.layer_norm_epsilon
 WIDER_START = dataclasses.replace(CONFIG, initializer_range=0.1)
 MUON = TrainingSettings(
     total_steps=400, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=10,
@@ -43,6 +44,7 @@ MUON = TrainingSettings(
 ADAMW = dataclasses.replace(MUON, optimizer="adamw", max_lr=3e-3)
 BATCH_SIZE = 64
 N_TESTS = 4000
+N_PATTERN_ITEMS = 1000
 TEST_SEED = 1_000_000  # no seed of a training
 N_WINDOWS, N_HALF = 128, 64  # of held-out code, written twice
 N_DRAWS = 5  # of other heads to leave out
@@ -51,14 +53,14 @@ N_DRAWS = 5  # of other heads to leave out
 def attend_modern(q, k, v, padding=None, dropout=0.0, window=None):
     """Return attention of normalised and rotated queries and keys, as in a modern GPT."""
     turned = (
-        rotate(F.rms_norm(x, x.shape[-1:]), rotary_angles(at[None], x.shape[-1]))
+        rotate(F.rms_norm(x, x.shape[-1:], eps=EPSILON), rotary_angles(at[None], x.shape[-1]))
         for x, at in zip((q, k), positions(q, k), strict=True)
     )
     return attention_fused(*turned, v, padding, dropout, window)
 
 
 def trained(
-    seed, make=ModernLMHeadModel, config=CONFIG, settings=MUON, draw=labels.draw, after_step=None
+    seed, settings, make=ModernLMHeadModel, config=CONFIG, draw=labels.draw, after_step=None
 ):
     """Return the model make(config), trained on the word-label task, in eval mode."""
     torch.manual_seed(seed)
@@ -69,9 +71,9 @@ def trained(
     return model.eval()
 
 
-def items_for_tests(draw=labels.draw, n_items=N_TESTS):
+def items_for_tests(draw=labels.draw):
     """Return items (N, 11) that no training can contain, the same for every model."""
-    return draw_items(draw, n_items, np.random.default_rng(TEST_SEED), for_tests=True)
+    return draw_items(draw, N_TESTS, np.random.default_rng(TEST_SEED), for_tests=True)
 
 
 def rows_of(measure, found, n_steps=0):
@@ -86,7 +88,7 @@ def rows_of(measure, found, n_steps=0):
 
 def label_rows(seed, make=GPTLMHeadModel, config=CONFIG, settings=ADAMW):
     """Train on the word-label task and return the rows of accuracy after 0 to 8 examples."""
-    model = trained(seed, make, config, settings)
+    model = trained(seed, settings, make, config)
     ids = torch.tensor(labels.rows(items_for_tests()))
     return rows_of("accuracy", labels.label_scores(model, ids), settings.total_steps)
 
@@ -94,7 +96,7 @@ def label_rows(seed, make=GPTLMHeadModel, config=CONFIG, settings=ADAMW):
 def main_rows(seed):
     """Return the rows of accuracy of the modern model, and those of its controls and heads."""
     log, items = [], items_for_tests()
-    model = trained(seed, after_step=functools.partial(watch, log, items[:500]))
+    model = trained(seed, MUON, after_step=functools.partial(watch, log, items[:500]))
     ids, chance = torch.tensor(labels.rows(items)), np.random.default_rng(TEST_SEED)
     shuffled = torch.tensor(labels.shuffled_rows(items, chance))
     found = {
@@ -137,7 +139,7 @@ def removal_rows(model, ids):
 
 def new_pair_rows(seed):
     """Train without some pairs of labels; return the rows of accuracy on others and on these."""
-    model, rows = trained(seed, draw=labels.draw_seen), []
+    model, rows = trained(seed, MUON, draw=labels.draw_seen), []
     for name, draw in (("seen", labels.draw_seen), ("unseen", labels.draw_unseen)):
         ids = torch.tensor(labels.rows(items_for_tests(draw)))
         scores = labels.label_scores(model, ids)
@@ -186,7 +188,7 @@ def loss_rows(model, ids, name, choices):
 
 def pattern_rows(pattern, seed):
     """Return the rows of the shipped model's answers after 0 to 6 lines of a pattern."""
-    items = patterns.draw(np.random.default_rng([TEST_SEED, seed]), 1000)
+    items = patterns.draw(np.random.default_rng([TEST_SEED, seed]), N_PATTERN_ITEMS)
     return rows_of("accuracy", patterns.pattern_scores(*load_model(), pattern, items))
 
 
@@ -201,7 +203,6 @@ EXPERIMENTS = {
         "modern, AdamW": exchanged(make=ModernLMHeadModel),
         "GPT-2, AdamW": label_rows,
         "GPT-2, 4x steps": exchanged(settings=dataclasses.replace(ADAMW, total_steps=1600)),
-        "GPT-2, lr 1e-2": exchanged(settings=dataclasses.replace(ADAMW, max_lr=1e-2)),
         "GPT-2, RoPE, QK-norm": exchanged(
             make=functools.partial(GPTLMHeadModel, attend=attend_modern)
         ),

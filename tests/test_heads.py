@@ -1,6 +1,7 @@
 """Attention heads: what they read, measured against loops, and what leaving them out changes."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -190,13 +191,9 @@ def test_generation_with_a_cache_lacks_the_same_heads(make):
 
 @pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0), (0, -1)])
 def test_a_head_that_is_not_there_is_refused_and_named(head):
-    with (
-        pytest.raises(ValueError, match="there is no head") as error,
-        heads.without_heads(gpt(), {head}),
-    ):
+    wrong = re.escape(f"no head {head}; layers are 0 to 2, heads 0 to 3")
+    with pytest.raises(ValueError, match=wrong), heads.without_heads(gpt(), {head}):
         pass
-    assert str(head) in str(error.value)
-    assert "0 to 2" in str(error.value)
 
 
 def test_a_head_that_is_written_by_hand_to_look_back_is_an_induction_head():
