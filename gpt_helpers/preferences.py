@@ -23,22 +23,22 @@ def answer_log_probability(model, ids, marker):
 
 
 def dpo_loss(policy, reference, beta):
-    """Return the loss of log-probabilities (B, 2) of a policy: preferred answer, other answer.
+    """Return the loss of log-probabilities (N, 2) of a policy: preferred answer, other answer.
 
-    reference (B, 2) are those of the model at the start, beta how dear it is to move away from
+    reference (N, 2) are those of the model at the start, beta how dear it is to move away from
     it. Raises ValueError for shapes that differ and for a beta that is not above 0.
     Source: rafailov2023dpo, eq. 7.
     """
     check_real("beta", beta, above=0)
     if policy.shape != reference.shape or policy.shape[1:] != (2,):
         found = f"policy is {tuple(policy.shape)}, reference {tuple(reference.shape)}"
-        raise ValueError(f"{found}; both must be (B, 2), the preferred answer first")
+        raise ValueError(f"{found}; both must be (N, 2), the preferred answer first")
     preferred, other = (policy - reference).unbind(1)
     return -F.logsigmoid(beta * (preferred - other)).mean()
 
 
 def preference_loss(reference, marker, beta):
-    """Return the function (model, pairs (B, 2, T)) -> loss that training.train lowers.
+    """Return the function (model, pairs (N, 2, T)) -> loss that training.train lowers.
 
     A pair holds the preferred row and the other one, each with the prompt. reference is a
     model that stays as it is: give a copy of the one that is trained.
@@ -47,9 +47,9 @@ def preference_loss(reference, marker, beta):
 
     def loss_of(model, pairs):
         rows = pairs.flatten(0, 1)
-        policy = answer_log_probability(model, rows, marker).unflatten(0, (-1, 2))  # (B, 2)
+        policy = answer_log_probability(model, rows, marker).unflatten(0, (-1, 2))  # (N, 2)
         with evaluating(reference), torch.no_grad():
-            start = answer_log_probability(reference, rows, marker).unflatten(0, (-1, 2))  # (B, 2)
+            start = answer_log_probability(reference, rows, marker).unflatten(0, (-1, 2))  # (N, 2)
         return dpo_loss(policy, start, beta)
 
     return loss_of

@@ -170,25 +170,27 @@ def run_lora(seed, *, rank):
 def replies(model, items, seed, n_each=1):
     """Return n_each sampled rows of ids (T,) per item, prompt and answer, cut after an end."""
     prompts, answers = task.questions(items)
-    prompts = prompts.repeat_interleave(n_each, 0)  # (N, T)
+    prompts = prompts.repeat_interleave(n_each, 0)  # (N, K)
     generator = torch.Generator().manual_seed(seed)
     ids = model.generate(
         prompts, answers.shape[1] + 1, attention_mask=prompts != 0, eos_token_id=END,
         generator=generator,
     )  # fmt: skip
-    after_end = (ids == END).cumsum(1) - (ids == END).long() > 0  # (N, T)
+    after_end = (ids == END).cumsum(1) - (ids == END).long() > 0  # (N, A)
     return [row[(row != 0) & ~after] for row, after in zip(ids, after_end, strict=True)]
 
 
 def sampled_pairs(model, items, seed):
-    """Return pairs (B, 2, T) of two answers to an item: one polite and right, the other not."""
+    """Return pairs (B, 2, T) of two answers to an item: one polite and right, the other not.
+
+    B is the number of items of which that holds.
+    """
     rows = replies(model, items, seed, n_each=2)
-    good = np.array([all(task.judged(row, items[i // 2])) for i, row in enumerate(rows)]).reshape(
-        -1, 2
-    )
-    ids = padded(rows).unflatten(0, (-1, 2))  # (B, 2, T)
-    ordered = ids.where(torch.from_numpy(good[:, :1, None]), ids.flip(1))
-    return ordered[torch.from_numpy(good[:, 0] != good[:, 1])]  # (B, 2, T)
+    verdicts = [all(task.judged(row, items[i // 2])) for i, row in enumerate(rows)]
+    good = torch.tensor(verdicts).view(-1, 2)  # (N, 2)
+    ids = padded(rows).unflatten(0, (-1, 2))  # (N, 2, K)
+    ordered = ids.where(good[:, :1, None], ids.flip(1))  # (N, 2, K)
+    return ordered[good[:, 0] != good[:, 1]]
 
 
 def preference_measures(model, pairs, seed):
