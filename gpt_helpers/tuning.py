@@ -172,10 +172,8 @@ def replies(model, items, seed, n_each=1):
     prompts, answers = task.questions(items)
     prompts = prompts.repeat_interleave(n_each, 0)  # (N, K)
     generator = torch.Generator().manual_seed(seed)
-    ids = model.generate(
-        prompts, answers.shape[1] + 1, attention_mask=prompts != 0, eos_token_id=END,
-        generator=generator,
-    )  # fmt: skip
+    settings = {"eos_token_id": END, "generator": generator}
+    ids = model.generate(prompts, answers.shape[1] + 1, attention_mask=prompts != 0, **settings)
     after_end = (ids == END).cumsum(1) - (ids == END).long() > 0  # (N, A)
     return [row[(row != 0) & ~after] for row, after in zip(ids, after_end, strict=True)]
 
