@@ -167,7 +167,8 @@ def test_the_answers_of_stories_are_found_after_left_padding_and_steps():
 
 def test_a_model_writes_stories_in_a_batch_as_it_does_one_by_one():
     model, _ = reasoning.story_model("at once", n_steps=1, n_layer=1)
-    torch.nn.init.normal_(model.lm_head.weight, std=0.2)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
     told = reasoning.story_items("things", 2, 4) + reasoning.story_items("legs", 3, 4)
     together = reasoning.written_stories(model, told)
     for story, row in zip(told, together, strict=True):
