@@ -1,9 +1,9 @@
 """Learning from examples in the prompt, without a step of training: what it takes, what it reads.
 
-Experiments are {experiment: {variant: function of a seed}}; applications.py runs them all. In
-"labels" and "new pairs", x counts the examples before the question, in "formation" the steps of
-training, in "reading heads" and "induction heads" the heads left out, and in "patterns" the
-lines before the question.
+EXPERIMENTS is {experiment: {variant: function of a seed}}; applications.py runs them all. x counts
+the examples or lines before the question, except in "head score", "accuracy of 8" and "loss",
+where it is the step of training, in "score", where it is the number of the head (4 to a layer),
+and in what ends in "without ...", where it is how many heads are left out.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ CONFIG = GPTConfig(
     dropout=0.0,
 )  # fmt: skip
 EPSILON = CONFIG.layer_norm_epsilon
-WIDER_START = dataclasses.replace(CONFIG, initializer_range=0.1)
+WIDER_START = dataclasses.replace(CONFIG, initializer_range=0.15)
 MUON = TrainingSettings(
     total_steps=400, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=10,
     cooldown_share=0.5,
@@ -151,8 +151,8 @@ def code_windows(seed, tokenizer):
     """Return ids (B, 2T): windows of code that the shipped model has not read, each twice."""
     tokens = encode(tokenizer, load_corpus().held_out)
     generator = torch.Generator().manual_seed(seed)
-    windows = sample_batch(tokens, N_WINDOWS, N_HALF, generator).long()  # (B, T)
-    return torch.cat([windows, windows], dim=1)  # (B, 2T)
+    windows = sample_batch(tokens, N_WINDOWS, N_HALF, generator).long()
+    return torch.cat([windows, windows], dim=1)
 
 
 def induction_rows(seed, n_most=4):
@@ -175,14 +175,10 @@ def loss_rows(model, ids, name, choices):
     for heads in choices:
         with without_heads(model, heads):
             losses.append(repetition_losses(model, ids))
-    halves = {"first half": 0, "second half": 1}
+    first, second = (sum(half) / len(losses) for half in zip(*losses, strict=True))
+    by_half = {"first half": {len(choices[0]): first}, "second half": {len(choices[0]): second}}
     return [
-        row
-        for half, index in halves.items()
-        for row in rows_of(
-            f"{half}, without {name}",
-            {len(choices[0]): sum(pair[index] for pair in losses) / len(losses)},
-        )
+        row for half, found in by_half.items() for row in rows_of(f"{half}, without {name}", found)
     ]
 
 
@@ -207,7 +203,7 @@ EXPERIMENTS = {
             make=functools.partial(GPTLMHeadModel, attend=attend_modern)
         ),
         "GPT-2, Muon": exchanged(settings=MUON),
-        "GPT-2, std 0.1": exchanged(config=WIDER_START),
+        "GPT-2, std 0.15": exchanged(config=WIDER_START),
     },
     "new pairs": {"modern, Muon": new_pair_rows},
     "induction heads": {"shipped": induction_rows},

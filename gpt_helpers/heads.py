@@ -81,16 +81,17 @@ def previous_scores(model, ids):
 
 
 def repetition_losses(model, ids):
-    """Return the mean loss of both halves of ids (B, 2T) of repeated, in nats per token.
+    """Return the mean loss of each half of ids (B, T), in nats per token.
 
-    Of each half but the first token, which nothing that stood before can tell.
+    The halves are the same, as in repeated. The first token of each, which nothing that stood
+    before can tell, is not counted.
     """
     check_ids(ids)
-    n_tokens = ids.shape[1] // 2
+    n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
-        logits = model(ids)["logits"][:, :-1]  # (B, 2T-1, V)
-    losses = F.cross_entropy(logits.mT, ids[:, 1:], reduction="none")  # (B, 2T-1)
-    return losses[:, : n_tokens - 1].mean().item(), losses[:, n_tokens:].mean().item()
+        logits = model(ids)["logits"][:, :-1]  # (B, T-1, V)
+    losses = F.cross_entropy(logits.mT, ids[:, 1:], reduction="none")  # (B, T-1)
+    return losses[:, : n_half - 1].mean().item(), losses[:, n_half:].mean().item()
 
 
 def ranked(scores):
