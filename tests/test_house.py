@@ -75,7 +75,11 @@ CORE = {
     "batches": {"data"},
     "checkpoint": set(),
     "distributed": set(),
-    "pretrained": {"checkpoint", "config", "data", "layout", "model", "variants"},
+    "gpt2_layout": {"config"},
+    "hub_files": {"checkpoint"},
+    "pretrained": {
+        "checkpoint", "config", "data", "gpt2_layout", "hub_files", "layout", "model", "variants",
+    },
     "recipes": {"config", "model", "variants"},
     "rows": {"checkpoint"},
     "scoring": {"config", "data", "sampling"},

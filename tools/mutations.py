@@ -1019,7 +1019,7 @@ TRAINING = [
         'partial = path.with_name(path.name + ".partial")',
         "partial = path",
     ),
-    Mutation("the file is not flushed", "checkpoint.py", "        os.fsync(file.fileno())\n", ""),
+    Mutation("the file is not flushed", "checkpoint.py", "os.fsync(file.fileno())", "file.fileno()"),
     Mutation(
         "shapes are not checked",
         "checkpoint.py",
