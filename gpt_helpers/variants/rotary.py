@@ -177,6 +177,19 @@ def check_pairs(head_width):
         )
 
 
+def check_partial(config):
+    """Raise ValueError unless config.rotary_width columns of a head can turn, or None for all."""
+    check_rotary(config)
+    if config.rotary_width is None:
+        return
+    width = config.rotary_width
+    if type(width) is not int or width % 2 or not 2 <= width <= config.head_width:
+        raise ValueError(
+            f"rotary_width={width!r} must be even, and 2 to head_width={config.head_width}, or"
+            " None for all"
+        )
+
+
 def check_rotation(x, rotation):
     """Raise ValueError unless rotation, two tensors (N, 1, T, P), fits x (B, H, T, D)."""
     if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[3] % 2:
