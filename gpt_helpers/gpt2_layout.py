@@ -8,12 +8,12 @@ from gpt_helpers.config import GPTConfig
 
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 MASKS = re.compile(r"transformer\.h\.\d+\.attn\.(masked_)?bias")
-PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
+READABLE = (torch.float32, torch.float16, torch.bfloat16)
 SAME_NAMES = (
     "vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "n_inner",
     "layer_norm_epsilon", "initializer_range",
 )  # fmt: skip
-SIZES = SAME_NAMES[:5]
+REQUIRED = SAME_NAMES[:5]
 DROPOUTS = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
 ACTIVATION_FUNCTIONS = {
     "gelu_new": "gelu",
@@ -39,7 +39,7 @@ def config_of(settings, source):
     GPTConfig can have.
     """
     check_architecture(settings, source)
-    missing = [name for name in SIZES if name not in settings]
+    missing = [name for name in REQUIRED if name not in settings]
     if missing:
         raise ValueError(f"{source} does not say {missing}; without them there is no shape")
     dropouts = [settings.get(name, 0.1) for name in DROPOUTS]
@@ -131,7 +131,7 @@ def named_alike(tensors, source):
 def check_precision(tensors, source):
     """Raise ValueError for a tensor that is not of floating-point numbers of 16 or 32 bits."""
     for name, tensor in tensors.items():
-        if tensor.dtype not in PRECISIONS:
+        if tensor.dtype not in READABLE:
             found = str(tensor.dtype).removeprefix("torch.")
             raise ValueError(
                 f"{source} holds {name} as {found}; float32, float16 and bfloat16 can be read"

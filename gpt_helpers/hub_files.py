@@ -10,7 +10,9 @@ from tokenizers import Tokenizer
 
 from gpt_helpers.checkpoint import replace_file, replacing
 
-SETTINGS, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -26,8 +28,8 @@ def find_folder(path_or_name):
     if path.is_dir():
         return path
     if path.is_file():
-        if path.name != WEIGHTS:
-            raise ValueError(f"{path} is not named {WEIGHTS}; no other file is read")
+        if path.name != WEIGHTS_FILE:
+            raise ValueError(f"{path} is not named {WEIGHTS_FILE}; no other file is read")
         return path.parent
     if not HUB_NAME.fullmatch(str(path_or_name)):
         raise ValueError(f"{path_or_name} is neither a file nor a folder; check the path")
@@ -42,7 +44,9 @@ def fetch_folder(name):
     try:
         from huggingface_hub import snapshot_download  # only those who fetch need it
 
-        return Path(snapshot_download(name, allow_patterns=[SETTINGS, WEIGHTS, TOKENIZER]))
+        return Path(
+            snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE])
+        )
     except ImportError as error:
         raise ConnectionError(
             f"{name} is no path here, and to fetch it huggingface_hub is missing:"
@@ -58,7 +62,7 @@ def fetch_folder(name):
 
 def read_settings(folder):
     """Return the content of config.json; raise ValueError if it is missing or damaged."""
-    path = existing(folder / SETTINGS)
+    path = existing(folder / CONFIG_FILE)
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
@@ -71,7 +75,7 @@ def read_weights(folder):
     Tensors are read from the file when they are used. Bytes of a number that were altered
     cannot be told from a number: the format has no seal.
     """
-    path = existing(folder / WEIGHTS)
+    path = existing(folder / WEIGHTS_FILE)
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
@@ -83,7 +87,7 @@ def read_tokenizer(folder):
 
     Raises ValueError if it is damaged.
     """
-    path = folder / TOKENIZER
+    path = folder / TOKENIZER_FILE
     if not path.is_file():
         return None
     try:
@@ -107,9 +111,9 @@ def write_folder(folder, settings, weights, tokenizer=None):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / WEIGHTS) as partial:
+    with replacing(folder / WEIGHTS_FILE) as partial:
         save_file(weights, partial, {"format": "pt"})
-        (folder / SETTINGS).unlink(missing_ok=True)
+        (folder / CONFIG_FILE).unlink(missing_ok=True)
     if tokenizer is not None:
-        replace_file(folder / TOKENIZER, tokenizer.to_str().encode())
-    replace_file(folder / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+        replace_file(folder / TOKENIZER_FILE, tokenizer.to_str().encode())
+    replace_file(folder / CONFIG_FILE, (json.dumps(settings, indent=2) + "\n").encode())

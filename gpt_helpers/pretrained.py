@@ -21,6 +21,8 @@ from gpt_helpers.gpt2_layout import (
     stored_weights,
 )
 from gpt_helpers.hub_files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
     find_folder,
     read_settings,
     read_tokenizer,
@@ -85,13 +87,14 @@ def load_gpt2(path_or_name):
     Source: radford2019gpt2.
     """
     folder = find_folder(path_or_name)
-    config = config_of(read_settings(folder), folder)
-    tensors = named_alike(read_weights(folder), folder)
-    check_precision(tensors, folder)
+    config = config_of(read_settings(folder), folder / CONFIG_FILE)
+    file = folder / WEIGHTS_FILE
+    tensors = named_alike(read_weights(folder), file)
+    check_precision(tensors, file)
     model = empty_model(config).eval()
     stored = stored_weights(model)
-    check_orientation(stored, tensors, folder)
-    copy_tensors(stored, tensors, folder)
+    check_orientation(stored, tensors, file)
+    copy_tensors(stored, tensors, file)
     tokenizer = read_tokenizer(folder)
     check_vocabulary(tokenizer, config)
     return model, tokenizer
