@@ -60,7 +60,7 @@ CORE = {
     "fits": {"constraints", "laws"},
     "isoflop": set(),
     "planner": {"laws", "memory"},
-    "published": {"rows"},
+    "published": {"config", "rows"},
     "show": set(),
     "show_laws": {"show"},
     "show_tiles": {"attention", "config", "roofline", "show"},
