@@ -229,6 +229,8 @@ def init_weights(model, std, residual_std):
     check_real("std", std, at_least=0)
     check_real("residual_std", residual_std, at_least=0)
     for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            continue  # it has a shape and no values; drawing none takes long
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
         elif parameter.ndim == 1:

@@ -64,12 +64,10 @@ def rotate_neighbours(x, rotation):
     not fit x. Source: su2021roformer, eq. 34.
     """
     check_rotation(x, rotation)
-    n_pairs = rotation[0].shape[-1]
-    order = torch.arange(2 * n_pairs, device=x.device).view(n_pairs, 2).T.flatten()  # (2P,)
-    turned = torch.empty_like(x)  # (B, M, T, D)
-    turned[..., order] = rotate(x[..., order], rotation)
-    turned[..., 2 * n_pairs :] = x[..., 2 * n_pairs :]
-    return turned
+    columns, n_turned = torch.arange(x.shape[-1], device=x.device), 2 * rotation[0].shape[-1]
+    turned, rest = columns[:n_turned], columns[n_turned:]
+    order = torch.cat([turned[::2], turned[1::2], rest])  # (D,)
+    return rotate(x[..., order], rotation)[..., order.argsort()]  # (B, M, T, D)
 
 
 class RotaryAttention(GPTAttention):
