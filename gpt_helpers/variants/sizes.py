@@ -44,7 +44,9 @@ MODEL_SIZES = {
     "GPT-2 medium": (GPTLMHeadModel, PRESETS["gpt2-medium"]),
     "GPT-2 large": (GPTLMHeadModel, PRESETS["gpt2-large"]),
     "GPT-2 XL": (GPTLMHeadModel, PRESETS["gpt2-xl"]),
-    # Source: brown2020gpt3, table 2.1, whose widths and heads do not always fit each other.
+    "CodeGPT": (GPTLMHeadModel, GPTConfig(vocab_size=50001)),
+    # Source: brown2020gpt3, table 2.1. There XL has 24 heads of 128, which do not make up its
+    # width of 2048, and 13B a width of 5140, which is not that of its 40 heads of 128.
     "GPT-3 Small": (GPT3, GPT3Config(n_embd=768, n_layer=12, n_head=12)),
     "GPT-3 Medium": (GPT3, GPT3Config(n_embd=1024, n_layer=24, n_head=16)),
     "GPT-3 Large": (GPT3, GPT3Config(n_embd=1536, n_layer=24, n_head=16)),
@@ -61,7 +63,7 @@ MODEL_SIZES = {
         GPTNeoXConfig(vocab_size=32000, n_embd=2816, n_layer=36, n_head=22, rotary_width=None,
                       parallel=False),
     ),
-    "LLaMA 7B": (LlamaLMHeadModel, LLAMA2(vocab_size=32000, **NARROW)),
+    "LLaMA 7B": (LlamaLMHeadModel, LLAMA2(vocab_size=32000, n_positions=2048, **NARROW)),
     "Llama 2 7B": (LlamaLMHeadModel, LLAMA2(vocab_size=32000, **NARROW)),
     "Llama 2 70B": (LlamaLMHeadModel, LLAMA2(vocab_size=32000, **WIDE)),
     "Swallow 7B": (LlamaLMHeadModel, LLAMA2(vocab_size=43176, **NARROW)),
