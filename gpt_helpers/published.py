@@ -127,12 +127,10 @@ def wrong_values(model):
     for name, count in counts.items():
         if type(count) is not int or count < LEAST[name]:
             yield f"{name}={count!r} must be an integer of at least {LEAST[name]}"
+    numbers = {name: count for name, count in counts.items() if type(count) is int}
     for part, whole in AT_MOST.items():
-        if (
-            type(counts.get(part)) is type(counts.get(whole)) is int
-            and counts[part] > counts[whole]
-        ):
-            yield f"{part}={counts[part]} is more than {whole}={counts[whole]}"
+        if numbers.get(part, 0) > numbers.get(whole, math.inf):
+            yield f"{part}={numbers[part]} is more than {whole}={numbers[whole]}"
     for name in ("released", "as_of"):
         if known.get(name) and not DATE.fullmatch(known[name]):
             yield f"{name}={known[name]!r} must be a date, such as 2026-11"

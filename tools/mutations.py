@@ -952,13 +952,13 @@ FAMILIES = [
     ),
     Mutation(
         "a sink reads the first key",
-        "variants/gpt_oss.py",
+        "variants/sinks.py",
         ".softmax(-1)[..., :-1]",
         ".softmax(-1)[..., 1:]",
     ),
     Mutation(
         "a sink takes no weight",
-        "variants/gpt_oss.py",
+        "variants/sinks.py",
         "sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks",
         "sinks = q.new_full(q.shape[1:2], -torch.inf)",
     ),
@@ -2316,8 +2316,8 @@ PUBLISHED = [
     Mutation(
         "a part may be more than the whole",
         "published.py",
-        "counts[part] > counts[whole]:",
-        "False:",
+        "if numbers.get(part, 0) > numbers.get(whole, math.inf):",
+        "if False:",
     ),
     Mutation(
         "undisclosed values may be there",
