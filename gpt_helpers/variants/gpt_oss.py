@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
-from gpt_helpers.attention import positions, repeat_heads, tile_scores, visible_keys
 from gpt_helpers.config import check_config, check_positive_integer
 from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.operands import check_devices, check_heads
 from gpt_helpers.variants.gpt3 import narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel
+from gpt_helpers.variants.sinks import attention_with_sinks
 
 ALPHA, LIMIT = 1.702, 7.0
 
@@ -45,33 +43,6 @@ class GPTOSSConfig(LlamaConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_positive_integer("window", self.window)
-
-
-def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=None):
-    """Return attention (B, H, T, D) in which a head may also read nothing.
-
-    sinks (H,) is a score per head beside those of the keys; the weight that it gets reads
-    nothing, so that the weights of the keys add up to less than 1. None means -inf. The other
-    arguments and the errors are those of attention.attention.
-    Source: openai2025gptoss, sec. 2.2; xiao2023sinks, sec. 3.3.
-    """
-    check_heads(q, k, v, padding, dropout, window)
-    sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks  # (H,)
-    check_sinks(sinks, q)
-    visible = visible_keys(*positions(q, k), padding, window)
-    scores = tile_scores(q, k, visible)  # (B, H, T, S)
-    nothing = sinks[:, None, None].expand(*scores.shape[:3], 1)  # (B, H, T, 1)
-    weights = torch.cat([scores, nothing], dim=-1).softmax(-1)[..., :-1]  # (B, H, T, S)
-    weights = F.dropout(weights, dropout).type_as(v)  # (B, H, T, S)
-    return weights @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
-
-
-def check_sinks(sinks, q):
-    """Raise ValueError unless sinks is a tensor (H,) for the queries q (B, H, T, D)."""
-    found = getattr(sinks, "shape", type(sinks).__name__)
-    if not isinstance(sinks, torch.Tensor) or sinks.shape != q.shape[1:2]:
-        raise ValueError(f"sinks are {found}; they must be one score per head, ({q.shape[1]},)")
-    check_devices(q=q, sinks=sinks)
 
 
 class GPTOSSAttention(RotaryAttention):
@@ -131,7 +102,7 @@ class GPTOSSModel(LlamaModel):
         """Return cosines and sines (N, 1, T, P), longer than 1 where texts are stretched.
 
         Scores grow by the square of that length, so that the softmax over more keys stays as
-        sharp. Source: peng2023yarn, eq. 22.
+        sharp. Source: peng2023yarn.
         """
         length = 0.1 * math.log(self.config.stretch) + 1
         return tuple(length * part for part in super().rotation(position_ids))

@@ -59,10 +59,10 @@ class LlamaBlock(RotaryBlock):
     Source: touvron2023llama, sec. 2.2.
     """
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
+    def __init__(self, config, attend=attention_fused, attention=RotaryAttention):
+        """Make the two sub-layers, attention of the class attention, and their norms."""
         mlp = SwiGLUMLP(config) if config.n_experts is None else Experts(config)
-        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp)
+        super().__init__(config, nn.RMSNorm, attention(config, attend), mlp)
 
 
 class LlamaModel(RotaryModel):
@@ -82,7 +82,7 @@ class LlamaModel(RotaryModel):
         """Return the frequencies (P,) for texts that are longer than those of the first training.
 
         A pair that hardly turned in stretched_from tokens is slowed down by stretch; of one
-        that turned often, the frequency is kept. Source: peng2023yarn, sec. 3.2.
+        that turned often, the frequency is kept. Source: peng2023yarn.
         """
         turns = frequencies * self.config.stretched_from / (2 * math.pi)  # (P,)
         kept = self.kept(turns)  # (P,)

@@ -6,9 +6,8 @@ import torch.nn as nn
 
 from gpt_helpers.attention import attention_fused
 from gpt_helpers.config import check_config
-from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
-from gpt_helpers.variants.mlps import Experts, SwiGLUMLP
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel, rotate
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel, rotate
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ class Qwen3Attention(RotaryAttention):
         return rotate(self.q_norm(q), rotation), rotate(self.k_norm(k), rotation)
 
 
-class Qwen3Block(RotaryBlock):
-    """Attention with QK-norm, then a SwiGLU, or experts that are SwiGLUs."""
+class Qwen3Block(LlamaBlock):
+    """A LlamaBlock with QK-norm."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
-        mlp = SwiGLUMLP(config) if config.n_experts is None else Experts(config)
-        super().__init__(config, nn.RMSNorm, Qwen3Attention(config, attend), mlp)
+        super().__init__(config, attend, attention=Qwen3Attention)
 
 
 class Qwen3Model(LlamaModel):
