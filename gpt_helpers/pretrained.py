@@ -103,6 +103,7 @@ def load_gpt2(path_or_name):
 def save_gpt2(folder, model, tokenizer=None):
     """Write a model, and its tokenizer if given, for GPT2LMHeadModel.from_pretrained(folder).
 
+    Its attention function is not stored: who reads it takes causal attention, as GPT-2's is.
     Raises ValueError for a model of another architecture than GPT-2.
     """
     check_is_gpt2(model)

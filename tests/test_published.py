@@ -160,6 +160,20 @@ def test_the_active_parameters_follow_from_the_experts_that_are_chosen(name):
     assert model.n_active == expected
 
 
+def test_a_computed_width_of_heads_is_their_share_of_the_model():
+    computed = {name: model for name, model in MODELS.items() if "head_width" in model.computed}
+    assert len(computed) > 20
+    for name, model in computed.items():
+        assert model.head_width == model.n_embd / model.n_head, name
+
+
+def test_only_what_can_be_computed_is_said_to_be():
+    found = {field for model in MODELS.values() for field in model.computed}
+    assert found == {"n_params", "n_active", "head_width", "n_tokens", "n_embd"}
+    assert MODELS["GPT-NeoX-20B"].n_tokens == 150_000 * 3_150_000  # steps and their tokens
+    assert MODELS["GPT-3 13B"].n_embd == 40 * 128  # heads and their width
+
+
 def printed(text):
     """Return the number of a text such as "20.91B", and one unit of its last digit."""
     digits, letter = re.fullmatch(r"([\d.]+)([MB]?)", text).groups()
@@ -211,7 +225,7 @@ def test_a_model_that_this_book_builds_has_its_row_with_the_shape_and_the_count(
         "head_width": config.head_width,
         "n_experts": getattr(config, "n_experts", None) or 0,
     }
-    if model.positions == "learned":  # each has weights
+    if model.family != "qwen3":  # trained on 32768 positions; its configuration says 40960
         shape["n_positions"] = config.n_positions
     if name == "GPT-3 XL":  # printed are 24 heads of 128, which are wider than the model
         shape |= {"n_head": 24, "n_kv_head": 24, "head_width": 128}
@@ -382,7 +396,7 @@ def test_cells_become_values_of_their_fields(tmp_path):
     assert (model.n_layer, model.basis("n_layer"), model.cell("n_layer")) == (None, "unknown", "")
     assert model.tied is False
     assert model.basis("tied") == "reported"
-    assert model.computed == ("n_params", "n_active")
+    assert model.computed == ("n_params", "n_active", "head_width")
     two = load_models(written(tmp_path / "b.csv", sources="a b"))[0]
     assert two.sources == ("a", "b")
 
