@@ -4,6 +4,7 @@ The format is safetensors, which holds numbers only, so that loading a file neve
 Its metadata hold the facts as JSON, and the SHA-256 of the whole file as a seal.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -36,14 +37,23 @@ def write_sealed(path, tensors, facts):
     replace_file(path, data)
 
 
-def replace_file(path, data):
-    """Write bytes to a temporary file beside path, flush it to the disk, and rename it to path."""
+@contextlib.contextmanager
+def replacing(path):
+    """Yield the path of a temporary file beside path, which takes its name when the block ends.
+
+    It is on the disk by then; a block that fails leaves the old file.
+    """
     partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
+    yield partial
+    with open(partial, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def replace_file(path, data):
+    """Write bytes to a temporary file beside path, flush it to the disk, and rename it to path."""
+    with replacing(path) as partial, open(partial, "wb") as file:
+        file.write(data)
 
 
 def read_sealed(path):

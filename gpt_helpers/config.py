@@ -191,10 +191,11 @@ def check_real(name, value, *, at_least=None, above=None, below=None):
         raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
 
 
-def check_config(config):
-    """Raise ValueError unless config is a GPTConfig."""
-    if not isinstance(config, GPTConfig):
-        raise ValueError(f"config={config!r} must be a GPTConfig, such as PRESETS['demo']")
+def check_config(config, kind=GPTConfig):
+    """Raise ValueError unless config is a GPTConfig, or of the class of configs given."""
+    if not isinstance(config, kind):
+        example = "PRESETS['demo']" if kind is GPTConfig else f"{kind.__name__}()"
+        raise ValueError(f"config={config!r} must be a {kind.__name__}, such as {example}")
 
 
 PRESETS = {

@@ -139,10 +139,15 @@ class GPTModel(nn.Module):
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)
-        x = self.drop(self.wte(input_ids) + self.wpe(position_ids))  # (B, T, C)
+        x, *others = self.embed(input_ids, position_ids)
         for index, block in enumerate(self.h):
-            x = block(x, padding, None if cache is None else cache.layers[index])  # (B, T, C)
+            layer_cache = None if cache is None else cache.layers[index]
+            x = block(x, *others, padding, layer_cache)  # (B, T, C)
         return self.ln_f(x)  # (B, T, C)
+
+    def embed(self, input_ids, position_ids):
+        """Return a tuple: the stream (B, T, C), and what every block is given besides."""
+        return (self.drop(self.wte(input_ids) + self.wpe(position_ids)),)
 
 
 class GPTLMHeadModel(nn.Module):
@@ -224,6 +229,8 @@ def init_weights(model, std, residual_std):
     check_real("std", std, at_least=0)
     check_real("residual_std", residual_std, at_least=0)
     for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            continue  # it has a shape and no values; drawing none takes long
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
         elif parameter.ndim == 1:

@@ -1,4 +1,7 @@
-"""A trained model as one file: float16 weights, with config and merges in its metadata."""
+"""Trained models in and out: the book's own files, and GPT-2 as Hugging Face stores it.
+
+A file of the book is one file: float16 weights, with config and merges in its metadata.
+"""
 
 import dataclasses
 from importlib import resources
@@ -8,7 +11,24 @@ import torch
 
 from gpt_helpers.checkpoint import check_shapes, copy_tensors, read_sealed, write_sealed
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.data import build_tokenizer, merges_of
+from gpt_helpers.data import END_OF_TEXT, build_tokenizer, merges_of
+from gpt_helpers.gpt2_layout import (
+    check_orientation,
+    check_precision,
+    config_of,
+    named_alike,
+    settings_of,
+    stored_weights,
+)
+from gpt_helpers.hub_files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    find_folder,
+    read_settings,
+    read_tokenizer,
+    read_weights,
+    write_folder,
+)
 from gpt_helpers.layout import store_by_columns
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.variants.modern import ModernLMHeadModel
@@ -53,3 +73,72 @@ def load_model(path=None):
         model = MODELS[facts["model"]](GPTConfig(**facts["config"])).eval()
     copy_tensors(dict(model.named_parameters()), halves, path)
     return store_by_columns(model), build_tokenizer(facts["merges"])
+
+
+def load_gpt2(path_or_name):
+    """Return (model, tokenizer) of a GPT-2 in Hugging Face's format, in eval mode, as float32.
+
+    path_or_name is a folder with config.json and model.safetensors, that second file, or the
+    name of a model to fetch from huggingface.co, such as "openai-community/gpt2". tokenizer
+    is that of tokenizer.json, None where there is none.
+
+    Raises ValueError, with the names of tensors or settings, for files that are missing,
+    damaged or of another architecture; ConnectionError for a name that cannot be fetched.
+    Source: radford2019gpt2.
+    """
+    folder = find_folder(path_or_name)
+    config = config_of(read_settings(folder), folder / CONFIG_FILE)
+    file = folder / WEIGHTS_FILE
+    tensors = named_alike(read_weights(folder), file)
+    check_precision(tensors, file)
+    model = empty_model(config).eval()
+    stored = stored_weights(model)
+    check_orientation(stored, tensors, file)
+    copy_tensors(stored, tensors, file)
+    tokenizer = read_tokenizer(folder)
+    check_vocabulary(tokenizer, config)
+    return model, tokenizer
+
+
+def save_gpt2(folder, model, tokenizer=None):
+    """Write a model, and its tokenizer if given, for GPT2LMHeadModel.from_pretrained(folder).
+
+    Its attention function is not stored: who reads it takes causal attention, as GPT-2's is.
+    Raises ValueError for a model of another architecture than GPT-2.
+    """
+    check_is_gpt2(model)
+    check_vocabulary(tokenizer, model.config)
+    end = None if tokenizer is None else tokenizer.token_to_id(END_OF_TEXT)
+    weights = {name: weight.cpu().contiguous() for name, weight in stored_weights(model).items()}
+    write_folder(folder, settings_of(model.config, end), weights, tokenizer)
+
+
+def empty_model(config):
+    """Return a GPTLMHeadModel whose weights are still to be written; none are drawn."""
+    with torch.device("meta"):
+        model = GPTLMHeadModel(config)
+    model = model.to_empty(device="cpu")
+    model.lm_head.weight = model.transformer.wte.weight  # to_empty parts what is tied
+    return model
+
+
+def check_is_gpt2(model):
+    """Raise ValueError unless a model's parts and weights are those of a GPTLMHeadModel."""
+    if type(model) is not GPTLMHeadModel:
+        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+    with torch.device("meta"):
+        twin = GPTLMHeadModel(model.config)
+    kinds = {name: type(part) for name, part in twin.named_modules()}
+    for name, part in model.named_modules():
+        if type(part) is not kinds.get(name):
+            raise ValueError(f"model is not GPT-2: {name} is a {type(part).__name__}")
+    check_shapes(stored_weights(twin), stored_weights(model), "model")
+
+
+def check_vocabulary(tokenizer, config):
+    """Raise ValueError for a tokenizer with more tokens than a model knows."""
+    found = 0 if tokenizer is None else tokenizer.get_vocab_size()
+    if found > config.vocab_size:
+        raise ValueError(
+            f"tokenizer has {found} tokens, the model {config.vocab_size}; they are no pair"
+        )

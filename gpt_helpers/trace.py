@@ -5,6 +5,7 @@ leaves behind, attention weights, results of modules and saved bytes, is recorde
 """
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -119,10 +120,14 @@ def recorded_attention(model, weigh):
     modules = [module for module in model.modules() if hasattr(module, "attend")]
 
     def recording(attend):
-        def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None):
+        def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
             collected.append(weigh(q, k, padding, window))
-            return attend(q, k, v, padding, dropout, window)
+            return attend(q, k, v, padding, dropout, window, **others)
 
+        # The window of a layer may be bound to its attention: then it is an argument here too.
+        if isinstance(attend, functools.partial):
+            attend, bound = attend.func, attend.keywords
+            return functools.partial(attend_and_record, **bound)
         return attend_and_record
 
     originals = [module.attend for module in modules]

@@ -1,17 +1,21 @@
-"""A model is one file: weights in float16, its config and its tokenizer."""
+"""A model is one file, float16 with config and tokenizer; GPT-2 goes to Hugging Face and back."""
 
 import dataclasses
 
 import pytest
 import torch
-from reference import random_ids, refused
+from reference import SMALL, hugging_face, random_ids, random_model, refused
 from runs import KINDS, are_equal, tiny_model, weights_of
 
 from gpt_helpers.attention import attention_fused
 from gpt_helpers.checkpoint import read_sealed, write_sealed
-from gpt_helpers.data import merges_of, train_tokenizer
-from gpt_helpers.pretrained import load_model, save_model
+from gpt_helpers.config import PRESETS
+from gpt_helpers.data import END_OF_TEXT, merges_of, train_tokenizer
+from gpt_helpers.gpt2_layout import settings_of, stored_weights
+from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.pretrained import load_gpt2, load_model, save_gpt2, save_model
 from gpt_helpers.scaling import count_parameters
+from gpt_helpers.variants.gpt1 import GPT1Block
 from gpt_helpers.variants.modern import ModernLMHeadModel, SwiGLUMLP
 
 TEXT = "def f(x):\n    return x\n注意は自己注意である。" * 20
@@ -120,3 +124,176 @@ def test_a_damaged_file_is_refused(path):
     refused("was altered", load_model, path)
     torch.save(tiny_model().state_dict(), path)
     refused("is no sealed file", load_model, path)
+
+
+# GPT-2 in Hugging Face's format. CUT keeps the shapes of a layer and spares memory.
+
+CUT = {"vocab_size": 211, "n_positions": 12, "n_layer": 1}
+GPT2_SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+KINDS_OF_GPT2 = [
+    {},
+    {"activation": "gelu_erf", "n_inner": 40, "layer_norm_epsilon": 1e-3},
+    {"activation": "relu", "dropout": 0.0},
+    {"activation": "swish", "n_inner": 24, "n_head": 1},
+]
+
+
+def written_by_hugging_face(model, folder):
+    """Return the twin of our model, after it was written to folder."""
+    twin = hugging_face(model)
+    twin.save_pretrained(folder)
+    return twin
+
+
+def read_by_hugging_face(folder):
+    """Return the GPT2LMHeadModel of a folder; it must find there all that it needs."""
+    from transformers import GPT2LMHeadModel
+
+    twin, report = GPT2LMHeadModel.from_pretrained(folder, output_loading_info=True)
+    assert not any(report.values()), report
+    return twin.eval()
+
+
+@pytest.mark.parametrize("changes", KINDS_OF_GPT2, ids=range(4))
+def test_a_gpt2_of_hugging_face_gives_the_same_logits_here(tmp_path, changes):
+    twin = written_by_hugging_face(random_model(std=0.2, **changes), tmp_path)
+    model, tokenizer = load_gpt2(tmp_path)
+    assert tokenizer is None
+    assert model.config == dataclasses.replace(SMALL, **changes)
+    ids = random_ids(3, 20)
+    assert (model(ids)["logits"] - twin(ids).logits).abs().max() < 1e-5
+    assert not model.training
+    assert all(weight.requires_grad for weight in model.parameters())
+    assert model.lm_head.weight is model.transformer.wte.weight
+
+
+@pytest.mark.parametrize("changes", KINDS_OF_GPT2, ids=range(4))
+def test_a_model_that_is_saved_is_read_by_hugging_face(tmp_path, changes):
+    model = random_model(std=0.2, **changes)
+    save_gpt2(tmp_path, model)
+    twin, ids = read_by_hugging_face(tmp_path), random_ids(3, 20)
+    assert are_equal(twin.state_dict(), hugging_face(model).state_dict())
+    assert (model(ids)["logits"] - twin(ids).logits).abs().max() < 1e-5
+    assert twin.config.eos_token_id is None
+
+
+def test_the_way_there_and_back_changes_no_bit(tmp_path):
+    model = random_model(std=0.2, n_inner=40)
+    written_by_hugging_face(model, tmp_path / "theirs")
+    found, _ = load_gpt2(tmp_path / "theirs")
+    assert are_equal(weights_of(found), weights_of(model))
+    save_gpt2(tmp_path / "ours", found)
+    files = [tmp_path / name / "model.safetensors" for name in ("theirs", "ours")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    read_by_hugging_face(tmp_path / "ours").save_pretrained(tmp_path / "again")
+    assert are_equal(weights_of(load_gpt2(tmp_path / "again")[0]), weights_of(model))
+
+
+@pytest.mark.parametrize("name", GPT2_SIZES)
+def test_each_published_size_has_the_tensors_that_hugging_face_stores(name):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    with torch.device("meta"):
+        twin = GPT2LMHeadModel(GPT2Config(**settings_of(PRESETS[name])))
+        model = GPTLMHeadModel(PRESETS[name])
+    theirs = {name: tuple(weight.shape) for name, weight in twin.named_parameters()}
+    assert {n: tuple(weight.shape) for n, weight in stored_weights(model).items()} == theirs
+
+
+@pytest.mark.parametrize("name", GPT2_SIZES)
+def test_a_layer_of_each_published_size_is_read_and_written(tmp_path, name):
+    model = random_model(PRESETS[name], std=0.02, **CUT)
+    twin = written_by_hugging_face(model, tmp_path / "theirs")
+    found, _ = load_gpt2(tmp_path / "theirs")
+    ids = random_ids(2, 12, 211)
+    assert (found(ids)["logits"] - twin(ids).logits).abs().max() < 1e-4
+    save_gpt2(tmp_path / "ours", found)
+    assert are_equal(read_by_hugging_face(tmp_path / "ours").state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_gpt2_of_16_bits_becomes_float32_without_another_rounding(tmp_path, dtype):
+    model = random_model(std=0.2)
+    hugging_face(model).to(dtype).save_pretrained(tmp_path)
+    rounded = {name: weight.to(dtype).float() for name, weight in weights_of(model).items()}
+    found, _ = load_gpt2(tmp_path)
+    assert are_equal(weights_of(found), rounded)
+    save_gpt2(tmp_path / "half", found.to(dtype))
+    assert are_equal(weights_of(load_gpt2(tmp_path / "half")[0]), rounded)
+
+
+def test_the_tokenizer_travels_with_its_end_of_text(tmp_path, tokenizer):
+    from transformers import AutoTokenizer
+
+    save_gpt2(tmp_path, random_model(vocab_size=310), tokenizer)
+    _, found = load_gpt2(tmp_path)
+    assert found.get_vocab() == tokenizer.get_vocab()
+    assert merges_of(found) == merges_of(tokenizer)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    for text in (TEXT, "print('a')\n", END_OF_TEXT):
+        assert found.encode(text).ids == tokenizer.encode(text).ids == theirs.encode(text)
+    assert read_by_hugging_face(tmp_path).config.eos_token_id == tokenizer.token_to_id(END_OF_TEXT)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path, tokenizer):
+    n_tokens = tokenizer.get_vocab_size()
+    message = f"tokenizer has {n_tokens} tokens, the model 61; they are no pair"
+    refused(message, save_gpt2, tmp_path, random_model(), tokenizer)
+    assert list(tmp_path.iterdir()) == []
+    save_gpt2(tmp_path, random_model())
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    refused(message, load_gpt2, tmp_path)
+    save_gpt2(tmp_path, random_model(vocab_size=n_tokens), tokenizer)
+
+
+def test_reading_a_gpt2_draws_nothing_and_it_generates_and_learns(tmp_path):
+    model = random_model(std=0.2)
+    save_gpt2(tmp_path, model)
+    before = torch.get_rng_state()
+    found, _ = load_gpt2(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    prompt = random_ids(2, 5)
+    expected = model.generate(prompt, 9, temperature=0)
+    assert torch.equal(found.generate(prompt, 9, temperature=0), expected)
+    found.train()(prompt, labels=prompt)["loss"].backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in found.parameters())
+
+
+def with_other_block(model):
+    """Put a block of GPT-1, which has the same weights, into a model."""
+    model.transformer.h[1] = GPT1Block(model.config)
+
+
+def with_own_head(model):
+    """Untie the head of a model."""
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+
+
+def with_wider_mlp(model):
+    """Give one MLP of a model another width."""
+    model.transformer.h[0].mlp = random_model(n_inner=40).transformer.h[0].mlp
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_other_block, "model is not GPT-2: transformer.h.1 is a GPT1Block"),
+        (with_own_head, r"model is of another model: it lacks \[\] and has \['lm_head.weight'\]"),
+        (with_wider_mlp, r"transformer.h.0.mlp.c_fc.weight is \(24, 40\), not \(24, 96\)"),
+    ],
+)
+def test_a_model_that_is_no_gpt2_is_not_saved_as_one(tmp_path, change, message):
+    model = random_model()
+    change(model)
+    refused(message, save_gpt2, tmp_path, model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_classes_and_shared_heads_are_not_saved_as_gpt2(tmp_path):
+    refused("model is a ModernLMHeadModel; it must be", save_gpt2, tmp_path, tiny_model("modern"))
+    refused(
+        "model is not GPT-2: transformer is a GPT1Model", save_gpt2, tmp_path, tiny_model("gpt1")
+    )
+    refused("model is a NoneType", save_gpt2, tmp_path, None)
+    refused("n_kv_head=2 differs from n_head=4", save_gpt2, tmp_path, random_model(n_kv_head=2))
+    assert list(tmp_path.iterdir()) == []

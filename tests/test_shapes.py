@@ -338,7 +338,33 @@ def models():
     modern, config = part("variants.modern"), dataclasses.replace(config, dropout=0.0)
     for mlp in (modern.SquaredReLUMLP, modern.SwiGLUMLP):
         gpts.append(modern.ModernLMHeadModel(config, mlp=mlp))
-    return [gpt.eval() for gpt in gpts]
+    return [gpt.eval() for gpt in gpts + families(config)]
+
+
+FAMILIES = {
+    "gpt3": ("GPT3", {"window": 3}),
+    "gpt_neo": ("GPTNeo", {"window": 3}),
+    "gpt_j": ("GPTJ", {"rotary_width": 6}),
+    "gpt_neox": ("GPTNeoX", {"rotary_width": 6}),
+    "llama": ("Llama", {}),
+    "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
+    "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
+}
+
+
+def families(config):
+    """Return a model of each family with the sizes of config, without dropout."""
+    sizes = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    found = []
+    for name, (prefix, changes) in FAMILIES.items():
+        parts = vars(part(f"variants.{name}"))
+        own = parts[f"{prefix}Config"](**sizes | changes)
+        if f"{prefix}LMHeadModel" in parts:
+            found.append(parts[f"{prefix}LMHeadModel"](own))
+        else:
+            transformer = parts[f"{prefix}Model"]
+            found.append(part("model").GPTLMHeadModel(own, transformer=transformer))
+    return found
 
 
 def token_ids(n_tokens):

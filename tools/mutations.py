@@ -669,29 +669,29 @@ SYNTAX = [
 MODERN = [
     Mutation(
         "pairs are sheared, not rotated",
-        "variants/modern.py",
+        "variants/rotary.py",
         "second, sines, value=-1)",
         "second, sines)",
     ),
     Mutation(
         "pairs turn backwards",
-        "variants/modern.py",
+        "variants/rotary.py",
         "return angles.cos(), angles.sin()",
         "return angles.cos(), -angles.sin()",
     ),
     Mutation(
         "pairs are neighbours",
-        "variants/modern.py",
-        "first, second = x.chunk(2, dim=-1)",
-        "first, second = x[..., ::2], x[..., 1::2]",
+        "variants/rotary.py",
+        "first, second, rest = x.tensor_split((n_pairs, 2 * n_pairs), dim=-1)",
+        "first, second, rest = x[..., ::2], x[..., 1::2], x[..., :0]",
     ),
     Mutation(
         "pairs turn at the root of their frequencies",
-        "variants/modern.py",
+        "variants/rotary.py",
         "-2 * pairs",
         "-pairs",
     ),
-    Mutation("a rotation changes the dtype", "variants/modern.py", ".type_as(x)", ""),
+    Mutation("a rotation changes the dtype", "variants/rotary.py", ".type_as(x)", ""),
     Mutation(
         "queries are not normalised",
         "variants/modern.py",
@@ -713,31 +713,32 @@ MODERN = [
     Mutation(
         "queries and keys are centred",
         "variants/modern.py",
-        "rms_norm(config, config.head_width)",
+        "rms_norm(config.head_width, eps=config.layer_norm_epsilon)",
         "nn.LayerNorm(config.head_width, config.layer_norm_epsilon, False)",
     ),
     Mutation(
         "keys are rotated after the cache, by their place in it",
-        "variants/modern.py",
-        """        k = rotate(self.qk_norm(k), rotation)  # (B, G, T, D)
+        "variants/rotary.py",
+        """        q, k = self.turned(q, k, rotation)
         if cache is not None:
             k, v = cache.append(k, v)  # (B, G, S, D)
 """,
-        """        k = self.qk_norm(k)
+        """        q = self.turned(q, k, rotation)[0]
         if cache is not None:
             k, v = cache.append(k, v)  # (B, G, S, D)
-        k = rotate(k, rotary_angles(torch.arange(k.shape[2])[None], k.shape[3]))
+        places = torch.arange(k.shape[2])[None]
+        k = self.turned(k, k, rotary_angles(places, k.shape[3]))[1]
 """,
     ),
     Mutation(
         "modern attention does not read the padding",
-        "variants/modern.py",
+        "variants/rotary.py",
         "self.attend(q, k, v, padding)",
         "self.attend(q, k, v)",
     ),
     Mutation(
         "given positions are not used",
-        "variants/modern.py",
+        "model.py",
         "if position_ids is None:",
         "if True:",
     ),
@@ -749,27 +750,27 @@ MODERN = [
     ),
     Mutation(
         "the gate and what it gates are exchanged",
-        "variants/modern.py",
+        "variants/mlps.py",
         "F.silu(gate) * x",
         "F.silu(x) * gate",
     ),
     Mutation(
         "attention reads the stream without a norm",
-        "variants/modern.py",
+        "variants/rotary.py",
         "self.attn(self.ln_1(x), rotation",
         "self.attn(x, rotation",
     ),
     Mutation(
         "the MLP reads the stream without a norm",
-        "variants/modern.py",
+        "variants/rotary.py",
         "self.mlp(self.ln_2(x))",
         "self.mlp(x)",
     ),
     Mutation(
         "there is no modern final norm",
-        "variants/modern.py",
-        "return self.ln_f(x)",
-        "return x",
+        "variants/rotary.py",
+        "self.ln_f = norm(config.n_embd, eps=config.layer_norm_epsilon)",
+        "self.ln_f = nn.Identity()",
     ),
     Mutation(
         "norms have gains",
@@ -780,14 +781,14 @@ MODERN = [
     Mutation(
         "the epsilon of the config is not used",
         "variants/modern.py",
-        "eps=config.layer_norm_epsilon",
+        "eps=eps",
         "eps=1e-5",
     ),
     Mutation(
         "the attention has biases",
-        "variants/modern.py",
-        "config.n_embd + 2 * config.key_width, bias=False",
-        "config.n_embd + 2 * config.key_width",
+        "variants/rotary.py",
+        "query_width + 2 * config.key_width, bias=bias",
+        "query_width + 2 * config.key_width",
     ),
     Mutation(
         "blocks change the stream at first",
@@ -797,17 +798,231 @@ MODERN = [
     ),
     Mutation(
         "the table of positions is left",
-        "variants/modern.py",
+        "variants/rotary.py",
         "del self.wpe, self.drop",
         "del self.drop",
     ),
     Mutation(
         "the modern head is tied",
-        "variants/modern.py",
-        "        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)\n",
+        "variants/rotary.py",
+        "        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=bias)\n",
         "",
     ),
-    Mutation("dropout is accepted", "variants/modern.py", "if config.dropout:", "if False:"),
+    Mutation("dropout is accepted", "variants/rotary.py", "if config.dropout:", "if False:"),
+]
+
+FAMILIES = [
+    Mutation(
+        "the rest of a head turns too",
+        "variants/rotary.py",
+        "torch.cat([turned_first, turned_second, rest], dim=-1)",
+        "torch.cat([turned_first, turned_second, -rest], dim=-1)",
+    ),
+    Mutation(
+        "neighbours that turned stay in the order of halves",
+        "variants/rotary.py",
+        "rotation)[..., order.argsort()]",
+        "rotation)",
+    ),
+    Mutation("a stretch is not used", "variants/rotary.py", "if stretch is not None", "if False"),
+    Mutation("the base is that of RoPE", "variants/rotary.py", "= base **", "= BASE **"),
+    Mutation(
+        "heads are as wide as C / H",
+        "variants/rotary.py",
+        "config.n_head * config.head_width",
+        "config.n_embd",
+    ),
+    Mutation(
+        "a head never has a bias",
+        "variants/rotary.py",
+        "config.vocab_size, bias=bias)",
+        "config.vocab_size, bias=False)",
+    ),
+    Mutation(
+        "a rotation may be wider than a head",
+        "variants/rotary.py",
+        " or 2 * n_pairs > width",
+        "",
+    ),
+    Mutation("experts are not weighted", "variants/mlps.py", " * shares[rows, places, None]", ""),
+    Mutation(
+        "the softmax is over all experts",
+        "variants/mlps.py",
+        "shares = scores.softmax(-1)",
+        "shares = self.router(tokens).softmax(-1).gather(-1, chosen)",
+    ),
+    Mutation(
+        "every token uses one expert more",
+        "variants/mlps.py",
+        "topk(self.n_chosen,",
+        "topk(min(self.n_chosen + 1, len(self.experts)),",
+    ),
+    Mutation(
+        "experts that are used rarely are used least",
+        "variants/mlps.py",
+        "dim=-1)  # (N, K)\n        shares",
+        "dim=-1, largest=False)  # (N, K)\n        shares",
+    ),
+    Mutation(
+        "more experts are chosen than there are",
+        "variants/mlps.py",
+        "if config.n_chosen > config.n_experts:",
+        "if False:",
+    ),
+    Mutation("the other layers are banded", "variants/gpt3.py", "self.h[1::2]", "self.h[::2]"),
+    Mutation("every layer is banded", "variants/gpt3.py", "self.h[1::2]", "self.h"),
+    Mutation(
+        "the window of a layer is one token longer",
+        "variants/gpt3.py",
+        "window=window)",
+        "window=window + 1)",
+    ),
+    Mutation("scores of GPT-Neo are scaled", "variants/gpt_neo.py", "q * q.shape[-1] ** 0.5", "q"),
+    Mutation(
+        "GPT-Neo has biases of queries",
+        "variants/gpt_neo.py",
+        "2 * config.key_width, bias=False",
+        "2 * config.key_width",
+    ),
+    Mutation(
+        "the MLP of GPT-J reads what attention added",
+        "variants/gpt_j.py",
+        "return x + self.attn(y, rotation, padding, cache) + self.mlp(y)",
+        "x = x + self.attn(y, rotation, padding, cache)\n        return x + self.mlp(self.ln_1(x))",
+    ),
+    Mutation(
+        "GPT-J turns halves",
+        "variants/gpt_j.py",
+        "return rotate_neighbours(q, rotation), rotate_neighbours(k, rotation)",
+        "return super().turned(q, k, rotation)",
+    ),
+    Mutation(
+        "GPT-J turns all columns",
+        "variants/gpt_j.py",
+        "self.config.rotary_width or self.config.head_width)",
+        "self.config.head_width)",
+    ),
+    Mutation(
+        "GPT-NeoX is always parallel",
+        "variants/gpt_neox.py",
+        "x if self.parallel else y",
+        "x",
+    ),
+    Mutation(
+        "GPT-NeoX is never parallel",
+        "variants/gpt_neox.py",
+        "x if self.parallel else y",
+        "y",
+    ),
+    Mutation(
+        "attention and MLP of GPT-NeoX share a norm",
+        "variants/gpt_neox.py",
+        "self.ln_2(x if",
+        "self.ln_1(x if",
+    ),
+    Mutation(
+        "Llama's frequencies are kept",
+        "variants/llama.py",
+        "(1 - kept) / self.config.stretch)",
+        "(1 - kept))",
+    ),
+    Mutation(
+        "Llama keeps what turned twice", "variants/llama.py", "(turns - 1) / (4 - 1)", "turns - 1"
+    ),
+    Mutation(
+        "turns are counted in radians", "variants/llama.py", " / (2 * math.pi)  # (P,)", "  # (P,)"
+    ),
+    Mutation(
+        "a Llama never has experts",
+        "variants/llama.py",
+        "if config.n_experts is None else",
+        "if True else",
+    ),
+    Mutation(
+        "queries and keys of Qwen3 share a norm",
+        "variants/qwen3.py",
+        "rotate(self.k_norm(k), rotation)",
+        "rotate(self.q_norm(k), rotation)",
+    ),
+    Mutation(
+        "Qwen3 turns before it normalises",
+        "variants/qwen3.py",
+        "rotate(self.q_norm(q), rotation)",
+        "self.q_norm(rotate(q, rotation))",
+    ),
+    Mutation(
+        "a sink reads the first key",
+        "variants/sinks.py",
+        ".softmax(-1)[..., :-1]",
+        ".softmax(-1)[..., 1:]",
+    ),
+    Mutation(
+        "a sink takes no weight",
+        "variants/sinks.py",
+        "sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks",
+        "sinks = q.new_full(q.shape[1:2], -torch.inf)",
+    ),
+    Mutation("the gate has no limit", "variants/gpt_oss.py", "gate.clamp(max=LIMIT)", "gate"),
+    Mutation(
+        "the gate is limited below",
+        "variants/gpt_oss.py",
+        "gate.clamp(max=LIMIT)",
+        "gate.clamp(-LIMIT, LIMIT)",
+    ),
+    Mutation(
+        "what is gated is not 1 more",
+        "variants/gpt_oss.py",
+        "x.clamp(-LIMIT, LIMIT) + 1",
+        "x.clamp(-LIMIT, LIMIT)",
+    ),
+    Mutation(
+        "what is gated is limited after 1 is added",
+        "variants/gpt_oss.py",
+        "x.clamp(-LIMIT, LIMIT) + 1",
+        "(x + 1).clamp(-LIMIT, LIMIT)",
+    ),
+    Mutation(
+        "the gate is a plain swish",
+        "variants/gpt_oss.py",
+        "(ALPHA * gate).sigmoid()",
+        "gate.sigmoid()",
+    ),
+    Mutation(
+        "the other layers of gpt-oss read a window",
+        "variants/gpt_oss.py",
+        "narrow_layers(self.h[::2]",
+        "narrow_layers(self.h[1::2]",
+    ),
+    Mutation(
+        "scores do not grow with the stretch",
+        "variants/gpt_oss.py",
+        "length = 0.1 * math.log(self.config.stretch) + 1",
+        "length = 1",
+    ),
+    Mutation(
+        "gpt-oss keeps frequencies as Llama does",
+        "variants/gpt_oss.py",
+        "(turns.log() / math.log(32))",
+        "((turns - 1) / (32 - 1))",
+    ),
+    Mutation(
+        "the router of gpt-oss has no bias",
+        "variants/gpt_oss.py",
+        "GPTOSSMLP, bias=True)",
+        "GPTOSSMLP)",
+    ),
+    Mutation(
+        "idle experts count",
+        "variants/sizes.py",
+        "return count_all(model) - idle",
+        "return count_all(model)",
+    ),
+    Mutation(
+        "the window of a layer is not recorded",
+        "trace.py",
+        "functools.partial(attend_and_record, **bound)",
+        "lambda *args: attend_and_record(*args)",
+    ),
 ]
 
 
@@ -1019,7 +1234,9 @@ TRAINING = [
         'partial = path.with_name(path.name + ".partial")',
         "partial = path",
     ),
-    Mutation("the file is not flushed", "checkpoint.py", "        os.fsync(file.fileno())\n", ""),
+    Mutation(
+        "the file is not flushed", "checkpoint.py", "os.fsync(file.fileno())", "file.fileno()"
+    ),
     Mutation(
         "shapes are not checked",
         "checkpoint.py",
@@ -1091,7 +1308,12 @@ TRAINING = [
     Mutation(
         "weights beyond float16 are saved", "pretrained.py", "    if beyond:\n", "    if False:\n"
     ),
-    Mutation("a loaded model is in train mode", "pretrained.py", ".eval()", ""),
+    Mutation(
+        "a loaded model is in train mode",
+        "pretrained.py",
+        '(GPTConfig(**facts["config"])).eval()',
+        '(GPTConfig(**facts["config"]))',
+    ),
     Mutation(
         "a model with other parts is saved",
         "pretrained.py",
@@ -1911,6 +2133,208 @@ ROOFLINE = [
     ),
 ]
 
+PRETRAINED = [
+    Mutation(
+        "the matrices of Conv1D are not turned",
+        "gpt2_layout.py",
+        "weight.detach().T if name.endswith(CONV1D) else weight.detach()",
+        "weight.detach()",
+    ),
+    Mutation(
+        "only matrices that are not square are turned",
+        "gpt2_layout.py",
+        '"attn.c_proj.weight", "mlp.c_fc.weight"',
+        '"mlp.c_fc.weight"',
+    ),
+    Mutation(
+        "the orientation is not checked", "gpt2_layout.py", "    if turned:\n", "    if False:\n"
+    ),
+    Mutation(
+        "a square matrix tells the orientation",
+        "gpt2_layout.py",
+        "if needed != needed[::-1]]",
+        "]",
+    ),
+    Mutation(
+        "GELU is exact where it was tanh",
+        "gpt2_layout.py",
+        '"gelu_new": "gelu"',
+        '"gelu_new": "gelu_erf"',
+    ),
+    Mutation(
+        "the architecture is not checked",
+        "gpt2_layout.py",
+        "    check_architecture(settings, source)\n    missing",
+        "    missing",
+    ),
+    Mutation(
+        "a file without a type is a GPT-2",
+        "gpt2_layout.py",
+        'settings.get(name, None if name == "model_type" else needed)',
+        "settings.get(name, needed)",
+    ),
+    Mutation("sizes may be missing", "gpt2_layout.py", "    if missing:\n", "    if False:\n"),
+    Mutation(
+        "dropouts may differ",
+        "gpt2_layout.py",
+        "    if any(dropout != dropouts[0]",
+        "    if False and any(dropout != dropouts[0]",
+    ),
+    Mutation(
+        "shared heads are written", "gpt2_layout.py", "config.key_heads != config.n_head", "False"
+    ),
+    Mutation(
+        "a bias is taken for a mask",
+        "gpt2_layout.py",
+        r'r"transformer\.h\.\d+\.attn\.(masked_)?bias"',
+        r'r"transformer\.h\.\d+\.attn\..*bias"',
+    ),
+    Mutation(
+        "a head of its own is accepted",
+        "gpt2_layout.py",
+        "not torch.equal(head, embedding)",
+        "False",
+    ),
+    Mutation(
+        "a tensor may come twice",
+        "gpt2_layout.py",
+        "        if full in found:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "integers are weights",
+        "gpt2_layout.py",
+        "        if tensor.dtype not in READABLE:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "old settings stand beside new weights",
+        "hub_files.py",
+        "        (folder / CONFIG_FILE).unlink(missing_ok=True)\n",
+        "",
+    ),
+    Mutation(
+        "weights are written in place",
+        "hub_files.py",
+        "save_file(weights, partial,",
+        "save_file(weights, folder / WEIGHTS_FILE,",
+    ),
+    Mutation(
+        "a name comes before a folder",
+        "hub_files.py",
+        "    if path.is_dir():\n",
+        "    if path.is_dir() and not HUB_NAME.fullmatch(str(path_or_name)):\n",
+    ),
+    Mutation(
+        "any file is read as weights",
+        "hub_files.py",
+        "        if path.name != WEIGHTS_FILE:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "anything is a name on the hub",
+        "hub_files.py",
+        "    if not HUB_NAME.fullmatch(str(path_or_name)):\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "errors of the library pass through",
+        "hub_files.py",
+        "except (SafetensorError, OSError, ValueError) as error:",
+        "except OSError as error:",
+    ),
+    Mutation(
+        "everything of a repository is fetched",
+        "hub_files.py",
+        "allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE]",
+        'allow_patterns=["*"]',
+    ),
+    Mutation(
+        "the head of a loaded GPT-2 is untied",
+        "pretrained.py",
+        "    model.lm_head.weight = model.transformer.wte.weight",
+        "    model.lm_head.weight.data = model.transformer.wte.weight.data",
+    ),
+    Mutation("any model is saved as a GPT-2", "pretrained.py", "    check_is_gpt2(model)\n", ""),
+    Mutation(
+        "blocks of another kind are saved as GPT-2's",
+        "pretrained.py",
+        "        if type(part) is not kinds.get(name):\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "parts of another shape are saved as GPT-2's",
+        "pretrained.py",
+        '    check_shapes(stored_weights(twin), stored_weights(model), "model")\n',
+        "",
+    ),
+    Mutation(
+        "a tokenizer may have more tokens than the model",
+        "pretrained.py",
+        "if found > config.vocab_size:",
+        "if found > config.vocab_size + 999:",
+    ),
+    Mutation(
+        "a loaded GPT-2 is in train mode",
+        "pretrained.py",
+        "empty_model(config).eval()",
+        "empty_model(config)",
+    ),
+    Mutation(
+        "the end of a text is not written",
+        "pretrained.py",
+        "settings_of(model.config, end)",
+        "settings_of(model.config)",
+    ),
+]
+
+PUBLISHED = [
+    Mutation(
+        "what is undisclosed is unknown",
+        "published.py",
+        "        if name in self.undisclosed:\n            return UNDISCLOSED\n",
+        "",
+    ),
+    Mutation(
+        "what is computed is reported",
+        "published.py",
+        'return "computed" if name in self.computed else "reported"',
+        'return "reported"',
+    ),
+    Mutation(
+        "counts are floats",
+        "published.py",
+        "return int(number) if number.is_integer() else number",
+        "return number",
+    ),
+    Mutation(
+        "a source may be missing",
+        "published.py",
+        '("model", "organisation", "family", "sources", "seen", "as_of")',
+        '("model", "organisation", "family", "seen", "as_of")',
+    ),
+    Mutation(
+        "a part may be more than the whole",
+        "published.py",
+        "if numbers.get(part, 0) > numbers.get(whole, math.inf):",
+        "if False:",
+    ),
+    Mutation(
+        "undisclosed values may be there",
+        "published.py",
+        "        if getattr(model, name, None) is not None:\n",
+        "        if False:\n",
+    ),
+    Mutation("a model may come twice", "published.py", "len(names) < len(models)", "False"),
+    Mutation("months have any number", "published.py", "(0[1-9]|1[0-2])", r"(\d\d)"),
+    Mutation(
+        "no row is left out of the scaling page's points",
+        "published.py",
+        'if row["basis"] != UNDISCLOSED]',
+        "]",
+    ),
+]
+
 MUTATIONS = (
     ATTENTION
     + MODEL
@@ -1919,6 +2343,7 @@ MUTATIONS = (
     + NGRAMS
     + SYNTAX
     + MODERN
+    + FAMILIES
     + TRAINING
     + SCALING
     + CHARTS
@@ -1926,4 +2351,6 @@ MUTATIONS = (
     + KERNELS
     + SPECULATIVE
     + ROOFLINE
+    + PRETRAINED
+    + PUBLISHED
 )

@@ -1,0 +1,46 @@
+"""GPT-3: GPT-2 of which every second layer reads only the last tokens."""
+
+import functools
+from dataclasses import dataclass
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import GPTConfig, check_config, check_positive_integer
+from gpt_helpers.model import GPTBlock, GPTModel
+
+
+@dataclass(frozen=True)
+class GPT3Config(GPTConfig):
+    """The shape of a GPT-3; the defaults are GPT-3 175B.
+
+    window is the number of tokens that every second layer reads, the token itself included.
+    The paper states neither that number nor which layers: 128 is that of gpt-oss, which
+    follows it. Source: brown2020gpt3, sec. 2.1; child2019sparse; openai2025gptoss.
+    """
+
+    n_positions: int = 2048
+    n_embd: int = 12288
+    n_layer: int = 96
+    n_head: int = 96
+    window: int = 128
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_positive_integer("window", self.window)
+
+
+class GPT3Model(GPTModel):
+    """Embeddings, L blocks, the second, fourth, ... of which read a window, and a final norm."""
+
+    def __init__(self, config, attend=attention_fused, block=GPTBlock):
+        """Make the layers, and hand every second one the attention with the window."""
+        check_config(config, GPT3Config)
+        super().__init__(config, attend, block)
+        narrow_layers(self.h[1::2], config.window)
+
+
+def narrow_layers(blocks, window):
+    """Let the attention of these blocks read only the last window tokens, in place."""
+    check_positive_integer("window", window)
+    for block in blocks:
+        block.attn.attend = functools.partial(block.attn.attend, window=window)

@@ -1,0 +1,85 @@
+"""GPT-NeoX: GPT-2's norms, biases and MLP, a quarter of each head rotary, attention beside MLP."""
+
+from dataclasses import dataclass
+
+import torch.nn as nn
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import GPTConfig, check_config, check_real
+from gpt_helpers.inputs import refuse_misfits
+from gpt_helpers.model import GPTMLP
+from gpt_helpers.variants.rotary import (
+    RotaryAttention,
+    RotaryBlock,
+    RotaryLMHeadModel,
+    RotaryModel,
+    check_partial,
+    rotary_angles,
+)
+
+
+@dataclass(frozen=True)
+class GPTNeoXConfig(GPTConfig):
+    """The shape of a GPT-NeoX; the defaults are GPT-NeoX-20B.
+
+    The first rotary_width columns of each head turn, None means all. parallel says whether
+    attention and MLP read the same stream, or the MLP what attention has added to.
+    Source: black2022neox, sec. 2.
+    """
+
+    vocab_size: int = 50432
+    n_positions: int = 2048
+    n_embd: int = 6144
+    n_layer: int = 44
+    n_head: int = 64
+    activation: str = "gelu_erf"
+    dropout: float = 0.0
+    rotary_width: int | None = 24
+    rotary_base: float = 10000.0
+    parallel: bool = True
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_partial(self)
+        check_real("rotary_base", self.rotary_base, above=1)
+        if type(self.parallel) is not bool:
+            raise ValueError(f"parallel={self.parallel!r} must be True or False")
+
+
+class GPTNeoXBlock(RotaryBlock):
+    """Attention and the MLP, each with a norm of its own; both are added to the stream."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
+        attn = RotaryAttention(config, attend, bias=True)
+        super().__init__(config, nn.LayerNorm, attn, GPTMLP(config))
+        self.parallel = config.parallel
+
+    @refuse_misfits
+    def forward(self, x, rotation, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C); the arguments are those of RotaryAttention."""
+        y = x + self.attn(self.ln_1(x), rotation, padding, cache)  # (B, T, C)
+        return y + self.mlp(self.ln_2(x if self.parallel else y))  # (B, T, C)
+
+
+class GPTNeoXModel(RotaryModel):
+    """Token embeddings, L blocks and a final norm."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, GPTNeoXConfig)
+        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm)
+
+    def rotation(self, position_ids):
+        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
+        width = self.config.rotary_width or self.config.head_width
+        return rotary_angles(position_ids, width, self.config.rotary_base)
+
+
+class GPTNeoXLMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on a GPTNeoXModel, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=GPTNeoXModel)

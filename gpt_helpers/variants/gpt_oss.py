@@ -1,0 +1,120 @@
+"""gpt-oss: a Llama with experts, windows in every second layer, and attention to nothing."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+
+from gpt_helpers.config import check_config, check_positive_integer
+from gpt_helpers.inputs import refuse_misfits
+from gpt_helpers.variants.gpt3 import narrow_layers
+from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.mlps import Experts
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel
+from gpt_helpers.variants.sinks import attention_with_sinks
+
+ALPHA, LIMIT = 1.702, 7.0
+
+
+@dataclass(frozen=True)
+class GPTOSSConfig(LlamaConfig):
+    """The shape of a gpt-oss; the defaults are gpt-oss-120b.
+
+    head_width is D, whatever C / H is. Each token uses n_chosen of n_experts MLPs of width
+    n_inner. window is the number of tokens that the first, third, ... layers read.
+    Source: openai2025gptoss, sec. 2.
+    """
+
+    vocab_size: int = 201088
+    n_embd: int = 2880
+    n_layer: int = 36
+    n_head: int = 64
+    n_inner: int | None = 2880
+    rotary_base: float = 150000.0
+    stretch: float = 32.0
+    stretched_from: int = 4096
+    head_width: int = 64
+    n_experts: int | None = 128
+    n_chosen: int | None = 4
+    window: int = 128
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_positive_integer("window", self.window)
+
+
+class GPTOSSAttention(RotaryAttention):
+    """RotaryAttention with biases and, for each head, a learned score for reading nothing."""
+
+    def __init__(self, config, attend=attention_with_sinks):
+        """Make the projections and the scores."""
+        super().__init__(config, attend, bias=True)
+        self.sink_bias = nn.Parameter(torch.zeros(config.n_head))
+
+    def mixed(self, q, k, v, padding=None):
+        """Return the values that the queries read, (B, H, T, D)."""
+        return self.attend(q, k, v, padding, sinks=self.sink_bias)  # (B, H, T, D)
+
+
+class GPTOSSMLP(nn.Module):
+    """An expert: a SwiGLU with biases and limits, which multiplies by 1 more than Llama's.
+
+    c_fc holds the gate before what it gates.
+    """
+
+    def __init__(self, config):
+        """Make the projections."""
+        super().__init__()
+        check_config(config)
+        self.c_fc = nn.Linear(config.n_embd, 2 * config.mlp_width)
+        self.c_proj = nn.Linear(config.mlp_width, config.n_embd)
+
+    @refuse_misfits
+    def forward(self, x):
+        """Return (..., C) for x (..., C)."""
+        gate, x = self.c_fc(x).chunk(2, dim=-1)  # (..., F)
+        gate = gate.clamp(max=LIMIT)  # (..., F)
+        x = x.clamp(-LIMIT, LIMIT) + 1  # (..., F)
+        return self.c_proj(gate * (ALPHA * gate).sigmoid() * x)  # (..., C)
+
+
+class GPTOSSBlock(RotaryBlock):
+    """Attention with sinks, then experts; norms are RMSNorms."""
+
+    def __init__(self, config, attend=attention_with_sinks):
+        """Make the two sub-layers and their norms."""
+        experts = Experts(config, GPTOSSMLP, bias=True)
+        super().__init__(config, nn.RMSNorm, GPTOSSAttention(config, attend), experts)
+
+
+class GPTOSSModel(LlamaModel):
+    """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
+
+    def __init__(self, config, attend=attention_with_sinks):
+        """Make the layers."""
+        check_config(config, GPTOSSConfig)
+        super().__init__(config, attend, block=GPTOSSBlock)
+        narrow_layers(self.h[::2], config.window)
+
+    def rotation(self, position_ids):
+        """Return cosines and sines (N, 1, T, P), longer than 1 where texts are stretched.
+
+        Scores grow by the square of that length, so that the softmax over more keys stays as
+        sharp. Source: peng2023yarn.
+        """
+        length = 0.1 * math.log(self.config.stretch) + 1
+        return tuple(length * part for part in super().rotation(position_ids))
+
+    def kept(self, turns):
+        """Return the shares (P,) of their frequencies that pairs of so many turns keep."""
+        return (turns.log() / math.log(32)).clamp(0, 1)  # (P,)
+
+
+class GPTOSSLMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on a GPTOSSModel, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_with_sinks):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=GPTOSSModel)

@@ -1,0 +1,101 @@
+"""Llama: rotary positions, RMSNorm, SwiGLU, fewer heads of keys and values, no biases."""
+
+import math
+from dataclasses import dataclass
+
+import torch.nn as nn
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import GPTConfig, check_config, check_positive_integer, check_real
+from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
+from gpt_helpers.variants.rotary import (
+    RotaryAttention,
+    RotaryBlock,
+    RotaryLMHeadModel,
+    RotaryModel,
+    check_rotary,
+    rotary_angles,
+)
+
+
+@dataclass(frozen=True)
+class LlamaConfig(GPTConfig):
+    """The shape of a Llama; the defaults are Llama 3.1 8B.
+
+    rotary_base is the base of the frequencies. stretch is how many times longer texts may be
+    than the stretched_from tokens of the first training; 1 leaves the frequencies as they are.
+    With n_experts, each token uses n_chosen of that many MLPs of width n_inner (Mixtral); None
+    means one MLP for all. activation is not used. Source: grattafiori2024llama3, sec. 3.2.
+    """
+
+    vocab_size: int = 128256
+    n_positions: int = 131072
+    n_embd: int = 4096
+    n_layer: int = 32
+    n_head: int = 32
+    n_inner: int | None = 14336
+    n_kv_head: int | None = 8
+    dropout: float = 0.0
+    rotary_base: float = 500000.0
+    stretch: float = 8.0
+    stretched_from: int = 8192
+    n_experts: int | None = None
+    n_chosen: int | None = None
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_rotary(self)
+        check_real("rotary_base", self.rotary_base, above=1)
+        check_real("stretch", self.stretch, at_least=1)
+        check_positive_integer("stretched_from", self.stretched_from)
+        if self.n_experts is not None:
+            check_experts(self)
+
+
+class LlamaBlock(RotaryBlock):
+    """Attention without biases, then a SwiGLU, or experts; norms are RMSNorms.
+
+    Source: touvron2023llama, sec. 2.2.
+    """
+
+    def __init__(self, config, attend=attention_fused, attention=RotaryAttention):
+        """Make the two sub-layers, attention of the class attention, and their norms."""
+        mlp = SwiGLUMLP(config) if config.n_experts is None else Experts(config)
+        super().__init__(config, nn.RMSNorm, attention(config, attend), mlp)
+
+
+class LlamaModel(RotaryModel):
+    """Token embeddings, L blocks and a final RMSNorm."""
+
+    def __init__(self, config, attend=attention_fused, block=LlamaBlock):
+        """Make the layers."""
+        check_config(config, LlamaConfig)
+        super().__init__(config, attend, block, nn.RMSNorm)
+
+    def rotation(self, position_ids):
+        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
+        width, base = self.config.head_width, self.config.rotary_base
+        return rotary_angles(position_ids, width, base, self.stretched)
+
+    def stretched(self, frequencies):
+        """Return the frequencies (P,) for texts that are longer than those of the first training.
+
+        A pair that hardly turned in stretched_from tokens is slowed down by stretch; of one
+        that turned often, the frequency is kept. Source: peng2023yarn.
+        """
+        turns = frequencies * self.config.stretched_from / (2 * math.pi)  # (P,)
+        kept = self.kept(turns)  # (P,)
+        return frequencies * (kept + (1 - kept) / self.config.stretch)  # (P,)
+
+    def kept(self, turns):
+        """Return the shares (P,) of their frequencies that pairs of so many turns keep."""
+        return ((turns - 1) / (4 - 1)).clamp(0, 1)  # (P,)
+
+
+class LlamaLMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on a LlamaModel, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=LlamaModel)

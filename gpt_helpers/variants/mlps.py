@@ -1,0 +1,75 @@
+"""MLPs after GPT-2's: the gated one of Llama, and experts of which each token uses a few.
+
+In shapes, N is the number of tokens B*T, A that of all experts, and K that of a token's.
+"""
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from gpt_helpers.config import check_positive_integer
+from gpt_helpers.inputs import check_callable, refuse_misfits
+from gpt_helpers.variants.rotary import check_rotary
+
+
+class SwiGLUMLP(nn.Module):
+    """The product of two projections, one of them through swish, and a third into the stream.
+
+    c_fc holds the first two, the gate before what it gates. With n_inner = 8/3 C there are
+    as many weights as in an MLP of two projections and width 4C. Source: shazeer2020glu, eq. 6.
+    """
+
+    def __init__(self, config):
+        """Make the projections."""
+        super().__init__()
+        check_rotary(config)
+        self.c_fc = nn.Linear(config.n_embd, 2 * config.mlp_width, bias=False)
+        self.c_proj = nn.Linear(config.mlp_width, config.n_embd, bias=False)
+
+    @refuse_misfits
+    def forward(self, x):
+        """Return (..., C) for x (..., C)."""
+        gate, x = self.c_fc(x).chunk(2, dim=-1)  # (..., F)
+        x = F.silu(gate) * x  # (..., F)
+        return self.c_proj(x)  # (..., C)
+
+
+class Experts(nn.Module):
+    """Several MLPs of which each token uses those that its router scores highest.
+
+    A token's result is the sum of theirs, weighted by the softmax of the chosen scores.
+    mlp is the class of an expert. Source: jiang2024mixtral, sec. 2.1.
+    """
+
+    def __init__(self, config, mlp=SwiGLUMLP, bias=False):
+        """Make config.n_experts experts, of which config.n_chosen are used, and the router."""
+        super().__init__()
+        check_experts(config)
+        check_callable("mlp", mlp)
+        self.n_chosen = config.n_chosen
+        self.router = nn.Linear(config.n_embd, config.n_experts, bias=bias)
+        self.experts = nn.ModuleList([mlp(config) for _ in range(config.n_experts)])
+
+    @refuse_misfits
+    def forward(self, x):
+        """Return (B, T, C) for x (B, T, C)."""
+        tokens = x.flatten(0, 1)  # (N, C)
+        scores, chosen = self.router(tokens).topk(self.n_chosen, dim=-1)  # (N, K)
+        shares = scores.softmax(-1)  # (N, K)
+        mixed = torch.zeros_like(tokens)  # (N, C)
+        for number in chosen.unique().tolist():
+            rows, places = (chosen == number).nonzero(as_tuple=True)
+            result = self.experts[number](tokens[rows]) * shares[rows, places, None]
+            mixed = mixed.index_add(0, rows, result.type_as(mixed))  # (N, C)
+        return mixed.view_as(x)  # (B, T, C)
+
+
+def check_experts(config):
+    """Raise ValueError unless config says how many experts there are and how many are chosen."""
+    check_rotary(config)
+    for name in ("n_experts", "n_chosen"):
+        check_positive_integer(name, getattr(config, name, None))
+    if config.n_chosen > config.n_experts:
+        raise ValueError(
+            f"n_chosen={config.n_chosen} experts of n_experts={config.n_experts}; choose fewer"
+        )

@@ -1,0 +1,34 @@
+"""Attention in which a head may also read nothing: a learned score beside those of the keys."""
+
+import torch
+import torch.nn.functional as F
+
+from gpt_helpers.attention import positions, repeat_heads, tile_scores, visible_keys
+from gpt_helpers.operands import check_devices, check_heads
+
+
+def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=None):
+    """Return attention (B, H, T, D) in which a head may also read nothing.
+
+    sinks (H,) is a score per head beside those of the keys; the weight that it gets reads
+    nothing, so that the weights of the keys add up to less than 1. None means -inf. The other
+    arguments and the errors are those of attention.attention.
+    Source: openai2025gptoss, sec. 2; xiao2023sinks.
+    """
+    check_heads(q, k, v, padding, dropout, window)
+    sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks  # (H,)
+    check_sinks(sinks, q)
+    visible = visible_keys(*positions(q, k), padding, window)
+    scores = tile_scores(q, k, visible)  # (B, H, T, S)
+    nothing = sinks[:, None, None].expand(*scores.shape[:3], 1)  # (B, H, T, 1)
+    weights = torch.cat([scores, nothing], dim=-1).softmax(-1)[..., :-1]  # (B, H, T, S)
+    weights = F.dropout(weights, dropout).type_as(v)  # (B, H, T, S)
+    return weights @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+
+
+def check_sinks(sinks, q):
+    """Raise ValueError unless sinks is a tensor (H,) for the queries q (B, H, T, D)."""
+    found = getattr(sinks, "shape", type(sinks).__name__)
+    if not isinstance(sinks, torch.Tensor) or sinks.shape != q.shape[1:2]:
+        raise ValueError(f"sinks are {found}; they must be one score per head, ({q.shape[1]},)")
+    check_devices(q=q, sinks=sinks)
