@@ -36,7 +36,7 @@ BASE = TrainingSettings(
 )  # fmt: skip
 FULL = TrainingSettings(total_steps=250, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
 LORA = dataclasses.replace(FULL, max_lr=2e-2)
-PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=3e-4)
+PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=5e-5)
 MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
 ANSWER = answer_loss(MARKER)
 N_WORDINGS = 6  # of an instruction, so that each number is asked for in every one
