@@ -31,18 +31,18 @@ from gpt_helpers.tasks.items import ItemBatches, draw_items
 from gpt_helpers.training import train
 from gpt_helpers.variants.modern import ModernLMHeadModel, rotary_angles, rotate
 
-CONFIG = GPTConfig(
-    len(labels.VOCABULARY), n_positions=2 * labels.N_PAIRS, n_embd=64, n_layer=2, n_head=4,
+LABEL_CONFIG = GPTConfig(
+    len(labels.WORDS_AND_LABELS), n_positions=2 * labels.N_PAIRS, n_embd=64, n_layer=2, n_head=4,
     dropout=0.0,
 )  # fmt: skip
-EPSILON = CONFIG.layer_norm_epsilon
-WIDER_START = dataclasses.replace(CONFIG, initializer_range=0.15)
+EPSILON = LABEL_CONFIG.layer_norm_epsilon
+WIDER_START = dataclasses.replace(LABEL_CONFIG, initializer_range=0.15)
 MUON = TrainingSettings(
     total_steps=400, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=10,
     cooldown_share=0.5,
 )  # fmt: skip
 ADAMW = dataclasses.replace(MUON, optimizer="adamw", max_lr=3e-3)
-BATCH_SIZE = 64
+N_SEQUENCES = 64
 N_TESTS = 4000
 N_PATTERN_ITEMS = 1000
 TEST_SEED = 1_000_000  # no seed of a training
@@ -60,25 +60,30 @@ def attend_modern(q, k, v, padding=None, dropout=0.0, window=None):
 
 
 def trained(
-    seed, settings, make=ModernLMHeadModel, config=CONFIG, draw=labels.draw, after_step=None
+    seed,
+    settings,
+    make=ModernLMHeadModel,
+    config=LABEL_CONFIG,
+    draw=labels.draw_labelled,
+    after_step=None,
 ):
     """Return the model make(config), trained on the word-label task, in eval mode."""
     torch.manual_seed(seed)
     model = make(config)
-    batches = ItemBatches(draw, labels.rows, BATCH_SIZE, seed)
+    batches = ItemBatches(draw, labels.labelled_rows, N_SEQUENCES, seed)
     settings = dataclasses.replace(settings, seed=seed)
     train(model, batches, settings, loss_of=labels.label_loss, after_step=after_step)
     return model.eval()
 
 
-def items_for_tests(draw=labels.draw):
+def items_for_tests(draw=labels.draw_labelled):
     """Return items (N, 11) that no training can contain, the same for every model."""
     return draw_items(draw, N_TESTS, np.random.default_rng(TEST_SEED), for_tests=True)
 
 
-def rows_of(measure, found, n_steps=0):
+def measurements(measure, found, n_steps=0):
     """Return the rows of found, {x: Score or float}, after n_steps of training."""
-    cost = {"steps": n_steps, "tokens": n_steps * BATCH_SIZE * CONFIG.n_positions}
+    cost = {"steps": n_steps, "tokens": n_steps * N_SEQUENCES * LABEL_CONFIG.n_positions}
     return [
         {"measure": measure, "x": x} | cost
         | ({"value": v} if isinstance(v, float) else {"right": v.right, "n": v.n})
@@ -86,25 +91,27 @@ def rows_of(measure, found, n_steps=0):
     ]  # fmt: skip
 
 
-def label_rows(seed, make=GPTLMHeadModel, config=CONFIG, settings=ADAMW):
+def label_rows(seed, make=GPTLMHeadModel, config=LABEL_CONFIG, settings=ADAMW):
     """Train on the word-label task and return the rows of accuracy after 0 to 8 examples."""
     model = trained(seed, settings, make, config)
-    ids = torch.tensor(labels.rows(items_for_tests()))
-    return rows_of("accuracy", labels.label_scores(model, ids), settings.total_steps)
+    ids = torch.tensor(labels.labelled_rows(items_for_tests()))
+    return measurements("accuracy", labels.label_scores(model, ids), settings.total_steps)
 
 
 def main_rows(seed):
     """Return the rows of accuracy of the modern model, and those of its controls and heads."""
     log, items = [], items_for_tests()
     model = trained(seed, MUON, after_step=functools.partial(watch, log, items[:500]))
-    ids, chance = torch.tensor(labels.rows(items)), np.random.default_rng(TEST_SEED)
+    ids, chance = torch.tensor(labels.labelled_rows(items)), np.random.default_rng(TEST_SEED)
     shuffled = torch.tensor(labels.shuffled_rows(items, chance))
     found = {
         "accuracy": labels.label_scores(model, ids),
         "accuracy, shuffled": labels.label_scores(model, shuffled, wanted=ids[:, 1::2]),
         "outside": labels.outside(model, ids),
     } | {name: {row["step"]: row[name] for row in log} for name in log[0] if name != "step"}
-    rows = [row for name, by_x in found.items() for row in rows_of(name, by_x, MUON.total_steps)]
+    rows = [
+        row for name, by_x in found.items() for row in measurements(name, by_x, MUON.total_steps)
+    ]
     return rows + removal_rows(model, ids[:2000])
 
 
@@ -112,7 +119,7 @@ def watch(log, items, row, model, every=20):
     """Append to log, every so many steps, what the model can do and what its heads read."""
     if row["step"] % every and row["step"] > 1:
         return
-    ids = torch.tensor(labels.rows(items))
+    ids = torch.tensor(labels.labelled_rows(items))
     score = attention_to(model, ids, labels.same_class(ids)).max().item()
     last = labels.label_scores(model, ids)[labels.N_PAIRS - 1]
     with torch.no_grad():
@@ -133,7 +140,9 @@ def removal_rows(model, ids):
         for name, heads in (("readers", last[:n_heads]), ("others", last[::-1][:n_heads])):
             with without_heads(model, heads):
                 score = labels.label_scores(model, ids)[labels.N_PAIRS - 1]
-            rows += rows_of(f"accuracy of 8, without {name}", {n_heads: score}, MUON.total_steps)
+            rows += measurements(
+                f"accuracy of 8, without {name}", {n_heads: score}, MUON.total_steps
+            )
     return rows
 
 
@@ -141,9 +150,9 @@ def new_pair_rows(seed):
     """Train without some pairs of labels; return the rows of accuracy on others and on these."""
     model, rows = trained(seed, MUON, draw=labels.draw_seen), []
     for name, draw in (("seen", labels.draw_seen), ("unseen", labels.draw_unseen)):
-        ids = torch.tensor(labels.rows(items_for_tests(draw)))
+        ids = torch.tensor(labels.labelled_rows(items_for_tests(draw)))
         scores = labels.label_scores(model, ids)
-        rows += rows_of(f"accuracy, {name} pairs", scores, MUON.total_steps)
+        rows += measurements(f"accuracy, {name} pairs", scores, MUON.total_steps)
     return rows
 
 
@@ -161,7 +170,7 @@ def induction_rows(seed, n_most=4):
     ids = code_windows(seed, tokenizer)
     scores = induction_scores(model, ids)
     order, chance = ranked(scores), random.Random(seed)
-    rows = rows_of("score", dict(enumerate(scores.flatten().tolist())))
+    rows = measurements("score", dict(enumerate(scores.flatten().tolist())))
     for n_heads in range(n_most + 1):
         others = [chance.sample(order[n_most:], n_heads) for _ in range(N_DRAWS)]
         rows += loss_rows(model, ids, "highest scores", [order[:n_heads]])
@@ -178,14 +187,16 @@ def loss_rows(model, ids, name, choices):
     first, second = (sum(half) / len(losses) for half in zip(*losses, strict=True))
     by_half = {"first half": {len(choices[0]): first}, "second half": {len(choices[0]): second}}
     return [
-        row for half, found in by_half.items() for row in rows_of(f"{half}, without {name}", found)
+        row
+        for half, found in by_half.items()
+        for row in measurements(f"{half}, without {name}", found)
     ]
 
 
 def pattern_rows(pattern, seed):
     """Return the rows of the shipped model's answers after 0 to 6 lines of a pattern."""
-    items = patterns.draw(np.random.default_rng([TEST_SEED, seed]), N_PATTERN_ITEMS)
-    return rows_of("accuracy", patterns.pattern_scores(*load_model(), pattern, items))
+    items = patterns.draw_lines(np.random.default_rng([TEST_SEED, seed]), N_PATTERN_ITEMS)
+    return measurements("accuracy", patterns.pattern_scores(*load_model(), pattern, items))
 
 
 def exchanged(**changes):

@@ -76,7 +76,8 @@ def induction_scores(model, ids):
 def previous_scores(model, ids):
     """Return (L, H): the attention that each head pays to the token just before, on ids (B, T)."""
     check_ids(ids)
-    before = torch.eye(ids.shape[1], dtype=torch.bool).roll(-1, 1).tril()  # (T, T)
+    at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
+    before = at == at[:, None] - 1  # (T, T)
     return attention_to(model, ids, before.expand(len(ids), -1, -1))  # (L, H)
 
 

@@ -61,7 +61,7 @@ def test_a_run_is_repeated_by_its_seed_and_changed_by_another():
 
 
 def test_rows_carry_scores_or_values_with_what_they_cost():
-    rows = few_shot.rows_of("a", {0: Score(3, 4), 1: 0.5}, n_steps=10)
+    rows = few_shot.measurements("a", {0: Score(3, 4), 1: 0.5}, n_steps=10)
     assert rows[0] == {"measure": "a", "x": 0, "steps": 10, "tokens": 11520, "right": 3, "n": 4}
     assert rows[1] == {"measure": "a", "x": 1, "steps": 10, "tokens": 11520, "value": 0.5}
 
@@ -82,9 +82,9 @@ def test_pairs_never_seen_together_are_scored_apart():
 
 def test_removal_takes_the_heads_of_the_last_layer_that_read_most_and_least():
     torch.manual_seed(3)
-    config = dataclasses.replace(few_shot.CONFIG, initializer_range=0.5)
+    config = dataclasses.replace(few_shot.LABEL_CONFIG, initializer_range=0.5)
     model = GPTLMHeadModel(config).eval()
-    ids = torch.tensor(labels.rows(few_shot.items_for_tests()))
+    ids = torch.tensor(labels.labelled_rows(few_shot.items_for_tests()))
     found = by_measure(few_shot.removal_rows(model, ids))
     scores = attention_to(model, ids, labels.same_class(ids))[1]
     best, *_, worst = scores.argsort(descending=True).tolist()
@@ -132,5 +132,5 @@ def test_attention_of_a_modern_gpt_is_that_of_its_module():
 def test_learning_from_examples_changes_no_weight():
     model = few_shot.trained(0, few_shot.MUON)
     before = copy.deepcopy(model.state_dict())
-    labels.label_scores(model, torch.tensor(labels.rows(few_shot.items_for_tests())))
+    labels.label_scores(model, torch.tensor(labels.labelled_rows(few_shot.items_for_tests())))
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

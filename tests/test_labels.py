@@ -14,13 +14,15 @@ from gpt_helpers.tasks import labels
 from gpt_helpers.tasks.items import ItemBatches, draw_items, held_out
 
 
-def drawn(draw=labels.draw, n_items=3000, seed=0):
+def drawn(draw=labels.draw_labelled, n_items=3000, seed=0):
     return draw(np.random.default_rng(seed), n_items)
 
 
 def model(seed=0):
     torch.manual_seed(seed)
-    config = GPTConfig(len(labels.VOCABULARY), 18, n_embd=16, n_layer=2, n_head=2, dropout=0.0)
+    config = GPTConfig(
+        len(labels.WORDS_AND_LABELS), 18, n_embd=16, n_layer=2, n_head=2, dropout=0.0
+    )
     return GPTLMHeadModel(config).eval()
 
 
@@ -37,7 +39,7 @@ class Reader(torch.nn.Module):
 
 def copied_from_examples(ids):
     """Return logits of 1 for the label of an earlier word of the same class, by plain loops."""
-    logits = torch.zeros(*ids.shape, len(labels.VOCABULARY))
+    logits = torch.zeros(*ids.shape, len(labels.WORDS_AND_LABELS))
     for row, text in enumerate(ids.tolist()):
         for at in range(0, len(text), 2):
             for earlier in range(0, at, 2):
@@ -49,17 +51,17 @@ def copied_from_examples(ids):
 def test_the_two_classes_have_twenty_words_each_and_no_word_twice():
     words = labels.PRAISE.split(), labels.COMPLAINT.split()
     assert [len(set(part)) for part in words] == [20, 20]
-    assert len(labels.VOCABULARY) == 1 + 40 + 6
+    assert len(labels.WORDS_AND_LABELS) == 1 + 40 + 6
 
 
 def test_a_row_alternates_words_and_the_labels_of_their_classes():
     item = np.array([[0, 20, 39, 19, 0, 0, 0, 0, 25, 2, 5]])
-    text = labels.VOCABULARY.decode(labels.rows(item)[0])
+    text = labels.WORDS_AND_LABELS.decode(labels.labelled_rows(item)[0])
     assert text == "good C bad F lousy F moving C good C good C good C good C boring F"
 
 
 def test_every_class_of_every_sequence_has_one_label_and_the_two_differ():
-    ids = labels.rows(drawn())
+    ids = labels.labelled_rows(drawn())
     words, written = ids[:, ::2], ids[:, 1::2]
     for row, names in zip(words, written, strict=True):
         found = {(word <= 20, name) for word, name in zip(row, names, strict=True)}
@@ -79,20 +81,20 @@ def test_all_words_and_all_ordered_pairs_of_labels_are_drawn_alike():
 def test_two_different_items_never_give_the_same_sequence_where_both_classes_occur():
     items = np.unique(drawn(n_items=20_000), axis=0)
     both = items[[0 < (item[:9] < 20).sum() < 9 for item in items]]
-    assert len(np.unique(labels.rows(both), axis=0)) == len(both) > 15_000
+    assert len(np.unique(labels.labelled_rows(both), axis=0)) == len(both) > 15_000
 
 
 def test_no_sequence_of_the_training_is_one_of_the_tests():
-    batches = ItemBatches(labels.draw, labels.rows, 500, seed=3)
+    batches = ItemBatches(labels.draw_labelled, labels.labelled_rows, 500, seed=3)
     training = {tuple(row) for step in range(40) for row in batches[step].tolist()}
-    tests = draw_items(labels.draw, 4000, np.random.default_rng(9), for_tests=True)
+    tests = draw_items(labels.draw_labelled, 4000, np.random.default_rng(9), for_tests=True)
     assert held_out(tests).all()
     assert len(training) > 19_000
-    assert not training & {tuple(row) for row in labels.rows(tests).tolist()}
+    assert not training & {tuple(row) for row in labels.labelled_rows(tests).tolist()}
 
 
 def test_no_item_drawn_for_training_is_held_out():
-    items = draw_items(labels.draw, 20_000, np.random.default_rng(5), for_tests=False)
+    items = draw_items(labels.draw_labelled, 20_000, np.random.default_rng(5), for_tests=False)
     assert not held_out(items).any()
 
 
@@ -109,7 +111,7 @@ def test_seen_and_unseen_pairs_share_no_pair_but_all_six_labels_are_seen():
 def test_shuffled_rows_keep_the_words_and_use_both_labels_alike_for_both_classes():
     items = drawn()
     shuffled = labels.shuffled_rows(items, np.random.default_rng(1))
-    true = labels.rows(items)
+    true = labels.labelled_rows(items)
     assert (shuffled[:, ::2] == true[:, ::2]).all()
     assert abs((shuffled[:, 1::2] == true[:, 1::2]).mean() - 0.5) < 0.02
     inside = (shuffled[:, 1::2, None] == items[:, None, 9:] + 41).any(2)
@@ -140,7 +142,7 @@ def test_the_best_possible_accuracy_is_that_of_brute_force(k):
 
 
 def test_a_reader_of_the_examples_scores_what_is_possible_without_guessing():
-    ids = torch.tensor(labels.rows(drawn(n_items=4000)))
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=4000)))
     scores = labels.label_scores(Reader(copied_from_examples), ids)
     assert list(scores) == list(range(9))
     for k in range(1, 9):
@@ -151,7 +153,7 @@ def test_a_reader_of_the_examples_scores_what_is_possible_without_guessing():
 
 
 def test_answers_are_compared_with_the_labels_that_are_wanted():
-    ids = torch.tensor(labels.rows(drawn(n_items=50)))
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=50)))
     wrong = torch.zeros(50, 9, dtype=torch.long)
     copying = Reader(copied_from_examples)
     assert labels.label_scores(copying, ids, wanted=wrong)[8].right < 5
@@ -159,28 +161,28 @@ def test_answers_are_compared_with_the_labels_that_are_wanted():
 
 
 def test_each_prediction_depends_on_the_examples_before_it_and_not_on_its_own_label():
-    ids = torch.tensor(labels.rows(drawn(n_items=4)))
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=4)))
     changed = ids.clone()
     changed[:, 9] = 41 + (changed[:, 9] - 40) % 6
-    before, after = (labels.predictions(model(), x) for x in (ids, changed))
+    before, after = (labels.label_predictions(model(), x) for x in (ids, changed))
     torch.testing.assert_close(before[:, :5], after[:, :5])
     assert (before[:, 5] - after[:, 5]).abs().max() > 1e-6
     torch.testing.assert_close(before.sum(-1), torch.ones(4, 9))
 
 
 def test_the_loss_is_the_mean_of_the_nine_labels_and_of_no_word():
-    ids, gpt = torch.tensor(labels.rows(drawn(n_items=5))), model()
-    p = labels.predictions(gpt, ids).gather(2, ids[:, 1::2, None])
+    ids, gpt = torch.tensor(labels.labelled_rows(drawn(n_items=5))), model()
+    p = labels.label_predictions(gpt, ids).gather(2, ids[:, 1::2, None])
     torch.testing.assert_close(labels.label_loss(gpt, ids), -p.log().mean())
 
 
 def test_what_lies_outside_is_all_but_the_two_labels_of_the_sequence():
-    ids = torch.tensor(labels.rows(drawn(n_items=40)))
-    uniform = Reader(lambda ids: torch.zeros(*ids.shape, len(labels.VOCABULARY)))
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=40)))
+    uniform = Reader(lambda ids: torch.zeros(*ids.shape, len(labels.WORDS_AND_LABELS)))
     found = labels.outside(uniform, ids)
     assert list(found) == list(range(2, 9))
     assert all(share == pytest.approx(45 / 47, abs=1e-6) for share in found.values())
-    p = labels.predictions(model(), ids)
+    p = labels.label_predictions(model(), ids)
     rows = [row for row in range(40) if len(set(ids[row, 1:8:2].tolist())) == 2]
     inside = [p[row, 4, list(set(ids[row, 1:8:2].tolist()))].sum().item() for row in rows]
     found = labels.outside(model(), ids)[4]
@@ -188,7 +190,7 @@ def test_what_lies_outside_is_all_but_the_two_labels_of_the_sequence():
 
 
 def test_words_are_marked_with_the_earlier_labels_of_their_class_and_nothing_else():
-    ids = torch.tensor(labels.rows(drawn(n_items=20)))
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=20)))
     marked = labels.same_class(ids)
     for row, text in enumerate(ids.tolist()):
         for query, key in itertools.product(range(18), repeat=2):

@@ -19,7 +19,7 @@ def shipped():
 
 
 def drawn(n_items=200, seed=0):
-    return patterns.draw(np.random.default_rng(seed), n_items)
+    return patterns.draw_lines(np.random.default_rng(seed), n_items)
 
 
 def test_a_line_has_the_word_and_the_name_where_the_pattern_says():

@@ -24,14 +24,14 @@ COMPLAINT = (
     " weak tedious clumsy stupid hopeless annoying dismal shallow painful lousy"
 )
 LABELS = ("A", "B", "C", "D", "E", "F")
-VOCABULARY = Vocabulary((*PRAISE.split(), *COMPLAINT.split(), *LABELS))
+WORDS_AND_LABELS = Vocabulary((*PRAISE.split(), *COMPLAINT.split(), *LABELS))
 N_CLASS = 20  # words in a class
 N_PAIRS = 9
 N_PARTNERS = len(LABELS) - 1  # labels that may stand beside a label
 UNSEEN = ((0, 1), (2, 3), (4, 5))  # pairs of labels that draw_seen never draws together
 
 
-def draw(chance, n_items):
+def draw_labelled(chance, n_items):
     """Return n_items items (N, 11): the words 0-39 of 9 pairs, and the labels 0-5 of the classes.
 
     Words are drawn with equal chance, again and again; the two labels of an item differ.
@@ -43,14 +43,14 @@ def draw(chance, n_items):
 
 
 def draw_seen(chance, n_items):
-    """Return items of draw whose two labels are none of the pairs UNSEEN; fewer than n_items."""
-    items = draw(chance, n_items)
+    """Return items as draw_labelled does, but none whose labels are a pair of UNSEEN."""
+    items = draw_labelled(chance, n_items)
     return items[~is_unseen(items)]
 
 
 def draw_unseen(chance, n_items):
-    """Return items of draw whose two labels are one of the pairs UNSEEN; fewer than n_items."""
-    items = draw(chance, n_items)
+    """Return items as draw_labelled does, but only those whose labels are a pair of UNSEEN."""
+    items = draw_labelled(chance, n_items)
     return items[is_unseen(items)]
 
 
@@ -60,7 +60,7 @@ def is_unseen(items):
     return (pairs[:, None] == np.array(UNSEEN)).all(2).any(1)
 
 
-def rows(items):
+def labelled_rows(items):
     """Return the token ids (N, 18) of items (N, 11): word, label, word, label, and so on."""
     classes = items[:, :N_PAIRS] // N_CLASS
     return written_out(items, np.take_along_axis(items[:, N_PAIRS:], classes, axis=1))
@@ -91,7 +91,7 @@ def label_loss(model, ids):
     return model(ids, labels=labels)["loss"]
 
 
-def predictions(model, ids):
+def label_predictions(model, ids):
     """Return the probabilities (B, 9, V) of what follows each word of ids (B, 18).
 
     Entry k is for the label of the word after k examples: one pass asks all 9 questions.
@@ -107,7 +107,7 @@ def label_scores(model, ids, wanted=None):
     wanted (B, 9) are the right labels of ids (B, 18), the ones written there unless given.
     """
     wanted = ids[:, 1::2] if wanted is None else wanted
-    right = (predictions(model, ids).argmax(-1) == wanted).sum(0)
+    right = (label_predictions(model, ids).argmax(-1) == wanted).sum(0)
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 
 
@@ -116,7 +116,7 @@ def outside(model, ids):
 
     Only the rows of ids (B, 18) count whose k examples show both labels, so k is 2 to 8.
     """
-    p, labels = predictions(model, ids), ids[:, 1::2]
+    p, labels = label_predictions(model, ids), ids[:, 1::2]
     inside = torch.zeros(*p.shape[::2], dtype=torch.bool).scatter(1, labels, True)  # (B, V)
     found = 1 - p.masked_fill(~inside[:, None], 0).sum(-1)  # (B, 9)
     return {
