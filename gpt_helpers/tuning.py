@@ -35,7 +35,7 @@ BASE = TrainingSettings(
     cooldown_share=0.5,
 )  # fmt: skip
 FULL = TrainingSettings(total_steps=250, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
-LORA = dataclasses.replace(FULL, max_lr=2e-2)
+LORA = dataclasses.replace(FULL, max_lr=1e-2, total_steps=400)
 PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=5e-5)
 MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
 ANSWER = answer_loss(MARKER)
