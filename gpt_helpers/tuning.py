@@ -34,8 +34,8 @@ BASE = TrainingSettings(
     total_steps=600, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=20,
     cooldown_share=0.5,
 )  # fmt: skip
-FULL = TrainingSettings(total_steps=250, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
-LORA = dataclasses.replace(FULL, max_lr=1e-2, total_steps=400)
+FULL = TrainingSettings(total_steps=500, max_lr=3e-3, min_lr=0.0, warmup_steps=10, weight_decay=0.0)
+LORA = dataclasses.replace(FULL, max_lr=1e-2)
 PREFERENCE = dataclasses.replace(FULL, total_steps=60, max_lr=5e-5)
 MARKER, END = (task.VOCABULARY.ids[word] for word in (task.MARKER, task.END))
 ANSWER = answer_loss(MARKER)
@@ -216,7 +216,7 @@ def model_of_two_styles(seed):
 def pairs_of(seed, for_tests):
     """Return pairs (B, 2, T) that the model of two styles has sampled, for one side."""
     chance = np.random.default_rng([seed, DATA_SEED, 2 + for_tests])
-    items = draw_items(task.draw_from(task.SINGLES), 2 * N_TESTS, chance, for_tests)
+    items = draw_items(task.draw_from(task.SINGLES), 3 * N_TESTS, chance, for_tests)
     return sampled_pairs(model_of_two_styles(seed), items, 2 * seed + for_tests)
 
 
@@ -243,7 +243,7 @@ EXPERIMENTS = {
         "whole text": functools.partial(run_tuned, loss_of=text_loss),
         "with base text": functools.partial(run_tuned, loss_of=mixed_loss, mixed=True),
     }
-    | {f"LoRA {rank}": functools.partial(run_lora, rank=rank) for rank in (1, 2, 4, 8)},
+    | {f"LoRA {rank}": functools.partial(run_lora, rank=rank) for rank in (2, 4, 8, 16)},
     "preferences": {"before": run_before}
     | {f"beta {b}": functools.partial(run_preferences, beta=b) for b in (0.03, 0.1, 0.5)},
 }

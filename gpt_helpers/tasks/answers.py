@@ -6,7 +6,7 @@ from gpt_helpers.inputs import IGNORED
 
 
 def padded(rows, side="right", padding=0):
-    """Return rows, a list of ids (T,), as one tensor (N, longest), filled up on one side.
+    """Return rows, a list of ids, as one tensor (N, T), T the longest, filled up on one side.
 
     Raises ValueError for no rows or another side.
     """
@@ -14,7 +14,7 @@ def padded(rows, side="right", padding=0):
         raise ValueError(f"{len(rows)} rows, side={side!r}; give at least one row, left or right")
     flipped = [row.flip(0) if side == "left" else row for row in rows]
     filled = torch.nn.utils.rnn.pad_sequence(flipped, batch_first=True, padding_value=padding)
-    return filled.flip(1) if side == "left" else filled  # (N, longest)
+    return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
 def answer_labels(ids, marker, padding=0):

@@ -82,7 +82,7 @@ def written(model, prompts, n_tokens, **settings):
     attention_mask (N, T) is one of them, for prompts that are padded on the left.
     """
     settings = {"temperature": 0} | settings
-    return model.generate(prompts, n_tokens, **settings)[:, prompts.shape[1] :]  # (N, n_tokens)
+    return model.generate(prompts, n_tokens, **settings)[:, prompts.shape[1] :]  # (N, A)
 
 
 def exactly(found, wanted, ignored=None):
