@@ -46,6 +46,11 @@ def complete_rows(plan):
     return [{"experiment": experiment, "variant": variant, "seed": seed} | facts | r for r in rows]
 
 
+def recorded_rows(path=RESULTS):
+    """Return every row of the file of results, in the order in which they were measured."""
+    return read_rows(path, NUMBERS)
+
+
 def recorded(experiment, measure, path=RESULTS):
     """Return {variant: {x: [row of each seed]}} of one measure of an experiment, from the file.
 
@@ -54,7 +59,7 @@ def recorded(experiment, measure, path=RESULTS):
     if experiment not in EXPERIMENTS:
         raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EXPERIMENTS)}")
     found = {}
-    for row in read_rows(path, NUMBERS):
+    for row in recorded_rows(path):
         if (row["experiment"], row["measure"]) == (experiment, measure):
             found.setdefault(row["variant"], {}).setdefault(row["x"], []).append(row)
     if not found:
@@ -88,7 +93,7 @@ def main(arguments=None):
     parser.add_argument("--experiment", choices=EXPERIMENTS, help="only this one")
     parser.add_argument("--processes", type=int, default=2, help="how many runs at a time")
     options = parser.parse_args(arguments)
-    rows = read_rows(options.csv, NUMBERS)
+    rows = recorded_rows(options.csv)
     done = {(row["experiment"], row["variant"], int(row["seed"])) for row in rows}
     missing = [
         plan for plan in planned() if plan not in done and options.experiment in (None, plan[0])
