@@ -70,7 +70,7 @@ def check_architecture(settings, source):
             )
 
 
-def settings_of(config, end_of_text=None):
+def gpt2_settings(config, end_of_text=None):
     """Return what a config.json says of a GPTConfig; end_of_text is the id of that token.
 
     Raises ValueError for shared heads of keys and values, which this format does not know.

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from gpt_helpers.config import check_positive_integer, check_real
 from gpt_helpers.sampling import check_model
 
-LAYERS = ("c_attn", "c_proj", "c_fc")
+ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 
 
 class LowRankUpdate(nn.Module):
@@ -33,7 +33,7 @@ class LowRankUpdate(nn.Module):
         return weight + self.scale * self.B @ self.A  # (N, K)
 
 
-def add_lora(model, rank, alpha=None, layers=LAYERS, generator=None):
+def add_lora(model, rank, alpha=None, layers=ADAPTED_LAYERS, generator=None):
     """Freeze the model, give each linear layer named in layers a LowRankUpdate, and return it.
 
     layers are the last parts of the names of modules, such as "c_attn" for "h.0.attn.c_attn".

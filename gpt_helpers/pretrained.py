@@ -16,8 +16,8 @@ from gpt_helpers.gpt2_layout import (
     check_orientation,
     check_precision,
     config_of,
+    gpt2_settings,
     named_alike,
-    settings_of,
     stored_weights,
 )
 from gpt_helpers.hub_files import (
@@ -110,7 +110,7 @@ def save_gpt2(folder, model, tokenizer=None):
     check_vocabulary(tokenizer, model.config)
     end = None if tokenizer is None else tokenizer.token_to_id(END_OF_TEXT)
     weights = {name: weight.cpu().contiguous() for name, weight in stored_weights(model).items()}
-    write_folder(folder, settings_of(model.config, end), weights, tokenizer)
+    write_folder(folder, gpt2_settings(model.config, end), weights, tokenizer)
 
 
 def empty_model(config):

@@ -155,7 +155,7 @@ def load_models(path=PUBLISHED):
     Raises ValueError for a file without models, a column that is no field, a cell that its
     field cannot hold, and a name that comes twice.
     """
-    models = [model_of(row) for row in read_rows(Path(path), ())]
+    models = [read_model(row) for row in read_rows(Path(path), ())]
     names = {model.model for model in models}
     if not models or len(names) < len(models):
         raise ValueError(
@@ -164,7 +164,7 @@ def load_models(path=PUBLISHED):
     return models
 
 
-def model_of(row):
+def read_model(row):
     """Return the PublishedModel of a row of the file, {column: text}; empty text is unknown."""
     undisclosed = tuple(name for name, text in row.items() if text == UNDISCLOSED)
     known = {name: text for name, text in row.items() if text not in ("", UNDISCLOSED)}

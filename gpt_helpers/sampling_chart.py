@@ -35,7 +35,11 @@ def sampling_explorer(logits, token_of, n_shown=20):
         "datum.rank == 1",
     )
     ordered = alt.InlineData(values=[values[token] for token in order])
-    chart = sampled(alt.layer(bars("before", 0.85), bars("after", 0.4), line, data=ordered))
+    chart = sampled(
+        alt.layer(
+            probability_bars("before", 0.85), probability_bars("after", 0.4), line, data=ordered
+        )
+    )
     chart = chart.transform_filter(f"datum.rank <= {n_shown}")
     chart = chart.transform_calculate(token=f"{names}[datum.rank - 1]")
     all_tokens = math.ceil(10 * math.log2(len(order))) / 10
@@ -50,7 +54,7 @@ def sampling_explorer(logits, token_of, n_shown=20):
     return finished("sampling", chart, 15 * min(n_shown, len(order)), parameters)
 
 
-def bars(field, band):
+def probability_bars(field, band):
     """Return a bar for each token: its probability field, as wide as the share band of a row."""
     colour = alt.Scale(domain=["before", "after"], range=[GREY, BLUE])
     return (

@@ -26,11 +26,11 @@ from gpt_helpers.tasks.scores import Score, exactly, written
 from gpt_helpers.training import train
 from gpt_helpers.variants.modern import ModernLMHeadModel
 
-CONFIG = GPTConfig(
+TUNING_CONFIG = GPTConfig(
     len(task.VOCABULARY), n_positions=48, n_embd=64, n_layer=3, n_head=4, dropout=0.0
 )
 BATCH_SIZE, N_TESTS, N_EXAMPLES = 64, 1000, 2000
-BASE = TrainingSettings(
+PRETRAINING = TrainingSettings(
     total_steps=600, schedule="wsd", optimizer="muon", max_lr=1e-2, min_lr=0.0, warmup_steps=20,
     cooldown_share=0.5,
 )  # fmt: skip
@@ -46,7 +46,7 @@ TEST_SEED, DATA_SEED = 1, 2  # beside the seed of a model
 def base_corpus(seed):
     """Return the sentences (N, T) that the base model of this seed reads, each one once."""
     chance = np.random.default_rng([seed, DATA_SEED])
-    items = task.base_items(BASE.total_steps * BATCH_SIZE, chance)
+    items = task.base_items(PRETRAINING.total_steps * BATCH_SIZE, chance)
     return task.encoded([task.statement(item, turn) for turn, item in enumerate(items)])
 
 
@@ -55,8 +55,8 @@ def base_model(seed):
     """Return the model that has read the base corpus of this seed; copy it before a change."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = ModernLMHeadModel(CONFIG)
-    settings = dataclasses.replace(BASE, seed=seed)
+        model = ModernLMHeadModel(TUNING_CONFIG)
+    settings = dataclasses.replace(PRETRAINING, seed=seed)
     train(model, base_corpus(seed).split(BATCH_SIZE), settings, loss_of=text_loss)
     return model
 
@@ -114,7 +114,7 @@ def measures(model, seed):
     }
 
 
-def rows_of(found, x, settings, rows):
+def measured_rows(found, x, settings, rows):
     """Return the rows of applications.csv for {measure: Score or value}, all at x.
 
     settings and rows, of which a step read a batch, are those of the last training.
@@ -131,7 +131,7 @@ def rows_of(found, x, settings, rows):
 
 def run_base(seed):
     """Measure the base model, which has read no instruction."""
-    return rows_of(measures(base_model(seed), seed), 0, BASE, base_corpus(seed))
+    return measured_rows(measures(base_model(seed), seed), 0, PRETRAINING, base_corpus(seed))
 
 
 def mixed_loss(model, ids):
@@ -155,7 +155,7 @@ def run_tuned(seed, *, loss_of=ANSWER, mixed=False):
     rows = with_base_text(rows, seed) if mixed else rows
     model = tuned(copy.deepcopy(base_model(seed)), rows, seed, FULL, loss_of)
     found = measures(model, seed) | {"trained": count_trained(model)}
-    return rows_of(found, 0, FULL, rows)
+    return measured_rows(found, 0, FULL, rows)
 
 
 def run_lora(seed, *, rank):
@@ -164,7 +164,7 @@ def run_lora(seed, *, rank):
     model = add_lora(copy.deepcopy(base_model(seed)), rank, generator=generator)
     rows = examples(N_EXAMPLES, seed)
     found = measures(tuned(model, rows, seed, LORA), seed) | {"trained": count_trained(model)}
-    return rows_of(found, rank, LORA, rows)
+    return measured_rows(found, rank, LORA, rows)
 
 
 def replies(model, items, seed, n_each=1):
@@ -223,7 +223,7 @@ def pairs_of(seed, for_tests):
 def run_before(seed):
     """Measure the model of two styles, which has seen no preference."""
     found = preference_measures(model_of_two_styles(seed), pairs_of(seed, True), seed)
-    return rows_of(found, 0, FULL, examples(N_EXAMPLES, seed, 0.5))
+    return measured_rows(found, 0, FULL, examples(N_EXAMPLES, seed, 0.5))
 
 
 def run_preferences(seed, *, beta):
@@ -233,7 +233,7 @@ def run_preferences(seed, *, beta):
     pairs = pairs_of(seed, False)
     model = tuned(copy.deepcopy(start), pairs, seed, PREFERENCE, loss_of)
     found = preference_measures(model, pairs_of(seed, True), seed)
-    return rows_of(found, beta, PREFERENCE, pairs)
+    return measured_rows(found, beta, PREFERENCE, pairs)
 
 
 EXPERIMENTS = {

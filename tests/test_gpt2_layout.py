@@ -15,13 +15,13 @@ from gpt_helpers.gpt2_layout import (
     check_orientation,
     check_precision,
     config_of,
+    gpt2_settings,
     named_alike,
-    settings_of,
     stored_weights,
 )
 
 MODEL = random_model(std=0.1)
-SETTINGS = settings_of(SMALL)
+SETTINGS = gpt2_settings(SMALL)
 FIRST = "transformer.h.0.attn.c_attn.weight"
 
 
@@ -60,7 +60,7 @@ def turned(names):
     )
 )
 def test_the_settings_of_any_config_give_it_back(config):
-    assert config_of(settings_of(config), "config.json") == config
+    assert config_of(gpt2_settings(config), "config.json") == config
 
 
 def test_settings_that_old_files_leave_out_are_those_of_gpt2():
@@ -101,8 +101,8 @@ def test_settings_without_a_size_are_refused():
 
 def test_shared_heads_have_no_place_in_the_settings():
     shared = dataclasses.replace(SMALL, n_kv_head=2)
-    refused("n_kv_head=2 differs from n_head=4", settings_of, shared)
-    assert settings_of(dataclasses.replace(SMALL, n_kv_head=4)) == SETTINGS
+    refused("n_kv_head=2 differs from n_head=4", gpt2_settings, shared)
+    assert gpt2_settings(dataclasses.replace(SMALL, n_kv_head=4)) == SETTINGS
 
 
 def test_what_is_copied_into_the_stored_weights_is_in_the_model():

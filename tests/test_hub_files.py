@@ -12,7 +12,7 @@ from runs import are_equal, weights_of
 
 from gpt_helpers import hub_files
 from gpt_helpers.data import train_tokenizer
-from gpt_helpers.gpt2_layout import settings_of
+from gpt_helpers.gpt2_layout import gpt2_settings
 from gpt_helpers.hub_files import fetch_folder, find_folder, read_tokenizer
 from gpt_helpers.pretrained import load_gpt2, save_gpt2
 
@@ -207,5 +207,5 @@ def test_weights_that_cannot_be_written_leave_the_old_model(folder, monkeypatch)
 def test_folders_are_made_and_settings_are_plain_json(tmp_path):
     save_gpt2(tmp_path / "new" / "folder", MODEL)
     text = (tmp_path / "new" / "folder" / "config.json").read_text("utf-8")
-    assert json.loads(text) == settings_of(SMALL)
+    assert json.loads(text) == gpt2_settings(SMALL)
     assert text.endswith("}\n")

@@ -11,7 +11,7 @@ from reference import refused
 from torch.testing import assert_close
 
 from gpt_helpers.config import GPTConfig, TrainingSettings
-from gpt_helpers.lora import LAYERS, add_lora, count_trained, merge_lora, updates_of
+from gpt_helpers.lora import ADAPTED_LAYERS, add_lora, count_trained, merge_lora, updates_of
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.training import train
 from gpt_helpers.variants.modern import ModernLMHeadModel
@@ -67,7 +67,7 @@ def test_the_updated_model_is_the_one_with_dense_sums_in_place_of_its_matrices(k
     model = trained(add_lora(fresh(kind), 3, alpha=5.0))
     dense = fresh(kind)
     for name, layer in model.named_modules():
-        if name.endswith(LAYERS):
+        if name.endswith(ADAPTED_LAYERS):
             update = layer.parametrizations.weight[0]
             added = 5.0 / 3 * torch.einsum("nr,rk->nk", update.B, update.A)
             dense.get_submodule(name).weight.data += added.detach()

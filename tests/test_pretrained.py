@@ -11,7 +11,7 @@ from gpt_helpers.attention import attention_fused
 from gpt_helpers.checkpoint import read_sealed, write_sealed
 from gpt_helpers.config import PRESETS
 from gpt_helpers.data import END_OF_TEXT, merges_of, train_tokenizer
-from gpt_helpers.gpt2_layout import settings_of, stored_weights
+from gpt_helpers.gpt2_layout import gpt2_settings, stored_weights
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.pretrained import load_gpt2, load_model, save_gpt2, save_model
 from gpt_helpers.scaling import count_parameters
@@ -194,7 +194,7 @@ def test_each_published_size_has_the_tensors_that_hugging_face_stores(name):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     with torch.device("meta"):
-        twin = GPT2LMHeadModel(GPT2Config(**settings_of(PRESETS[name])))
+        twin = GPT2LMHeadModel(GPT2Config(**gpt2_settings(PRESETS[name])))
         model = GPTLMHeadModel(PRESETS[name])
     theirs = {name: tuple(weight.shape) for name, weight in twin.named_parameters()}
     assert {n: tuple(weight.shape) for n, weight in stored_weights(model).items()} == theirs

@@ -26,11 +26,11 @@ CACHED = tuning.base_model, tuning.model_of_two_styles, tuning.pairs_of
 @pytest.fixture
 def brief(monkeypatch):
     """Make every training and every test of the experiments tiny."""
-    for name in ("BASE", "FULL", "LORA", "PREFERENCE"):
+    for name in ("PRETRAINING", "FULL", "LORA", "PREFERENCE"):
         settings = dataclasses.replace(getattr(tuning, name), **SHORT)
         monkeypatch.setattr(tuning, name, settings)
-    config = dataclasses.replace(tuning.CONFIG, n_embd=16, n_layer=1)
-    sizes = {"N_TESTS": 20, "N_EXAMPLES": 30, "BATCH_SIZE": 8, "CONFIG": config}
+    config = dataclasses.replace(tuning.TUNING_CONFIG, n_embd=16, n_layer=1)
+    sizes = {"N_TESTS": 20, "N_EXAMPLES": 30, "BATCH_SIZE": 8, "TUNING_CONFIG": config}
     for name, value in sizes.items():
         monkeypatch.setattr(tuning, name, value)
     for function in CACHED:
@@ -58,7 +58,7 @@ def fresh():
     """Return a small model of the task's vocabulary."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = dataclasses.replace(tuning.CONFIG, n_embd=16, n_layer=1)
+        config = dataclasses.replace(tuning.TUNING_CONFIG, n_embd=16, n_layer=1)
         return ModernLMHeadModel(dataclasses.replace(config, initializer_range=0.5))
 
 
@@ -76,7 +76,7 @@ def test_an_experiment_has_a_name_of_its_own_and_each_variant_is_a_function_of_a
 @pytest.mark.usefixtures("brief")
 def test_the_base_corpus_has_no_instruction_and_is_read_once():
     corpus = tuning.base_corpus(0)
-    assert len(corpus) == tuning.BASE.total_steps * tuning.BATCH_SIZE
+    assert len(corpus) == tuning.PRETRAINING.total_steps * tuning.BATCH_SIZE
     assert not (corpus == tuning.MARKER).any()
     chance = np.random.default_rng([0, tuning.DATA_SEED])
     items = task.base_items(len(corpus), chance)
@@ -159,7 +159,7 @@ def test_rows_hold_counts_or_a_value_and_what_was_read():
     settings = dataclasses.replace(tuning.FULL, **SHORT)
     found = {"inputs": Score(3, 4), "base loss": 1.5}
     shared = {"x": 8, "steps": 2, "tokens": 2 * tuning.BATCH_SIZE * 2 * 5}
-    assert tuning.rows_of(found, 8, settings, torch.ones(7, 2, 5)) == [
+    assert tuning.measured_rows(found, 8, settings, torch.ones(7, 2, 5)) == [
         {"measure": "inputs", "right": 3, "n": 4} | shared,
         {"measure": "base loss", "value": 1.5} | shared,
     ]

@@ -2283,8 +2283,8 @@ PRETRAINED = [
     Mutation(
         "the end of a text is not written",
         "pretrained.py",
-        "settings_of(model.config, end)",
-        "settings_of(model.config)",
+        "gpt2_settings(model.config, end)",
+        "gpt2_settings(model.config)",
     ),
 ]
 
