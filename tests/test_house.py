@@ -35,7 +35,9 @@ FORBIDDEN_WORDS = {
 }  # fmt: skip
 FORBIDDEN_NAMES_KEPT = {"run_gpt_demo"}
 DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
-DRAWERS = {"show", "show_laws", "show_tiles", "vegalite", "charts", "sampling_chart"}
+DRAWERS = {
+    "show", "show_laws", "show_scores", "show_tiles", "vegalite", "charts", "sampling_chart",
+}  # fmt: skip
 NEED_TRITON = {"flash_kernels", "flash_backward"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 CORE = {
@@ -63,6 +65,7 @@ CORE = {
     "published": {"config", "rows"},
     "show": set(),
     "show_laws": {"show"},
+    "show_scores": {"show", "tasks"},
     "show_tiles": {"attention", "config", "roofline", "show"},
     "vegalite": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
@@ -72,6 +75,11 @@ CORE = {
     "inputs": {"cache", "operands"},
     "model": {"attention", "cache", "config", "inputs", "layout", "operands", "sampling"},
     "variants": {"attention", "config", "inputs", "model", "operands"},
+    "heads": {"attention", "config", "sampling", "trace"},
+    "lora": {"config", "sampling"},
+    "tasks": {"config", "data", "inputs", "sampling"},
+    "preferences": {"config", "inputs", "sampling", "tasks"},
+    "voting": {"config", "tasks"},
     "batches": {"data"},
     "checkpoint": set(),
     "distributed": set(),
@@ -89,7 +97,21 @@ CORE = {
     "variations": {"batches", "config", "data", "model", "training", "variants"},
     # The last lines of training start the command line, where it is run as a program.
     "training": {"command", "config", "distributed", "sampling", "scoring", "state"},
-}
+    "few_shot": {
+        "attention", "config", "data", "heads", "model", "pretrained", "tasks", "training",
+        "variants",
+    },
+    "reasoning": {"config", "tasks", "training", "variants", "voting"},
+    "tuning": {
+        "config", "inputs", "lora", "preferences", "sampling", "tasks", "training", "variants",
+    },
+    "applications": {"few_shot", "reasoning", "rows", "tasks", "tuning"},
+}  # fmt: skip
+# A program has a main; one that records experiments has a plan, columns and a file of its own.
+OF_EACH_PROGRAM = {
+    "main", "EXPERIMENTS", "SEEDS", "planned", "complete_rows", "recorded",
+    "RESULTS", "NUMBERS", "MACHINE", "COLUMNS",
+}  # fmt: skip
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
 WITHOUT_TORCH = ("config", "scaling", "memory", "syntax", "laws", "constraints", "fits", "isoflop",
@@ -228,11 +250,11 @@ def top_level_names(source):
 def defined_twice(sources):
     """Return the public names that more than one of the modules {name: source} defines.
 
-    A main is no concept: each module that is also a program has one.
+    What belongs to a program, such as its main, is no concept: each program has its own.
     """
     places = {}
     for module, source in sources.items():
-        for name in set(top_level_names(source)) - {"main"}:
+        for name in set(top_level_names(source)) - OF_EACH_PROGRAM:
             places.setdefault(name, []).append(module)
     return [f"{name}: {', '.join(where)}" for name, where in places.items() if len(where) > 1]
 
@@ -376,8 +398,11 @@ def imports_of(name):
         (imports_of("model"), "import torch", "from gpt_helpers.checks import a"),
         (imports_of("show"), "import matplotlib", "import gpt_helpers.model"),
         (imports_of("config"), "import math", "from gpt_helpers import data"),
-        (imports_of("tasks"), "import gpt_helpers.model", "import nbformat"),
+        (imports_of("tasks"), "import gpt_helpers.data", "import gpt_helpers.training"),
+        (imports_of("tasks.sums"), "import gpt_helpers.tasks.items", "import gpt_helpers.heads"),
+        (imports_of("checks"), "import gpt_helpers.model", "import nbformat"),
         (twice_beside_x, "_X = Y = 1", "X: int = 2"),
+        (twice_beside_x, "def main(): 0", "def X(): 0"),
     ],
 )
 def test_each_rule_finds_a_planted_fault_and_nothing_else(rule, right, wrong):
