@@ -4,12 +4,18 @@ import functools
 import math
 
 import torch
+import torch.nn.functional as F
 
 from gpt_helpers.attention import attention, causal_mask
 from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.constraints import worth
+from gpt_helpers.heads import after_same
 from gpt_helpers.laws import FITS
+from gpt_helpers.lora import add_lora, count_trained
+from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.scaling import count_parameters
+from gpt_helpers.variants.sizes import MODEL_SIZES, built, count_all
+from gpt_helpers.voting import majority
 
 PASSED = "correct"
 
@@ -35,9 +41,7 @@ def window_mask(function):
     for window in (1, 3, 6):
         for queries in (keys, keys[4:]):
             mask = function(queries, keys, window)
-            expect(isinstance(mask, torch.Tensor), f"returned {type(mask).__name__}, not a tensor")
-            expect(mask.dtype == torch.bool, f"the mask is {mask.dtype}, not torch.bool")
-            expect(mask.shape == (len(queries), 6), f"the shape is {tuple(mask.shape)}")
+            expect_tensor(mask, (len(queries), 6), torch.bool)
             future = mask & ~causal_mask(queries, keys)
             expect(not future.any(), "a query reads the future")
             n_seen = (queries + 1).clamp(max=window)
@@ -64,9 +68,7 @@ def min_p_filter(function):
     logits = 3 * torch.randn(4, 9, generator=generator)
     for min_p in (0.05, 0.3, 1.0):
         filtered = function(logits, min_p)
-        found = type(filtered).__name__
-        expect(isinstance(filtered, torch.Tensor), f"returned {found}, not a tensor")
-        expect(filtered.shape == logits.shape, f"the shape is {tuple(filtered.shape)}, not (4, 9)")
+        expect_tensor(filtered, (4, 9))
         probabilities = logits.softmax(-1)
         kept = probabilities >= min_p * probabilities.amax(-1, keepdim=True)
         wrong = int((filtered.isfinite() != kept).sum())
@@ -150,9 +152,7 @@ def tiled_attention(function):
     for n_tokens in (1, 16, 17, 40, 100):
         q, k, v = torch.randn(3, 1, 2, n_tokens, 8, generator=generator)
         found, expected = function(q, k, v, 16), attention(q, k, v)
-        kind = type(found).__name__
-        expect(isinstance(found, torch.Tensor), f"returned {kind}, not a tensor")
-        expect(found.shape == q.shape, f"the shape is {tuple(found.shape)}, not {tuple(q.shape)}")
+        expect_tensor(found, q.shape)
         error = (found - expected).abs().max().item()
         expect(error < 1e-4, f"with tiles of 16 and T={n_tokens} it is off by {error:.2f}")
 
@@ -179,7 +179,67 @@ def acceptance(function):
         expect(is_right, f"{found:.3f} where {expected} is right, for p={p} and q={q}")
 
 
+@answer
+def llama_parameters(function):
+    """Try function(config): the parameters of a Llama, whose head does not share wte."""
+    for name in ("Llama 2 7B", "Llama 3.1 8B", "Llama 3.1 70B"):
+        expected, found = count_all(built(name)), function(MODEL_SIZES[name][1])
+        expect(found == expected, f"{found} where {expected} is right, for {name}")
+
+
+@answer
+def output_norm(function):
+    """Try function(x, attention, mlp, norm_1, norm_2): x plus the norm of each result (OLMo 2)."""
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    attention, mlp = functools.partial(torch.cumsum, dim=1), torch.tanh
+    norm_1 = functools.partial(F.rms_norm, normalized_shape=(4,))
+    norm_2 = functools.partial(F.layer_norm, normalized_shape=(4,))
+    found = function(x.clone(), attention, mlp, norm_1, norm_2)
+    expect_tensor(found, x.shape)
+    y = x + norm_1(attention(x))
+    error = (found - y - norm_2(mlp(y))).abs().max().item()
+    expect(error < 1e-5, f"it is off by {error:.3f}; what is normed, and when is it added?")
+
+
+@answer
+def induction_keys(function):
+    """Try function(ids): (B, T, T) bool, True from each query to the keys after its own token."""
+    generator = torch.Generator().manual_seed(0)
+    for n_tokens in (2, 6, 9):
+        ids = torch.randint(4, (2, n_tokens), generator=generator)
+        found, expected = function(ids.clone()), after_same(ids)
+        expect_tensor(found, expected.shape, torch.bool)
+        wrong = (found != expected).nonzero().tolist()
+        expect(not wrong, f"row, query and key {wrong[:1]} are wrong, for ids={ids.tolist()}")
+
+
+@answer
+def majority_vote(function):
+    """Try function(answers): the integer that is in a list most often, of equals the smallest."""
+    for answers in ([7], [3, 5, 5], [9, 2, 2, 9], [8, 8, 1, 0, 8, 1], [4, 10, 3]):
+        found, expected = function(list(answers)), majority(torch.tensor([answers])).item()
+        expect(found == expected, f"{found} where {expected} is right, for {answers}")
+
+
+@answer
+def lora_parameters(function):
+    """Try function(config, rank): how many numbers low-rank updates of all blocks train."""
+    small = GPTConfig(vocab_size=11, n_positions=7, n_embd=6, n_layer=2, n_head=3, n_inner=5)
+    for config, rank in ((PRESETS["demo"], 4), (small, 1), (small, 3)):
+        expected = count_trained(add_lora(GPTLMHeadModel(config), rank))
+        found = function(config, rank)
+        sizes = f"rank={rank}, C={config.n_embd}, F={config.mlp_width}, L={config.n_layer}"
+        expect(found == expected, f"{found} where {expected} is right, for {sizes}")
+
+
 def expect(condition, reason):
     """Raise ValueError with the reason unless the condition holds."""
     if not condition:
         raise ValueError(reason)
+
+
+def expect_tensor(found, shape, dtype=None):
+    """Raise ValueError unless a reader's result is a tensor of this shape, and of this type."""
+    expect(isinstance(found, torch.Tensor), f"returned {type(found).__name__}, not a tensor")
+    expect(dtype in (None, found.dtype), f"the values are {found.dtype}, not {dtype}")
+    expect(found.shape == shape, f"the shape is {tuple(found.shape)}, not {tuple(shape)}")

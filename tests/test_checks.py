@@ -12,7 +12,10 @@ from gpt_helpers.checks import (
     acceptance,
     bits_from_nats,
     clipped,
+    induction_keys,
     inverse_root_schedule,
+    lora_parameters,
+    majority_vote,
     match_share,
     min_p_filter,
     tiled_attention,
@@ -58,7 +61,7 @@ def test_right_answers_pass():
             lambda queries, keys, window: (queries[:, None] - keys).abs() < window,
             "reads the future",
         ),
-        (lambda queries, keys, window: keys[-1], "the mask is torch.int64"),
+        (lambda queries, keys, window: keys[-1], "the values are torch.int64, not torch.bool"),
         (lambda: None, "TypeError"),
         (None, "TypeError"),
     ],
@@ -284,4 +287,64 @@ def test_right_answers_about_optimization_pass():
     ],
 )
 def test_a_wrong_answer_about_optimization_is_told_what_is_wrong(check, function, reason):
+    assert_told(check(function), reason)
+
+
+def right_keys(ids):
+    """Return where the token before a key is the query's own, and the key is not in the future."""
+    marked = torch.zeros(*ids.shape, ids.shape[1], dtype=torch.bool)
+    for row, query, key in marked.logical_not().nonzero().tolist():
+        marked[row, query, key] = 0 < key <= query and bool(ids[row, key - 1] == ids[row, query])
+    return marked
+
+
+def right_vote(answers):
+    """Return the most frequent answer, of equals the smallest."""
+    return max(sorted(answers), key=answers.count)
+
+
+def right_updates(config, rank):
+    """Return what low-rank updates of the four matrices of each block train."""
+    return rank * config.n_layer * (8 * config.n_embd + 2 * config.mlp_width)
+
+
+def test_right_answers_about_applications_pass():
+    assert induction_keys(right_keys) == PASSED
+    assert majority_vote(right_vote) == PASSED
+    assert lora_parameters(right_updates) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "reason"),
+    [
+        (induction_keys, lambda ids: None, "returned NoneType, not a tensor"),
+        (induction_keys, lambda ids: right_keys(ids)[0], r"\(2, 2\), not \(2, 2, 2\)"),
+        (induction_keys, lambda ids: right_keys(ids).float(), "the values are torch.float32"),
+        (induction_keys, lambda ids: right_keys(ids).mT, r"row, query and key \[\["),
+        (induction_keys, lambda ids: (ids[:, :, None] == ids[:, None]).tril(), "are wrong, for"),
+        (induction_keys, lambda ids: (ids[:, :, None] == ids.roll(1, 1)[:, None]).tril(), "wrong"),
+        (induction_keys, lambda ids: right_keys(ids).tril(-1), "are wrong, for ids="),
+        (majority_vote, lambda answers: answers[0], "3 where 5 is right"),
+        (majority_vote, lambda answers: max(answers, key=answers.count), "9 where 2 is right"),
+        (majority_vote, lambda answers: sorted(answers)[len(answers) // 2], "9 where 2|4 where 3"),
+        (majority_vote, lambda answers: min(answers), "3 where 5 is right"),
+        (
+            lora_parameters,
+            lambda c, rank: 2 * right_updates(c, rank),
+            "where .* is right, for rank",
+        ),
+        (
+            lora_parameters,
+            lambda c, rank: rank * c.n_layer * 16 * c.n_embd,
+            "where 116 is right, for rank=1, C=6, F=5, L=2",
+        ),
+        (lora_parameters, lambda c, rank: right_updates(c, 4), "where 116 is right"),
+        (
+            lora_parameters,
+            lambda c, rank: right_updates(c, rank) // c.n_layer,
+            "is right, for rank",
+        ),
+    ],
+)
+def test_a_wrong_answer_about_applications_is_told_what_is_wrong(check, function, reason):
     assert_told(check(function), reason)
