@@ -4,13 +4,14 @@
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 50 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks
+# make applications  run the experiments that applications.csv lacks, about 40 minutes on 2 cores
 # make sweep    run what sweep.csv lacks, about an hour on 2 cores, then predict, then the largest
 
 PYTHON ?= python3
 PORT ?= 8000
 PINS = requirements.txt constraints.txt pyproject.toml
 
-.PHONY: book test serve refresh model ablations sweep
+.PHONY: book test serve refresh model ablations applications sweep
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -33,6 +34,9 @@ model: .venv/book
 
 ablations: .venv/book
 	.venv/bin/python -m gpt_helpers.ablations
+
+applications: .venv/book
+	.venv/bin/python -m gpt_helpers.applications
 
 sweep: .venv/book
 	.venv/bin/python -m gpt_helpers.sweep --folder _build/sweep

@@ -15,6 +15,7 @@ Modules, in reading order:
     operands   what each attention accepts
     flash      attention as a Triton kernel; flash_kernels, what runs on the GPU
     model      GPTAttention, GPTMLP, GPTBlock, GPTModel, GPTLMHeadModel, KVCache
+    variants   a folder: the families that differ from GPT-2, and their published sizes
     sampling   logits to logits: temperature, top-k, top-p; the generation loop
     speculative a draft proposes tokens, and the model checks several at once
     data       a corpus that every Python carries, byte-level BPE, batches
@@ -31,15 +32,21 @@ Modules, in reading order:
     recipes    complete trainings by name
     state      what a run must remember to go on; checkpoint: the sealed file that holds it
     layout     how weights lie in memory
-    pretrained a trained model as one file, and the one that ships with the book
+    pretrained a trained model as one file, and the one that ships with the book;
+               gpt2_layout, GPT-2 as Hugging Face stores it; hub_files, its files
     distributed several processes: DDP and FSDP2
     scoring    nats per token, bits per byte, exact matches
     ngrams     what counting alone can predict
     syntax     the share of sampled functions that Python accepts
     budgets    small models on small budgets; sweep runs them, prediction foretells the largest
+    tasks      a folder: small tasks whose right answers are known
+    few_shot   learning from examples in the prompt; heads, what single heads read
+    reasoning  chains of thought; voting, the answer that most of them give
+    tuning     instructions and preferences; lora, low-rank updates; preferences, their loss
+    applications all these experiments, into one file
     trace      one forward pass as a list of steps
     show       everything that draws or displays; show_laws, laws and runs;
-               show_tiles, tiles and the roofline; but for
+               show_tiles, tiles and the roofline; show_scores, right answers; but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
     checks     what the exercises call
 """
