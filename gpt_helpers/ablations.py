@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from gpt_helpers.rows import append_rows, machine_facts, read_rows
+from gpt_helpers.rows import append_rows, by_seed, machine_facts, read_rows
 from gpt_helpers.variations import EXPERIMENTS, LONGER, SEEDS, run
 
 EVERY = EXPERIMENTS | LONGER
@@ -33,12 +33,17 @@ def planned(experiments=EVERY):
 
 
 def complete_rows(plan):
-    """Run one of the planned runs on one thread and return its rows with all columns."""
-    torch.set_num_threads(1)
+    """Run one of the planned runs and return its rows with all columns."""
     changes, seed = plan
-    facts = machine_facts() | {"changes": changes, "seed": seed}
+    return [row | {"changes": changes} for row in rows_of_run(planned()[plan], seed)]
+
+
+def rows_of_run(variation, seed):
+    """Run a variation on one thread and return its rows, each with the facts of the machine."""
+    torch.set_num_threads(1)
+    facts = machine_facts() | {"seed": seed}
     try:
-        rows = run(planned()[plan], seed)
+        rows = run(variation, seed)
     except ArithmeticError:  # it diverged, and has no more numbers
         rows = [dict.fromkeys(NUMBERS, math.nan) | {"step": 0}]
     return [row | facts for row in rows]
@@ -51,9 +56,7 @@ def recorded(experiment):
     """
     if experiment not in EVERY:
         raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EVERY)}")
-    found = {}
-    for row in read_rows(RESULTS, NUMBERS):
-        found.setdefault(row["changes"], {}).setdefault(int(row["seed"]), []).append(row)
+    found = by_seed(read_rows(RESULTS, NUMBERS), "changes")
     variations = {name: v.changes() for name, v in EVERY[experiment].items()}
     missing = [name for name, changes in variations.items() if changes not in found]
     if missing:
@@ -63,12 +66,14 @@ def recorded(experiment):
 
 def mean_curves(experiment, column):
     """Return {variation: (thousands of tokens, mean of a column over the seeds)}."""
-    found = {}
-    for name, seeds in recorded(experiment).items():
-        runs = list(seeds.values())
-        means = [sum(row[column] for row in rows) / len(rows) for rows in zip(*runs, strict=True)]
-        found[name] = [row["tokens"] / 1000 for row in runs[0]], means
-    return found
+    return {name: mean_curve(seeds, column) for name, seeds in recorded(experiment).items()}
+
+
+def mean_curve(seeds, column):
+    """Return (thousands of tokens, mean of a column) of the runs in {seed: rows}."""
+    runs = list(seeds.values())
+    means = [sum(row[column] for row in rows) / len(rows) for rows in zip(*runs, strict=True)]
+    return [row["tokens"] / 1000 for row in runs[0]], means
 
 
 def finals(experiment, column="held_out_loss"):

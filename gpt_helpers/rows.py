@@ -42,6 +42,14 @@ def read_rows(path, numbers):
         return [row | {name: float(row[name] or math.nan) for name in numbers} for row in reader]
 
 
+def by_seed(rows, column):
+    """Return {value of the column: {seed: rows}}, in the order of the rows."""
+    found = {}
+    for row in rows:
+        found.setdefault(row[column], {}).setdefault(int(row["seed"]), []).append(row)
+    return found
+
+
 def append_rows(path, rows, columns, work, missing, n_processes):
     """Append to rows what work(item) returns, a list of rows, for each of the missing items.
 

@@ -28,15 +28,19 @@ N_HELD_OUT = 64  # windows
 class Variation:
     """One change of the base run: of its settings, shape, block, batch size, initial scale or data.
 
-    settings are the fields of TrainingSettings that differ, shape those of GPTConfig. bad_step is
-    the step, counted from 0, whose batch is replaced by random tokens.
+    settings are the fields of TrainingSettings that differ, shape those of kind, the class of the
+    config that the transformer takes. Without residual_scaling, projections into the stream begin
+    as large as other matrices. bad_step is the step, counted from 0, whose batch is replaced by
+    random tokens.
     """
 
     settings: dict = field(default_factory=dict)
     shape: dict = field(default_factory=dict)
+    kind: type = GPTConfig
     transformer: type = GPTModel
     batch_size: int = BATCH_SIZE
     initial_std: float | None = None
+    residual_scaling: bool = True
     bad_step: int | None = None
 
     def changes(self):
@@ -139,22 +143,34 @@ class WithBadBatch:
         return torch.randint(CONFIG.vocab_size, batch.shape, generator=generator)
 
 
+def settings_of(variation, seed):
+    """Return the TrainingSettings of a variation."""
+    return dataclasses.replace(SETTINGS, seed=seed, **variation.settings)
+
+
+def model_of(variation, seed):
+    """Return the model of a variation, as it is before the first step."""
+    torch.manual_seed(seed)
+    config = variation.kind(**dataclasses.asdict(CONFIG) | variation.shape)
+    model = GPTLMHeadModel(config, transformer=variation.transformer)
+    if variation.initial_std is not None or not variation.residual_scaling:
+        std = variation.initial_std or config.initializer_range
+        n_sums = 2 * config.n_layer if variation.residual_scaling else 1
+        init_weights(model, std, residual_std=std / n_sums**0.5)
+    return model
+
+
 def run(variation, seed, stop_after=None):
     """Train one variation and return a list of rows, one per evaluation.
 
     stop_after ends the run early, on the same schedule. A row's loss is the mean, and its
     gradient_norm the highest, of the steps since the row before.
     """
-    settings = dataclasses.replace(SETTINGS, seed=seed, **variation.settings)
+    settings = settings_of(variation, seed)
     if stop_after is not None:
         ends = settings.schedule_steps or settings.total_steps
         settings = dataclasses.replace(settings, total_steps=stop_after, schedule_steps=ends)
-    torch.manual_seed(seed)
-    config = dataclasses.replace(CONFIG, **variation.shape)
-    model = GPTLMHeadModel(config, transformer=variation.transformer)
-    if variation.initial_std is not None:
-        std = variation.initial_std
-        init_weights(model, std, residual_std=std / (2 * CONFIG.n_layer) ** 0.5)
+    model = model_of(variation, seed)
     tokens, held_out = tokens_of_corpus()
     batches = Batches(tokens, variation.batch_size, CONFIG.n_positions, seed)
     norms = []

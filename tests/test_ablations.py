@@ -61,6 +61,7 @@ def test_a_run_that_ends_early_is_the_beginning_of_the_whole_one(tiny):
         {"batch_size": 4},
         {"bad_step": 1},
         {"initial_std": 0.2},
+        {"residual_scaling": False},
         {"transformer": variations.GPT1Model},
         {"settings": SHORT.settings | {"max_lr": 1e-2}},
     ],

@@ -6,7 +6,7 @@ import platform
 import torch
 from reference import refused
 
-from gpt_helpers.rows import machine_facts, read_rows, write_rows
+from gpt_helpers.rows import by_seed, machine_facts, read_rows, write_rows
 
 
 def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
@@ -33,6 +33,16 @@ def test_a_file_that_is_not_there_has_no_rows(tmp_path):
 def test_a_file_without_a_column_is_refused(tmp_path):
     write_rows(tmp_path / "rows.csv", [{"x": 1}], ["x"])
     refused(r"lacks the columns \['y'\]", read_rows, tmp_path / "rows.csv", ["x", "y"])
+
+
+def test_rows_are_found_by_a_column_and_then_by_seed_in_their_order():
+    rows = [
+        {"name": name, "seed": seed, "x": x} for x in (2, 1) for name in "ba" for seed in (1, 0)
+    ]
+    found = by_seed(rows, "name")
+    assert list(found) == ["b", "a"]
+    assert list(found["a"]) == [1, 0]
+    assert found["b"][0] == [rows[1], rows[5]]
 
 
 def test_the_facts_of_a_machine_name_its_software_and_no_place():

@@ -1,0 +1,172 @@
+"""What each change since GPT-1 is worth: the rungs of the ladder, trained and timed.
+
+    python -m gpt_helpers.ladder            run what ladder.csv lacks, and append it
+    python -m gpt_helpers.ladder --times    time the steps of all rungs, into ladder_times.csv
+
+ladder.csv holds a row per evaluation of every run, ladder_times.csv one per step. Losses are
+compared after equally many tokens, and after equally many seconds.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gpt_helpers import variations
+from gpt_helpers.ablations import rows_of_run
+from gpt_helpers.batches import Batches
+from gpt_helpers.rows import append_rows, by_seed, machine_facts, read_rows, write_rows
+from gpt_helpers.rungs import GPT2, RUNGS
+from gpt_helpers.training import Trainer
+from gpt_helpers.variants.sizes import count_active, count_all
+from gpt_helpers.variations import SEEDS
+
+HERE = Path(str(resources.files("gpt_helpers")))
+RESULTS, TIMES = HERE / "ladder.csv", HERE / "ladder_times.csv"
+NUMBERS = (
+    "seed", "step", "tokens", "loss", "held_out_loss", "seconds", "n_params", "n_active",
+)  # fmt: skip
+TIME_NUMBERS = ("round", "seconds")
+MACHINE = ("threads", "python", "torch", "platform", "cpus")
+COLUMNS, TIME_COLUMNS = ("rung", *NUMBERS, *MACHINE), ("rung", *TIME_NUMBERS, *MACHINE)
+
+
+def complete_rows(plan):
+    """Run a rung with a seed, the plan (rung, seed), and return its rows with all columns."""
+    rung, seed = plan
+    variation = RUNGS[rung].variation
+    model = variations.model_of(variation, seed)
+    facts = {"rung": rung, "n_params": count_all(model), "n_active": count_active(model)}
+    return [row | facts for row in rows_of_run(variation, seed)]
+
+
+def recorded(path=RESULTS):
+    """Return {rung: {seed: rows}} of a file of results, in the order of RUNGS.
+
+    Raises ValueError if it lacks a rung.
+    """
+    found = by_seed(read_rows(path, NUMBERS), "rung")
+    check_complete(found, path, "python -m gpt_helpers.ladder")
+    return {rung: found[rung] for rung in RUNGS}
+
+
+def at_equal_tokens(path=RESULTS):
+    """Return {rung: {seed: held-out loss}} at the end of the runs."""
+    return {
+        rung: {seed: rows[-1]["held_out_loss"] for seed, rows in seeds.items()}
+        for rung, seeds in recorded(path).items()
+    }
+
+
+def at_equal_time(path=RESULTS, times=TIMES):
+    """Return {rung: {seed: held-out loss}} when the rung with the shortest steps is at its end.
+
+    Between two evaluations the loss is read off a straight line. The other rungs are read
+    before their end, where the learning rate has not yet fallen so far.
+    """
+    relative, runs = relative_times(times), recorded(path)
+    most = variations.SETTINGS.total_steps * min(relative.values())
+    losses = {}
+    for rung, seeds in runs.items():
+        for seed, rows in seeds.items():
+            steps, curve = zip(*((row["step"], row["held_out_loss"]) for row in rows), strict=True)
+            loss = float(np.interp(most / relative[rung], steps, curve))
+            losses.setdefault(rung, {})[seed] = loss
+    return losses
+
+
+def compared(losses):
+    """Return {rung: row} of {rung: {seed: loss}}: losses, and what each rung gains.
+
+    loss is the mean over the seeds, lowest and highest its range. gain is the mean of what the
+    loss is lower by than that of the rung that it adds to, seed by seed, and least and most are
+    its range; the first rung has none.
+    """
+    table = {}
+    for rung, seeds in losses.items():
+        table[rung] = summary(list(seeds.values()), ("loss", "lowest", "highest"))
+        if RUNGS[rung].on is not None:
+            before = losses[RUNGS[rung].on]
+            gains = [before[seed] - loss for seed, loss in seeds.items()]
+            table[rung] |= summary(gains, ("gain", "least", "most"))
+    return table
+
+
+def summary(values, names):
+    """Return {name: number}, the names being those of the mean, the lowest and the highest."""
+    return dict(zip(names, (statistics.fmean(values), min(values), max(values)), strict=True))
+
+
+def step_times(n_rounds):
+    """Return rows with the CPU seconds of a step on one thread: each round, every rung takes one.
+
+    Every second round is in the reversed order, so that a slow moment of the machine meets all
+    alike; while other programs run, no CPU seconds pass. A round before the first warms up.
+    """
+    torch.set_num_threads(1)
+    tokens, _ = variations.tokens_of_corpus()
+    batches = Batches(tokens, variations.BATCH_SIZE, variations.CONFIG.n_positions)
+    trainers = {}
+    for rung, (variation, _) in RUNGS.items():
+        model = variations.model_of(variation, seed=0).train()
+        trainers[rung] = Trainer(model, variations.settings_of(variation, seed=0))
+    rows = []
+    for number in range(n_rounds + 1):
+        batch = batches[number]
+        for rung in list(trainers)[:: -1 if number % 2 else 1]:
+            started = time.process_time()
+            trainers[rung].step(number, batch)
+            seconds = time.process_time() - started
+            rows.append({"rung": rung, "round": number, "seconds": seconds} | machine_facts())
+    return rows[len(RUNGS) :]
+
+
+def relative_times(path=TIMES):
+    """Return {rung: median over the rounds of a step's time, in steps of GPT-2 of that round}.
+
+    Raises ValueError if the file lacks a rung.
+    """
+    found = {}
+    for row in read_rows(path, TIME_NUMBERS):
+        found.setdefault(row["rung"], {})[row["round"]] = row["seconds"]
+    check_complete(found, path, "python -m gpt_helpers.ladder --times")
+    unit = found[GPT2]
+    return {
+        rung: statistics.median(found[rung][number] / unit[number] for number in unit)
+        for rung in RUNGS
+    }
+
+
+def check_complete(found, path, command):
+    """Raise ValueError unless every rung was found in the file."""
+    missing = [rung for rung in RUNGS if rung not in found]
+    if missing:
+        raise ValueError(f"{path} has no {missing}; run {command}")
+
+
+def main(arguments=None):
+    """Run what the file of results lacks, or time steps; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", action="store_true", help="time the steps of all rungs")
+    parser.add_argument("--csv", type=Path, help="the file to write, if it is another")
+    parser.add_argument("--rounds", type=int, default=30, help="how often each step is timed")
+    parser.add_argument("--processes", type=int, default=2, help="how many runs at a time")
+    options = parser.parse_args(arguments)
+    if options.times:
+        write_rows(options.csv or TIMES, step_times(options.rounds), TIME_COLUMNS)
+        return 0
+    path = options.csv or RESULTS
+    rows = read_rows(path, NUMBERS)
+    done = {(row["rung"], row["seed"]) for row in rows}
+    missing = [(rung, seed) for rung in RUNGS for seed in SEEDS if (rung, seed) not in done]
+    append_rows(path, rows, COLUMNS, complete_rows, missing, options.processes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

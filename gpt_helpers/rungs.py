@@ -1,0 +1,89 @@
+"""A ladder from GPT-1 to Llama and beyond: variations of the small run, each one change of another.
+
+All read the same tokens in the same order, with settings that were tuned for none of them. The
+head of each is its token embedding, as in GPT-2.
+"""
+
+import functools
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch.nn as nn
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.model import GPTMLP
+from gpt_helpers.variants.gpt1 import GPT1Model
+from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXModel
+from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.modern import SquaredReLUMLP
+from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3Model
+from gpt_helpers.variants.rotary import BASE, RotaryAttention, RotaryBlock
+from gpt_helpers.variations import BASE_RUN, CONFIG, Variation
+
+
+class MLPWithoutBiases(GPTMLP):
+    """GPT-2's MLP of which only the matrices are left."""
+
+    def __init__(self, config):
+        """Make the two projections, and take their biases away."""
+        super().__init__(config)
+        self.c_fc.bias = self.c_proj.bias = None
+
+
+class UngatedBlock(RotaryBlock):
+    """A LlamaBlock with an MLP of two projections, of the class mlp."""
+
+    def __init__(self, config, attend=attention_fused, mlp=MLPWithoutBiases):
+        """Make the two sub-layers and their norms."""
+        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp(config))
+
+
+class UngatedModel(LlamaModel):
+    """A LlamaModel with MLPs of two projections, of the class mlp."""
+
+    def __init__(self, config, attend=attention_fused, mlp=MLPWithoutBiases):
+        """Make the layers."""
+        super().__init__(config, attend, block=functools.partial(UngatedBlock, mlp=mlp))
+
+
+class Rung(NamedTuple):
+    """A variation of the base run, and the name of the rung that it is one change of."""
+
+    variation: Variation
+    on: str | None
+
+
+UNSCALED_RUN = Variation(residual_scaling=False)
+POST_LN_RUN = replace(UNSCALED_RUN, transformer=GPT1Model)
+LOWER = {"max_lr": 3e-4, "min_lr": 3e-5}
+
+SEQUENTIAL = {"rotary_width": None, "parallel": False}
+ROTARY_RUN = Variation(shape=SEQUENTIAL, kind=GPTNeoXConfig, transformer=GPTNeoXModel)
+
+PLAIN = {"rotary_base": BASE, "stretch": 1.0}  # the frequencies of the rung before
+UNGATED_RUN = Variation(shape=PLAIN, kind=LlamaConfig, transformer=UngatedModel)
+SquaredModel = functools.partial(UngatedModel, mlp=SquaredReLUMLP)
+
+GATED = PLAIN | {"n_inner": 256}  # 8/3 C: three matrices are as large as two of width 4C
+LLAMA_RUN = Variation(shape=GATED, kind=LlamaConfig, transformer=LlamaModel)
+QWEN3 = GATED | {"head_width": CONFIG.head_width}
+EXPERTS = GATED | {"n_inner": 128, "n_experts": 4, "n_chosen": 2}  # two are as large as one
+
+GPT2, LLAMA = "residual scaling", "SwiGLU"
+LADDER = {
+    "post-LN": Rung(POST_LN_RUN, None),
+    "pre-LN": Rung(UNSCALED_RUN, "post-LN"),
+    GPT2: Rung(BASE_RUN, "pre-LN"),
+    "RoPE": Rung(ROTARY_RUN, GPT2),
+    "RMSNorm, no biases": Rung(UNGATED_RUN, "RoPE"),
+    LLAMA: Rung(LLAMA_RUN, "RMSNorm, no biases"),
+}
+BESIDE = {
+    "post-LN, 3e-4": Rung(replace(POST_LN_RUN, settings=LOWER), "post-LN"),
+    "ReLU²": Rung(replace(UNGATED_RUN, transformer=SquaredModel), LLAMA),
+    "QK-norm": Rung(Variation(shape=QWEN3, kind=Qwen3Config, transformer=Qwen3Model), LLAMA),
+    "GQA": Rung(replace(LLAMA_RUN, shape=GATED | {"n_kv_head": 1}), LLAMA),
+    "experts": Rung(replace(LLAMA_RUN, shape=EXPERTS), LLAMA),
+    "Muon": Rung(replace(LLAMA_RUN, settings={"optimizer": "muon"}), LLAMA),
+}
+RUNGS = LADDER | BESIDE
