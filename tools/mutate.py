@@ -75,6 +75,18 @@ TESTS = {
     "budgets.py": ["budgets"],
     "sweep.py": ["sweep"],
     "prediction.py": ["sweep"],
+    "tasks/items.py": ["items"],
+    "tasks/answers.py": ["answers"],
+    "tasks/scores.py": ["scores"],
+    "tasks/labels.py": ["labels"],
+    "tasks/sums.py": ["sums"],
+    "tasks/stories.py": ["stories"],
+    "tasks/instructions.py": ["instructions"],
+    "heads.py": ["heads"],
+    "voting.py": ["voting"],
+    "reasoning.py": ["reasoning"],
+    "lora.py": ["lora"],
+    "preferences.py": ["preferences"],
 }
 SECONDS = 600
 

@@ -2335,6 +2335,229 @@ PUBLISHED = [
     ),
 ]
 
+TASKS = [
+    Mutation(
+        "the side is that of the first number",
+        "tasks/items.py",
+        "items.astype(np.uint64).T:",
+        "items.astype(np.uint64).T[:1]:",
+    ),
+    Mutation(
+        "the order of numbers does not matter",
+        "tasks/items.py",
+        "state = (state ^ column) + np.uint64(0x9E3779B97F4A7C15)",
+        "state = state + column * np.uint64(0x9E3779B97F4A7C15)",
+    ),
+    Mutation(
+        "training draws tests",
+        "tasks/items.py",
+        "items[is_test(items) == for_tests]",
+        "items[is_test(items) | (not for_tests)]",
+    ),
+    Mutation(
+        "every step draws the same items",
+        "tasks/items.py",
+        "default_rng([self.seed, step])",
+        "default_rng([self.seed])",
+    ),
+    Mutation(
+        "batches forget a stricter rule",
+        "tasks/items.py",
+        "self.batch_size, chance, False, self.is_test)",
+        "self.batch_size, chance, False)",
+    ),
+    Mutation(
+        "the middle of an interval is the share",
+        "tasks/scores.py",
+        "(share + z * z / (2 * n)) / (1 + z * z / n)",
+        "share",
+    ),
+    Mutation("an interval is the normal one", "tasks/scores.py", "+ (z / (2 * n)) ** 2)", ")"),
+    Mutation(
+        "one right token is enough",
+        "tasks/scores.py",
+        "torch.as_tensor(same).all(1)",
+        "torch.as_tensor(same).any(1)",
+    ),
+    Mutation(
+        "padding found counts as right",
+        "tasks/scores.py",
+        "same | (wanted == ignored)",
+        "same | (found == ignored)",
+    ),
+    Mutation(
+        "answers are drawn, not the likeliest",
+        "tasks/scores.py",
+        'settings = {"temperature": 0} | settings',
+        "settings = {} | settings",
+    ),
+    Mutation(
+        "the marker is learned too",
+        "tasks/answers.py",
+        "is_marker.cumsum(1) - is_marker.long() > 0",
+        "is_marker.cumsum(1) > 0",
+    ),
+    Mutation(
+        "what follows a second marker only",
+        "tasks/answers.py",
+        "is_marker.cumsum(1) - is_marker.long() > 0",
+        "is_marker.cumsum(1) - is_marker.long() > 1",
+    ),
+]
+
+HEADS = [
+    Mutation(
+        "the occurrence, not what follows it",
+        "heads.py",
+        "F.pad(same, (1, 0)) &",
+        "F.pad(same, (0, 1)) &",
+    ),
+    Mutation(
+        "the query's own place is left out",
+        "heads.py",
+        "& causal_mask(at, at)",
+        "& (at < at[:, None])",
+    ),
+    Mutation(
+        "the mean is over all queries", "heads.py", "sums / queries.sum()", "sums / queries.numel()"
+    ),
+    Mutation(
+        "positions are silenced, not heads",
+        "heads.py",
+        "parts[:, :, heads] = 0",
+        "parts[:, heads] = 0",
+    ),
+    Mutation("the hooks stay", "heads.py", "            handle.remove()", "            pass"),
+    Mutation("heads of later layers go too", "heads.py", "if other == layer", "if other >= layer"),
+    Mutation("token 0 is repeated too", "heads.py", "once = 1 + order", "once = order"),
+    Mutation(
+        "the loss is of the words",
+        "tasks/labels.py",
+        "labels[:, ::2] = IGNORED",
+        "labels[:, 1::2] = IGNORED",
+    ),
+    Mutation(
+        "a key has the class of the next word",
+        "tasks/labels.py",
+        "classes.roll(1, 1)",
+        "classes.roll(-1, 1)",
+    ),
+    Mutation(
+        "unseen pairs are trained on",
+        "tasks/labels.py",
+        "return items[~is_unseen(items)]",
+        "return items",
+    ),
+]
+
+CHAINS = [
+    Mutation(
+        "running sums run over items",
+        "tasks/sums.py",
+        "np.cumsum(items, axis=1)",
+        "np.cumsum(items, axis=0)",
+    ),
+    Mutation(
+        "running sums are shuffled between items",
+        "tasks/sums.py",
+        "steps(items), axis=1",
+        "steps(items), axis=0",
+    ),
+    Mutation(
+        "a wrong step may be right",
+        "tasks/sums.py",
+        "chance.integers(1, 10, n_items))",
+        "chance.integers(10, size=n_items))",
+    ),
+    Mutation(
+        "a wrong step changes nothing",
+        "tasks/sums.py",
+        "(sum_of(items) + error) % 10",
+        "sum_of(items)",
+    ),
+    Mutation(
+        "the last marker counts too",
+        "tasks/answers.py",
+        "is_marker & (is_marker.cumsum(1) == 1)",
+        "is_marker",
+    ),
+    Mutation(
+        "the draft's problems are trained on",
+        "tasks/stories.py",
+        "held_out(calculations) | is_draft",
+        "held_out(calculations)",
+    ),
+    Mutation(
+        "other words free a calculation",
+        "tasks/stories.py",
+        "held_out(calculations) | is_draft",
+        "held_out(items) | is_draft",
+    ),
+    Mutation(
+        "who does not answer votes for 0",
+        "voting.py",
+        "answers.clamp(min=-1) + 1)[..., 1:]",
+        "answers.clamp(min=0) + 1)[..., 1:]",
+    ),
+    Mutation("the model kept goes on learning", "reasoning.py", "copy.deepcopy(model)", "model"),
+    Mutation(
+        "padding of prompts is read", "reasoning.py", '{"attention_mask": prompts != 0, ', "{"
+    ),
+]
+
+TUNING = [
+    Mutation(
+        "B of an update is not zero at first",
+        "lora.py",
+        "weight.new_zeros(n_outputs, rank)",
+        "weight.new_ones(n_outputs, rank)",
+    ),
+    Mutation(
+        "alpha is not divided by the rank",
+        "lora.py",
+        "self.scale = alpha / rank",
+        "self.scale = alpha",
+    ),
+    Mutation("an update is subtracted", "lora.py", "weight + self.scale", "weight - self.scale"),
+    Mutation("nothing is frozen", "lora.py", "    model.requires_grad_(False)\n", ""),
+    Mutation(
+        "merging throws the update away",
+        "lora.py",
+        "leave_parametrized=True",
+        "leave_parametrized=False",
+    ),
+    Mutation(
+        "the other answer is preferred",
+        "preferences.py",
+        "preferred, other = (policy",
+        "other, preferred = (policy",
+    ),
+    Mutation(
+        "beta is not used",
+        "preferences.py",
+        "F.logsigmoid(beta * (preferred - other))",
+        "F.logsigmoid(preferred - other)",
+    ),
+    Mutation(
+        "a long answer counts no more than a short one",
+        "preferences.py",
+        "-nats.sum(1)",
+        "-nats.mean(1)",
+    ),
+    Mutation(
+        "numbers held out are tuned on",
+        "tasks/instructions.py",
+        "numbers[~held_out(numbers)]",
+        "numbers",
+    ),
+    Mutation(
+        "a second operation is ignored",
+        "tasks/instructions.py",
+        "for name in command:\n        word",
+        "for name in command[:1]:\n        word",
+    ),
+]
+
 MUTATIONS = (
     ATTENTION
     + MODEL
@@ -2353,4 +2576,8 @@ MUTATIONS = (
     + ROOFLINE
     + PRETRAINED
     + PUBLISHED
+    + TASKS
+    + HEADS
+    + CHAINS
+    + TUNING
 )
