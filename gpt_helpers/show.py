@@ -171,13 +171,13 @@ def diagrams(traces):
 
 
 def place_steps(steps):
-    """Return {step number: (x, y)}; steps that read only the input stand side by side."""
-    first = [number for number, step in enumerate(steps) if set(step.inputs) == {None}]
+    """Return {step number: (x, y)}, above what it reads; steps that read the same lie abreast."""
     places = {None: (0.0, 0.0)}
-    for column, number in enumerate(first):
-        places[number] = (3.0 * (column - (len(first) - 1) / 2), 1.0)
-    for number in range(len(steps)):
-        places.setdefault(number, (0.0, 2.0 + number - len(first)))
+    for number, step in enumerate(steps):
+        abreast = [at for at, other in enumerate(steps) if other.inputs == step.inputs]
+        column = abreast.index(number) - (len(abreast) - 1) / 2
+        x = 0.0 if step.kind == "+" else places[step.inputs[0]][0] + 3.0 * column
+        places[number] = (x, 1.0 + max(places[origin][1] for origin in step.inputs))
     return places
 
 
@@ -188,7 +188,8 @@ def draw_steps(axis, steps, places):
         draw_step(axis, step, x, y)
         for origin in step.inputs:
             outside = origin is None and y == 1
-            draw_arrow(axis, (x, 0.0) if outside else places[origin], (x, y))
+            start = (x, 0.0) if outside else places[origin]
+            draw_arrow(axis, start, (x, y), into_side=step.kind == "+")
         if y == 1:
             label = INPUTS.get(step.name.split(".")[-1], "$x$")
             axis.text(x, 0, label, ha="center", va="center", size=8, color=INK)
@@ -209,17 +210,23 @@ def draw_step(axis, step, x, y):
     axis.text(x, y, label, ha="center", va="center", size=7, color=INK, bbox=box, zorder=3)
 
 
-def draw_arrow(axis, start, end):
-    """Draw an arrow upwards, into the side of a sum, or around the steps that it passes by."""
+def draw_arrow(axis, start, end, into_side=True):
+    """Draw an arrow upwards, into the side of a sum, or around the steps that it passes by.
+
+    Where into_side is False, an arrow that goes to another column ends below a box.
+    """
     (x0, y0), (x1, y1) = start, end
     style = {"arrowstyle": "-|>", "color": INK, "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
-    if x0 != x1:
+    if x0 != x1 and not into_side:
+        axis.plot([x0, x0, x1], [y0 + 0.25, y0 + 0.42, y0 + 0.42], color=INK, linewidth=1)
+        axis.annotate("", (x1, y1 - 0.3), (x1, y0 + 0.42), arrowprops=style)
+    elif x0 != x1:
         axis.plot([x0, x0], [y0 + 0.25, y1], color=INK, linewidth=1)
         axis.annotate("", (x1 + (0.25 if x0 > x1 else -0.25), y1), (x0, y1), arrowprops=style)
     elif y1 - y0 <= 1:
         axis.annotate("", (x1, y1 - 0.3), (x0, y0 + 0.25), arrowprops=style)
     else:
-        turn, branch = 2.4, y0 + 0.42
+        turn, branch = 2.6, y0 + 0.42
         style |= {"color": PALETTE[3], "linewidth": 1.4}
         axis.plot([x0, turn, turn], [branch, branch, y1], color=PALETTE[3], linewidth=1.4)
         axis.annotate("", (x1 + 0.25, y1), (turn, y1), arrowprops=style)

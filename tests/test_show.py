@@ -13,7 +13,7 @@ from reference import SMALL, random_ids, random_model, refused
 from gpt_helpers import show
 from gpt_helpers.attention import causal_mask
 from gpt_helpers.model import GPTMLP
-from gpt_helpers.trace import trace
+from gpt_helpers.trace import Step, trace
 from gpt_helpers.variants.gpt1 import GPT1Block
 
 
@@ -94,6 +94,15 @@ def test_later_steps_stand_higher_than_what_they_read():
     assert len(set(places.values())) == len(places)
     for number, step in enumerate(steps):
         assert all(places[origin][1] < places[number][1] for origin in step.inputs)
+
+
+def test_steps_that_read_the_same_lie_abreast_and_what_follows_above_them():
+    read = {"a": (None,), "b": (0,), "c": (0,), "+": (None, 1), "++": (3, 2)}
+    kinds = ["Linear", "Linear", "Linear", "+", "+"]
+    parts = zip(read.items(), kinds, strict=True)
+    steps = [Step(name, kind, inputs, (1,), 0) for (name, inputs), kind in parts]
+    places = show.place_steps(steps)
+    assert [places[number] for number in range(5)] == [(0, 1), (-1.5, 2), (1.5, 2), (0, 3), (0, 4)]
 
 
 @pytest.mark.parametrize("wrong", [{}, None, [], 3], ids=repr)

@@ -2,7 +2,8 @@
 
 The HTML that pandas writes has empty header cells and its own styles, and MyST-NB would number it
 as a figure. A cell with "mystnb": {"figure": {"name": ..., "caption": ...}} whose output is a data
-frame becomes a table with that caption as its title, numbered and referred to as a table.
+frame becomes a table with that caption as its title, numbered and referred to as a table. With
+"classes": "sortable" beside them a reader can sort and filter it (static/sortable.js).
 """
 
 import re
@@ -12,6 +13,7 @@ from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
 NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?\s*%?|nan|-?inf", re.IGNORECASE)
+SORTABLE = "sortable"
 
 
 class DataFrames(SphinxTransform):
@@ -33,6 +35,7 @@ class DataFrames(SphinxTransform):
         """Give the table the caption of a figure as its title, and its name and ids."""
         for attribute in ("ids", "names"):
             table[attribute] = figure[attribute]
+        table["classes"] += [name for name in figure["classes"] if name == SORTABLE]
         for identifier in table["ids"]:
             self.document.ids[identifier] = table
         for caption in figure.findall(nodes.caption):
@@ -84,6 +87,14 @@ def make_row(texts, numeric, n_index):
     return row
 
 
+def add_script(app, pagename, templatename, context, doctree):
+    """Give a page with a table that can be sorted the script that does it."""
+    tables = doctree.findall(nodes.table) if doctree else ()
+    if any(SORTABLE in table["classes"] for table in tables):
+        app.add_js_file("sortable.js", loading_method="defer")
+
+
 def setup(app):
     """Register the tables."""
     app.add_transform(DataFrames)
+    app.connect("html-page-context", add_script)

@@ -40,7 +40,7 @@ class GPT3Model(GPTModel):
 
 
 def narrow_layers(blocks, window):
-    """Let the attention of these blocks read only the last window tokens, in place."""
+    """Let these blocks read only the last window tokens, in place."""
     check_positive_integer("window", window)
     for block in blocks:
         block.attn.attend = functools.partial(block.attn.attend, window=window)

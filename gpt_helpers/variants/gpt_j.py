@@ -58,7 +58,7 @@ class GPTJBlock(RotaryBlock):
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); the arguments are those of RotaryAttention."""
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
         y = self.ln_1(x)  # (B, T, C)
         return x + self.attn(y, rotation, padding, cache) + self.mlp(y)  # (B, T, C)
 

@@ -58,7 +58,7 @@ class GPTNeoXBlock(RotaryBlock):
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); the arguments are those of RotaryAttention."""
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
         y = x + self.attn(self.ln_1(x), rotation, padding, cache)  # (B, T, C)
         return y + self.mlp(self.ln_2(x if self.parallel else y))  # (B, T, C)
 

@@ -122,7 +122,7 @@ class RotaryBlock(nn.Module):
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); the arguments are those of RotaryAttention."""
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
         x = x + self.attn(self.ln_1(x), rotation, padding, cache)  # (B, T, C)
         return x + self.mlp(self.ln_2(x))  # (B, T, C)
 

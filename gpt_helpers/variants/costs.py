@@ -1,0 +1,61 @@
+"""What a token costs a model of any family: FLOPs, and bytes of its keys and values.
+
+The conventions are those of gpt_helpers.scaling, which counts GPT-2. A model may be on the
+meta device.
+"""
+
+import torch.nn as nn
+
+from gpt_helpers.config import check_positive_integer
+from gpt_helpers.variants.mlps import Experts
+
+
+def forward_flops(model, n_tokens):
+    """Return the forward FLOPs per token in a sequence of n_tokens tokens.
+
+    Only matrix products count, at 2 FLOPs per product of two numbers; of experts, the chosen
+    ones; of attention the full square, in layers with a window all queries by so many keys.
+    Raises ValueError unless n_tokens is 1 to n_positions.
+    """
+    config = model.config
+    read = sum(keys_read(model, n_tokens))
+    return 2 * active_weights(model) + 4 * read * config.n_head * config.head_width
+
+
+def cache_bytes(model, n_tokens, bytes_per_value):
+    """Return the bytes of the keys and values of n_tokens tokens, for one sequence.
+
+    A layer with a window keeps no more than it reads. Errors are those of forward_flops.
+    """
+    check_positive_integer("bytes_per_value", bytes_per_value)
+    return 2 * model.config.key_width * sum(keys_read(model, n_tokens)) * bytes_per_value
+
+
+def keys_read(model, n_tokens):
+    """Return, for each layer, how many keys the last of n_tokens tokens may read."""
+    check_positive_integer("n_tokens", n_tokens)
+    if n_tokens > model.config.n_positions:
+        raise ValueError(
+            f"n_tokens={n_tokens} is more than n_positions={model.config.n_positions}; use fewer"
+        )
+    return [min(n_tokens, window_of(block) or n_tokens) for block in model.transformer.h]
+
+
+def window_of(block):
+    """Return how many tokens the attention of a block reads, None for all."""
+    return getattr(block.attn.attend, "keywords", {}).get("window")
+
+
+def active_weights(model):
+    """Return the number of weights of matrices that a token is multiplied by."""
+    weights = matrix_weights(model)
+    for module in model.modules():
+        if isinstance(module, Experts):
+            idle = len(module.experts) - module.n_chosen
+            weights -= idle * matrix_weights(module.experts[0])
+    return weights
+
+
+def matrix_weights(module):
+    """Return the number of weights of the Linear layers of a module, without their biases."""
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
