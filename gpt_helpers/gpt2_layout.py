@@ -7,6 +7,7 @@ import torch
 from gpt_helpers.config import GPTConfig
 
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+BARE_NAMES = ("wte.", "wpe.", "h.", "ln_f.")
 MASKS = re.compile(r"transformer\.h\.\d+\.attn\.(masked_)?bias")
 READABLE = (torch.float32, torch.float16, torch.bfloat16)
 SAME_NAMES = (
@@ -115,8 +116,7 @@ def named_alike(tensors, source):
     """
     found = {}
     for name, tensor in tensors.items():
-        is_whole = name.startswith(("transformer.", "lm_head."))
-        full = name if is_whole else f"transformer.{name}"
+        full = f"transformer.{name}" if name.startswith(BARE_NAMES) else name
         if full in found:
             raise ValueError(f"{source} holds {full} twice, with and without transformer.")
         if not MASKS.fullmatch(full):

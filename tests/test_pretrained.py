@@ -6,6 +6,7 @@ import pytest
 import torch
 from reference import SMALL, hugging_face, random_ids, random_model, refused
 from runs import KINDS, are_equal, tiny_model, weights_of
+from safetensors.torch import save_file
 
 from gpt_helpers.attention import attention_fused
 from gpt_helpers.checkpoint import read_sealed, write_sealed
@@ -220,6 +221,23 @@ def test_a_gpt2_of_16_bits_becomes_float32_without_another_rounding(tmp_path, dt
     assert are_equal(weights_of(found), rounded)
     save_gpt2(tmp_path / "half", found.to(dtype))
     assert are_equal(weights_of(load_gpt2(tmp_path / "half")[0]), rounded)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (torch.Tensor.int, "model.safetensors holds transformer.h.0.attn.c_attn.bias as int32"),
+        (lambda weight: weight.t().contiguous(), "model.safetensors holds 9 of 9 matrices as"),
+        (lambda weight: weight[:-1], r"is \(71,\), not \(72,\)"),
+    ],
+)
+def test_a_file_that_holds_other_tensors_is_refused(tmp_path, change, message):
+    model = random_model()
+    save_gpt2(tmp_path, model)
+    tensors = {name: weight.contiguous() for name, weight in stored_weights(model).items()}
+    wrong = {n: change(t) if "wte" not in n and "wpe" not in n else t for n, t in tensors.items()}
+    save_file(wrong, tmp_path / "model.safetensors")
+    refused(message, load_gpt2, tmp_path)
 
 
 def test_the_tokenizer_travels_with_its_end_of_text(tmp_path, tokenizer):

@@ -2281,6 +2281,15 @@ PRETRAINED = [
         "empty_model(config)",
     ),
     Mutation(
+        "a file of integers is loaded", "pretrained.py", "    check_precision(tensors, file)\n", ""
+    ),
+    Mutation(
+        "a file of transposed matrices is loaded",
+        "pretrained.py",
+        "    check_orientation(stored, tensors, file)\n",
+        "",
+    ),
+    Mutation(
         "the end of a text is not written",
         "pretrained.py",
         "gpt2_settings(model.config, end)",
