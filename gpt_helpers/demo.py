@@ -1,0 +1,248 @@
+"""The whole chapter in a terminal, in less than two minutes on a CPU: run_gpt_demo.
+
+Each section is a function that computes facts, {name: value}, and knows no language. What is
+said about them stands in demo.ja.txt and demo.en.txt: a line "%% name" begins the section of
+that name, its first line is the heading, and {placeholders} are the names of facts.
+"""
+
+import dataclasses
+import functools
+import math
+import re
+import statistics
+import sys
+import time
+
+import torch
+
+from gpt_helpers import applications, budgets, isoflop, prediction, sweep
+from gpt_helpers.attention import attention, attention_tiled
+from gpt_helpers.batches import Batches, fixed_windows
+from gpt_helpers.config import PRESETS, check_choice
+from gpt_helpers.data import encode, load_corpus, train_tokenizer
+from gpt_helpers.laws import compute_optimal
+from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.ngrams import NGrams
+from gpt_helpers.peak import extra_bytes
+from gpt_helpers.pretrained import STDLIB, load_model
+from gpt_helpers.published import load_models
+from gpt_helpers.recipes import RECIPES
+from gpt_helpers.rows import read_rows
+from gpt_helpers.scaling import count_parameters, kv_cache_bytes, parameters_by_module
+from gpt_helpers.scoring import evaluate, sample_functions
+from gpt_helpers.syntax import function_text, share_that_parses
+from gpt_helpers.training import train
+from gpt_helpers.variants.sizes import built, count_all
+
+LANGUAGES = ("ja", "en")
+TERMINAL_COLUMNS = 80  # of a terminal; a Japanese character takes two
+SMALL = dataclasses.replace(PRESETS["demo"], dropout=0.0)
+FILE_STEP = 6  # one of so many files of the corpus is trained on
+BATCH_SIZE, N_STEPS, N_WINDOWS = 8, 40, 32
+N_FUNCTIONS, N_TOKENS = 8, 120  # of the shipped model, to be parsed
+LONG = (1, 4, 2048, 64)  # B, H, T, D of attention by tiles
+N_NEW = 100  # tokens that are written with the cache and without
+GOPHER = 5.76e23  # FLOPs. Source: hoffmann2022chinchilla, table 3
+BUILT_HERE = (
+    "GPT-1", "GPT-3 175B", "GPT-J 6B", "GPT-NeoX-20B", "Llama 3.1 8B", "Qwen3 8B", "gpt-oss-20b",
+    "llm-jp-3-172b",
+)  # fmt: skip
+
+
+def run_gpt_demo(language="ja", stream=None):
+    """Write the whole chapter to a stream, section by section, and return all facts in a dict.
+
+    language is "ja" or "en"; without a stream it is the standard output. Raises ValueError for
+    another language, and where a file of recorded results lacks what is told.
+    """
+    texts = sections(language)
+    stream = sys.stdout if stream is None else stream
+    started, n_threads, facts = time.perf_counter(), torch.get_num_threads(), {}
+    torch.set_num_threads(1)  # several would wait for each other where others compute too
+    try:
+        for name, text in texts.items():
+            heading, _, rest = text.partition("\n")
+            stream.write(heading + "\n")
+            stream.flush()
+            facts |= SECTIONS.get(name, dict)() | {"seconds": time.perf_counter() - started}
+            stream.write(rest.format_map(facts))
+    finally:
+        torch.set_num_threads(n_threads)
+    return facts
+
+
+def sections(language):
+    """Return {name: text} of the sections in one of LANGUAGES, in order."""
+    check_choice("language", language, LANGUAGES)
+    template = (sweep.HERE / f"demo.{language}.txt").read_text("utf-8")
+    _, *parts = re.split(r"^%% (\w+)\n", template, flags=re.M)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def new_model():
+    """Return a GPT of SMALL as it starts, the same in every call."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return GPTLMHeadModel(SMALL).eval()
+
+
+def architecture():
+    """Count a model, ask whether its past depends on its future, and score it untrained."""
+    model, generator = new_model(), torch.Generator().manual_seed(0)
+    ids = torch.randint(SMALL.vocab_size, (2, 128), generator=generator)  # (B, T)
+    changed = ids.clone()  # (B, T)
+    changed[:, -1] = (ids[:, -1] + 1) % SMALL.vocab_size
+    with torch.no_grad():
+        output = model(ids, labels=ids)
+        change = (model(changed)["logits"] - output["logits"]).abs()  # (B, T, V)
+    return {
+        "n_params": count_all(model),
+        "mebibytes": sum(weight.nbytes for weight in model.parameters()) / 2**20,
+        "parts": parameters_by_module(SMALL),
+        "logits_shape": tuple(output["logits"].shape),
+        "past_change": change[:, :-1].max().item(),
+        "last_change": change[:, -1].max().item(),
+        "first_loss": output["loss"].item(),
+        "uniform_loss": math.log(SMALL.vocab_size),
+    }
+
+
+def live_training():
+    """Train the same model on a part of the standard library, and compare it with counting."""
+    corpus, started = load_corpus(), time.perf_counter()
+    documents = corpus.training[::FILE_STEP]
+    tokenizer = train_tokenizer((document.text for document in documents), SMALL.vocab_size)
+    tokens = encode(tokenizer, documents)
+    held_out = fixed_windows(encode(tokenizer, corpus.held_out), SMALL.n_positions, N_WINDOWS)
+    model, batches = new_model(), Batches(tokens, BATCH_SIZE, SMALL.n_positions)
+    settings = dataclasses.replace(RECIPES["live-modern"].settings, total_steps=N_STEPS)
+    unigram = NGrams(tokens, order=1, vocab_size=SMALL.vocab_size)
+    before = evaluate(model, held_out)
+    log = train(model, batches, settings, held_out=held_out)
+    return {
+        "n_steps": N_STEPS,
+        "n_tokens": log[-1]["tokens"],
+        "loss_before": before,
+        "loss_after": log[-1]["held_out_loss"],
+        "unigram_loss": -unigram.probability_of(held_out).mean().item(),
+        "training_seconds": time.perf_counter() - started,
+    }
+
+
+def shipped_model():
+    """Let the model that ships with the book write functions, and have Python parse them."""
+    model, tokenizer = load_model()
+    generator = torch.Generator().manual_seed(0)
+    texts = sample_functions(model, tokenizer, N_FUNCTIONS, N_TOKENS, 0.8, generator)
+    scores = read_rows(STDLIB.with_name("scores.csv"), ("bits per byte", "share that parses"))
+    return {
+        "shipped_params": count_all(model),
+        "function": indented(function_text(texts[0])[0]),
+        "n_functions": N_FUNCTIONS,
+        "n_parsing": round(N_FUNCTIONS * share_that_parses(texts)),
+        "share": {row["writer"]: row["share that parses"] for row in scores},
+        "bits": {row["writer"]: row["bits per byte"] for row in scores},
+    }
+
+
+def indented(text, margin=4):
+    """Return text as a terminal shows it: ASCII only, wrapped, behind a margin."""
+    width, shown = TERMINAL_COLUMNS - margin, []
+    for line in text.expandtabs().rstrip().split("\n"):
+        plain = "".join(letter if " " <= letter <= "~" else "?" for letter in line)
+        starts = range(0, max(len(plain), 1), width)
+        shown += [(" " * margin + plain[start : start + width]).rstrip() for start in starts]
+    return "\n".join(shown)
+
+
+def attention_by_tiles():
+    """Compare attention by tiles with the equation: what it returns, and what it holds."""
+    generator = torch.Generator().manual_seed(0)
+    heads = [torch.randn(LONG, generator=generator) for _ in range(3)]
+    held = {f: extra_bytes(lambda f=f: f(*heads)) for f in (attention, attention_tiled)}
+    return {
+        "long": LONG[2],
+        "equation_mebibytes": held[attention] / 2**20,
+        "tiles_mebibytes": held[attention_tiled] / 2**20,
+        "memory_ratio": held[attention] / held[attention_tiled],
+        "tiles_error": (attention(*heads) - attention_tiled(*heads)).abs().max().item(),
+    }
+
+
+def kv_cache():
+    """Return the bytes of keys and values in 16 bits, and the speed with them and without."""
+    model, tokenizer = load_model()
+    prompt = torch.tensor([tokenizer.encode("\n\n\ndef").ids])
+    texts, speeds = {}, {}
+    for use_cache in (True, False):
+        started = time.perf_counter()
+        texts[use_cache] = model.generate(prompt, N_NEW, temperature=0, use_cache=use_cache)
+        speeds[use_cache] = N_NEW / (time.perf_counter() - started)
+    per_token = {name: kv_cache_bytes(PRESETS[name], 1, 2) for name in ("gpt2", "gpt3")}
+    return {
+        "cache_bytes": per_token,
+        "full_mebibytes": {
+            name: count * PRESETS[name].n_positions / 2**20 for name, count in per_token.items()
+        },
+        "n_new": N_NEW,
+        "n_same": int((texts[True] == texts[False])[:, prompt.shape[1] :].sum()),
+        "speed": speeds[True],
+        "slow_speed": speeds[False],
+    }
+
+
+def scaling_laws():
+    """Count GPT-2's sizes, share out a budget by two fits, and recall our own runs."""
+    rows, sizes = sweep.recorded_runs(), {}
+    for flops in budgets.PROFILES:
+        points = [(row["n_params"], row["held_out_loss"]) for row in sweep.runs_on(rows, flops)]
+        sizes[flops] = float(isoflop.lowest_minimum(*zip(*points, strict=True)).n_params)
+    low, high = min(sizes), max(sizes)
+    return {
+        "gpt2": {name: count_parameters(PRESETS[name]) for name in PRESETS if "gpt2" in name},
+        "budget": GOPHER,
+        "printed": compute_optimal(GOPHER, "printed"),
+        "refit": compute_optimal(GOPHER, "refit"),
+        "exponent": isoflop.fit_power(list(sizes), list(sizes.values()))[1],
+        "budget_growth": high / low,
+        "size_growth": sizes[high] / sizes[low],
+        "outcome": prediction.outcome(),
+    }
+
+
+def recorded_shares(experiment, measure, variant, x):
+    """Return the shares of right answers in applications.csv, lowest first, one for each seed."""
+    return sorted(s.share for s in applications.scores(experiment, measure)[variant][x])
+
+
+def recorded_applications():
+    """Recall what small models learned: from examples, by writing steps, to follow orders."""
+    labels = functools.partial(recorded_shares, "labels", "accuracy", "modern, Muon")
+    pairs = functools.partial(recorded_shares, "new pairs", variant="modern, Muon", x=8)
+    sums = functools.partial(recorded_shares, "sum of 12 digits", "answer", x=12)
+    orders = functools.partial(recorded_shares, "instructions", x=0)
+    return {
+        "few_shot": {k: statistics.mean(labels(k)) for k in (0, 1, 2, 4, 8)},
+        "pairs": {kind: pairs(f"accuracy, {kind} pairs") for kind in ("seen", "unseen")},
+        "sums": {kind: sums(f"{kind}, 2 layers") for kind in ("at once", "steps")},
+        "base": orders("inputs", "base"),
+        "tuned": {name: orders(name, "tuned") for name in ("inputs", "pairs", "new pairs")},
+    }
+
+
+def families():
+    """Count families other than GPT-2, built without memory, beside what is published."""
+    models = {model.model: model for model in load_models()}
+    return {
+        "counts": {name: count_all(built(name)) for name in BUILT_HERE},
+        "published": {name: models[name].n_params_printed for name in BUILT_HERE},
+    }
+
+
+SECTIONS = {
+    section.__name__: section
+    for section in (
+        architecture, live_training, shipped_model, attention_by_tiles, kv_cache, scaling_laws,
+        recorded_applications, families,
+    )
+}  # fmt: skip
