@@ -33,10 +33,11 @@ FORBIDDEN_WORDS = {
     "demonstrate", "demonstration", "explain", "visualize", "visualise", "visualization",
     "demo", "trick", "tricks", "technique", "techniques", "util", "utils", "misc",
 }  # fmt: skip
-FORBIDDEN_NAMES_KEPT = {"run_gpt_demo"}
+FORBIDDEN_NAMES_KEPT = {"run_gpt_demo", "demo"}  # and the module that holds it
 DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
 DRAWERS = {
-    "show", "show_laws", "show_scores", "show_tiles", "vegalite", "charts", "sampling_chart",
+    "show", "show_laws", "show_models", "show_scores", "show_tiles",
+    "vegalite", "charts", "sampling_chart",
 }  # fmt: skip
 NEED_TRITON = {"flash_kernels", "flash_backward"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
@@ -65,6 +66,7 @@ CORE = {
     "published": {"config", "rows"},
     "show": set(),
     "show_laws": {"show"},
+    "show_models": {"config", "show"},
     "show_scores": {"show", "tasks"},
     "show_tiles": {"attention", "config", "roofline", "show"},
     "vegalite": set(),
@@ -94,7 +96,14 @@ CORE = {
     "state": {"checkpoint", "distributed"},
     "budgets": {"batches", "config", "model", "scaling", "training", "variations"},
     "sweep": {"budgets", "rows"},
+    "prediction": {
+        "budgets", "checkpoint", "constraints", "fits", "model", "rows", "sampling", "scaling",
+        "state", "sweep", "variations",
+    },
     "variations": {"batches", "config", "data", "model", "training", "variants"},
+    "ablations": {"rows", "variations"},
+    "rungs": {"attention", "model", "variants", "variations"},
+    "ladder": {"ablations", "batches", "rows", "rungs", "training", "variants", "variations"},
     # The last lines of training start the command line, where it is run as a program.
     "training": {"command", "config", "distributed", "sampling", "scoring", "state"},
     "few_shot": {
@@ -106,6 +115,11 @@ CORE = {
         "config", "inputs", "lora", "preferences", "sampling", "tasks", "training", "variants",
     },
     "applications": {"few_shot", "reasoning", "rows", "tasks", "tuning"},
+    "demo": {
+        "applications", "attention", "batches", "budgets", "config", "data", "isoflop", "laws",
+        "model", "ngrams", "peak", "prediction", "pretrained", "published", "recipes", "rows",
+        "scaling", "scoring", "sweep", "syntax", "training", "variants",
+    },
 }  # fmt: skip
 # A program has a main; one that records experiments has a plan, columns and a file of its own.
 OF_EACH_PROGRAM = {
