@@ -21,11 +21,14 @@ import io
 import re
 import sys
 import tokenize
+import types
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 PACKAGE = Path(__file__).resolve().parents[1] / "gpt_helpers"
 LEGEND = set("BTSHGDCVLF")
@@ -483,6 +486,79 @@ def use_ngrams(log):
     ngrams.generate(token_ids(SIZES["T"]), 2)
 
 
+def use_heads(log):
+    """Repeat T tokens, and measure heads on B rows of T tokens, some of them left out."""
+    log.sizes = SIZES | {"S": SIZES["T"]}
+    heads, ids = part("heads"), token_ids(SIZES["T"])
+    heads.repeated(SIZES["V"], SIZES["T"], SIZES["B"])
+    for model in models():
+        heads.previous_scores(model, ids)
+        with heads.without_heads(model, {(0, 1), (2, 9)}):
+            heads.repetition_losses(model, ids)
+    heads.attention_to(models()[0], ids, heads.after_same(ids.fill_(1)))
+
+
+def use_labels(log):
+    """Ask a model about B sequences of words and labels."""
+    labels = part("tasks.labels")
+    log.sizes = SIZES | {"T": 18, "S": 18, "V": len(labels.WORDS_AND_LABELS)}
+    sizes = (("n_positions", "T"), ("n_embd", "C"), ("n_layer", "L"), ("n_head", "H"),
+             ("n_kv_head", "G"), ("n_inner", "F"), ("vocab_size", "V"))  # fmt: skip
+    config = part("config").GPTConfig(**{name: log.sizes[letter] for name, letter in sizes})
+    model, generator = part("model").GPTLMHeadModel(config), np.random.default_rng(0)
+    ids = torch.tensor(labels.labelled_rows(labels.draw_labelled(generator, SIZES["B"])))
+    labels.label_loss(model, ids)
+    labels.outside(model, ids)
+    labels.same_class(ids)
+
+
+def use_patterns(log):
+    """Compare B rows of T tokens with what a model writes."""
+    log.sizes = SIZES | {"S": SIZES["T"]}
+    answers = torch.tensor([[-1, 0, -1, 1]] * SIZES["B"])
+    ends = torch.zeros(SIZES["V"], dtype=torch.bool)
+    part("tasks.patterns").written_in_full(models()[0], token_ids(SIZES["T"]), answers, ends)
+
+
+def use_chains(log):
+    """Write sums whose whole text has T tokens, and vote."""
+    log.sizes = SIZES
+    sums, voting = part("tasks.sums"), part("voting")
+    items = sums.draw_digits(1, np.random.default_rng(0), 3)
+    sums.sum_texts(sums.no_steps, items)
+    part("tasks.answers").token_after(sums.EQUALS, token_ids(SIZES["T"]))
+    voting.majority(voting.exchanged_errors(torch.randint(10, (3, 5)), sums.sum_of(items)))
+    log.sizes = SIZES | {"T": 3}
+    model = types.SimpleNamespace(generate=lambda ids, n, **_: F.pad(ids, (0, n)))
+    voting.sampled_answers(model, items, 5)
+
+
+def use_updates(log):
+    """Add low-rank updates, and read with them."""
+    log.sizes = {letter: SIZES[letter] for letter in "BTHGDC"}
+    part("lora").add_lora(models()[0], 2)(token_ids(SIZES["T"]))
+
+
+def use_preferences(log):
+    """Lower the loss of pairs of rows of T tokens."""
+    log.sizes = {letter: SIZES[letter] for letter in "THGDC"}
+    model, reference = models()[:2]
+    marker, pairs = 60, torch.randint(1, 60, (3, 2, SIZES["T"]))
+    pairs[:, :, 1] = marker
+    part("preferences").preference_loss(reference, marker, 0.1)(model, pairs)
+
+
+def use_tuning(log):
+    """Sample pairs of answers, and weigh B rows of T tokens, each with an answer."""
+    tuning, modern, log.sizes = part("tuning"), part("variants.modern"), {"H": 4, "G": 4}
+    model = modern.ModernLMHeadModel(tuning.TUNING_CONFIG)
+    tuning.sampled_pairs(model, part("tasks.instructions").number_items()[:3], 0)
+    log.sizes |= {"B": SIZES["B"], "T": SIZES["T"]}
+    ids = torch.randint(1, 60, (SIZES["B"], SIZES["T"]))
+    ids[:, 1] = tuning.MARKER
+    tuning.mixed_loss(model, ids)
+
+
 SCENARIOS = (
     use_whole_sequences,
     use_continued_sequences,
@@ -494,6 +570,13 @@ SCENARIOS = (
     use_batches,
     use_scoring,
     use_ngrams,
+    use_heads,
+    use_labels,
+    use_patterns,
+    use_chains,
+    use_updates,
+    use_preferences,
+    use_tuning,
 )
 
 
