@@ -495,7 +495,7 @@ def use_heads(log):
         heads.previous_scores(model, ids)
         with heads.without_heads(model, {(0, 1), (2, 9)}):
             heads.repetition_losses(model, ids)
-    heads.attention_to(models()[0], ids, heads.after_same(ids.fill_(1)))
+    heads.induction_scores(models()[0], ids.fill_(1))
 
 
 def use_labels(log):
@@ -523,10 +523,12 @@ def use_patterns(log):
 def use_chains(log):
     """Write sums whose whole text has T tokens, and vote."""
     log.sizes = SIZES
-    sums, voting = part("tasks.sums"), part("voting")
+    sums, answers, voting = part("tasks.sums"), part("tasks.answers"), part("voting")
     items = sums.draw_digits(1, np.random.default_rng(0), 3)
     sums.sum_texts(sums.no_steps, items)
-    part("tasks.answers").token_after(sums.EQUALS, token_ids(SIZES["T"]))
+    sums.SUM_WORDS.encode("2 : = 2")
+    answers.padded([*token_ids(SIZES["T"])])
+    answers.token_after(sums.EQUALS, token_ids(SIZES["T"]))
     voting.majority(voting.exchanged_errors(torch.randint(10, (3, 5)), sums.sum_of(items)))
     log.sizes = SIZES | {"T": 3}
     model = types.SimpleNamespace(generate=lambda ids, n, **_: F.pad(ids, (0, n)))
@@ -559,6 +561,13 @@ def use_tuning(log):
     tuning.mixed_loss(model, ids)
 
 
+def use_chapter(log):
+    """Count and score the first model of the chapter in a terminal."""
+    config = part("config").PRESETS["demo"]
+    log.sizes = {"B": 2, "T": 128, "V": config.vocab_size, "H": config.n_head, "G": config.n_head}
+    part("demo").architecture()
+
+
 SCENARIOS = (
     use_whole_sequences,
     use_continued_sequences,
@@ -577,6 +586,7 @@ SCENARIOS = (
     use_updates,
     use_preferences,
     use_tuning,
+    use_chapter,
 )
 
 
