@@ -46,7 +46,8 @@ Modules, in reading order:
     applications all these experiments, into one file
     trace      one forward pass as a list of steps
     show       everything that draws or displays; show_laws, laws and runs;
-               show_tiles, tiles and the roofline; show_scores, right answers; but for
+               show_tiles, tiles and the roofline; show_scores, right answers;
+               show_models, published models; but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
     checks     what the exercises call
 """

@@ -1,6 +1,7 @@
 """Shares of right answers with their intervals, over seeds."""
 
 import seaborn as sns
+from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.show import INK, PALETTE, check_drawable, panels
 from gpt_helpers.tasks.scores import Score
@@ -20,11 +21,11 @@ def pooled(scores):
     return sum(scores[1:], scores[0]).share, lowest, highest
 
 
-def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8, log=False):
+def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
     """Draw {title: {label: {x: [Score of each seed]}}}: shares with intervals, against x.
 
     known is {label: (x, y)}, lines to compare with, in every panel; chance a share to expect of
-    guessing. Bars span the 95 % intervals of all seeds. log makes x logarithmic.
+    guessing. Bars span the 95 % intervals of all seeds.
     """
     check_drawable("panels_of_scores", panels_of_scores)
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
@@ -36,8 +37,7 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8, l
         for index, (label, by_x) in enumerate(lines.items()):
             draw_line(axis, label, by_x, index)
         axis.set(title=title, xlabel=xlabel, ylim=(-0.03, 1.03))
-        if log:
-            axis.set_xscale("log")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # x counts something
         axis.legend()
     axes[0].set_ylabel("accuracy")
     sns.despine(figure)
