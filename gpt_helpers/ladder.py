@@ -26,8 +26,8 @@ from gpt_helpers.training import Trainer
 from gpt_helpers.variants.sizes import count_active, count_all
 from gpt_helpers.variations import SEEDS
 
-HERE = Path(str(resources.files("gpt_helpers")))
-RESULTS, TIMES = HERE / "ladder.csv", HERE / "ladder_times.csv"
+FOLDER = Path(str(resources.files("gpt_helpers")))
+RESULTS, TIMES = FOLDER / "ladder.csv", FOLDER / "ladder_times.csv"
 NUMBERS = (
     "seed", "step", "tokens", "loss", "held_out_loss", "seconds", "n_params", "n_active",
 )  # fmt: skip
@@ -89,15 +89,15 @@ def compared(losses):
     """
     table = {}
     for rung, seeds in losses.items():
-        table[rung] = summary(list(seeds.values()), ("loss", "lowest", "highest"))
+        table[rung] = mean_and_range(list(seeds.values()), ("loss", "lowest", "highest"))
         if RUNGS[rung].on is not None:
             before = losses[RUNGS[rung].on]
             gains = [before[seed] - loss for seed, loss in seeds.items()]
-            table[rung] |= summary(gains, ("gain", "least", "most"))
+            table[rung] |= mean_and_range(gains, ("gain", "least", "most"))
     return table
 
 
-def summary(values, names):
+def mean_and_range(values, names):
     """Return {name: number}, the names being those of the mean, the lowest and the highest."""
     return dict(zip(names, (statistics.fmean(values), min(values), max(values)), strict=True))
 

@@ -55,7 +55,7 @@ class Rung(NamedTuple):
 
 UNSCALED_RUN = Variation(residual_scaling=False)
 POST_LN_RUN = replace(UNSCALED_RUN, transformer=GPT1Model)
-LOWER = {"max_lr": 3e-4, "min_lr": 3e-5}
+TENTH = {"max_lr": 3e-4, "min_lr": 3e-5}
 
 SEQUENTIAL = {"rotary_width": None, "parallel": False}
 ROTARY_RUN = Variation(shape=SEQUENTIAL, kind=GPTNeoXConfig, transformer=GPTNeoXModel)
@@ -79,7 +79,7 @@ LADDER = {
     LLAMA: Rung(LLAMA_RUN, "RMSNorm, no biases"),
 }
 BESIDE = {
-    "post-LN, 3e-4": Rung(replace(POST_LN_RUN, settings=LOWER), "post-LN"),
+    "post-LN, 3e-4": Rung(replace(POST_LN_RUN, settings=TENTH), "post-LN"),
     "ReLU²": Rung(replace(UNGATED_RUN, transformer=SquaredModel), LLAMA),
     "QK-norm": Rung(Variation(shape=QWEN3, kind=Qwen3Config, transformer=Qwen3Model), LLAMA),
     "GQA": Rung(replace(LLAMA_RUN, shape=GATED | {"n_kv_head": 1}), LLAMA),
