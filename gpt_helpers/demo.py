@@ -36,7 +36,7 @@ from gpt_helpers.variants.sizes import built, count_all
 
 LANGUAGES = ("ja", "en")
 TERMINAL_COLUMNS = 80  # of a terminal; a Japanese character takes two
-SMALL = dataclasses.replace(PRESETS["demo"], dropout=0.0)
+SMALL_GPT = dataclasses.replace(PRESETS["demo"], dropout=0.0)
 FILE_STEP = 6  # one of so many files of the corpus is trained on
 BATCH_SIZE, N_STEPS, N_WINDOWS = 8, 40, 32
 N_FUNCTIONS, N_TOKENS = 8, 120  # of the shipped model, to be parsed
@@ -80,30 +80,30 @@ def sections(language):
 
 
 def new_model():
-    """Return a GPT of SMALL as it starts, the same in every call."""
+    """Return a GPT of SMALL_GPT as it starts, the same in every call."""
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        return GPTLMHeadModel(SMALL).eval()
+        return GPTLMHeadModel(SMALL_GPT).eval()
 
 
 def architecture():
     """Count a model, ask whether its past depends on its future, and score it untrained."""
     model, generator = new_model(), torch.Generator().manual_seed(0)
-    ids = torch.randint(SMALL.vocab_size, (2, 128), generator=generator)  # (B, T)
+    ids = torch.randint(SMALL_GPT.vocab_size, (2, 128), generator=generator)  # (B, T)
     changed = ids.clone()  # (B, T)
-    changed[:, -1] = (ids[:, -1] + 1) % SMALL.vocab_size
+    changed[:, -1] = (ids[:, -1] + 1) % SMALL_GPT.vocab_size
     with torch.no_grad():
         output = model(ids, labels=ids)
         change = (model(changed)["logits"] - output["logits"]).abs()  # (B, T, V)
     return {
         "n_params": count_all(model),
         "mebibytes": sum(weight.nbytes for weight in model.parameters()) / 2**20,
-        "parts": parameters_by_module(SMALL),
+        "parts": parameters_by_module(SMALL_GPT),
         "logits_shape": tuple(output["logits"].shape),
         "past_change": change[:, :-1].max().item(),
         "last_change": change[:, -1].max().item(),
         "first_loss": output["loss"].item(),
-        "uniform_loss": math.log(SMALL.vocab_size),
+        "uniform_loss": math.log(SMALL_GPT.vocab_size),
     }
 
 
@@ -111,12 +111,12 @@ def live_training():
     """Train the same model on a part of the standard library, and compare it with counting."""
     corpus, started = load_corpus(), time.perf_counter()
     documents = corpus.training[::FILE_STEP]
-    tokenizer = train_tokenizer((document.text for document in documents), SMALL.vocab_size)
+    tokenizer = train_tokenizer((document.text for document in documents), SMALL_GPT.vocab_size)
     tokens = encode(tokenizer, documents)
-    held_out = fixed_windows(encode(tokenizer, corpus.held_out), SMALL.n_positions, N_WINDOWS)
-    model, batches = new_model(), Batches(tokens, BATCH_SIZE, SMALL.n_positions)
+    held_out = fixed_windows(encode(tokenizer, corpus.held_out), SMALL_GPT.n_positions, N_WINDOWS)
+    model, batches = new_model(), Batches(tokens, BATCH_SIZE, SMALL_GPT.n_positions)
     settings = dataclasses.replace(RECIPES["live-modern"].settings, total_steps=N_STEPS)
-    unigram = NGrams(tokens, order=1, vocab_size=SMALL.vocab_size)
+    unigram = NGrams(tokens, order=1, vocab_size=SMALL_GPT.vocab_size)
     before = evaluate(model, held_out)
     log = train(model, batches, settings, held_out=held_out)
     return {

@@ -10,11 +10,11 @@ import seaborn as sns
 from gpt_helpers.config import check_choice
 from gpt_helpers.show import INK, PALETTE, panels
 
-UNDISCLOSED = "undisclosed"
+NOT_SAID = "undisclosed"
 LANES = {
     "gpt1": "GPT-1", "gpt2": "GPT-2", "gpt3": "GPT-3", "gpt_neo": "GPT-Neo", "gpt_j": "GPT-J",
     "gpt_neox": "GPT-NeoX", "llama": "Llama", "qwen3": "Qwen3", "gpt_oss": "gpt-oss",
-    "other": "other", UNDISCLOSED: UNDISCLOSED,
+    "other": "other", NOT_SAID: NOT_SAID,
 }  # fmt: skip
 # The family whose code each file of variants/ changes.
 WRITTEN_FROM = {
@@ -39,13 +39,13 @@ def family_tree(models, height=4.6):
     for family, models_by_year in lanes.items():
         draw_branch(axis, lanes, family)
         for year, model in models_by_year:
-            draw_model(axis, year, row_of(family), model, size_of(model))
+            draw_model(axis, year, lane_height(family), model, size_of(model))
         for year, name, side in names_with_room(models_by_year):
             offset, va = SIDES[side]
             place = {"xytext": (-2, offset), "textcoords": "offset points", "va": va}
-            axis.annotate(name, (year, row_of(family)), **place, size=5.5, color=INK)
-    axis.set_yticks([row_of(family) for family in LANES], LANES.values())
-    axis.set(xlabel="released", xlim=YEARS, ylim=(row_of(UNDISCLOSED) - 0.6, 0.6))
+            axis.annotate(name, (year, lane_height(family)), **place, size=5.5, color=INK)
+    axis.set_yticks([lane_height(family) for family in LANES], LANES.values())
+    axis.set(xlabel="released", xlim=YEARS, ylim=(lane_height(NOT_SAID) - 0.6, 0.6))
     axis.tick_params(axis="y", length=0)
     sns.despine(figure, left=True)
     return figure
@@ -74,7 +74,7 @@ def sizes_over_time(models, names=(), height=3.6):
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
     axis.set(ylim=(5e7, BEYOND * BEYOND / LARGEST))
-    ticks = {10.0**power: f"$10^{{{power}}}$" for power in range(8, 13)} | {BEYOND: UNDISCLOSED}
+    ticks = {10.0**power: f"$10^{{{power}}}$" for power in range(8, 13)} | {BEYOND: NOT_SAID}
     axis.set_yticks(list(ticks), ticks.values())
     axis.minorticks_off()
     families = {lane_of(model) for _, model in drawn.values()}
@@ -99,10 +99,10 @@ def lanes_of(models):
 
 def lane_of(model):
     """Return the key of LANES for a model: its family, if that is known."""
-    return model.family or UNDISCLOSED
+    return model.family or NOT_SAID
 
 
-def row_of(family):
+def lane_height(family):
     """Return the height of the lane of a family; the first is at 0."""
     return -list(LANES).index(family)
 
@@ -130,10 +130,10 @@ def draw_branch(axis, lanes, family):
     years = [year for year, _ in lanes[family]]
     colour, joint = colour_of(family), branch_of(lanes, family)
     ends = [*years, *joints] if joint is None else [*years, *joints, joint]
-    row = [row_of(family)] * 2
+    row = [lane_height(family)] * 2
     axis.plot([min(ends), max(ends)], row, color=colour, linewidth=1.4)
     if joint is not None:
-        rows = [row_of(WRITTEN_FROM[family]), row_of(family)]
+        rows = [lane_height(WRITTEN_FROM[family]), lane_height(family)]
         axis.plot([joint, joint], rows, color=colour, linewidth=1.0)
 
 
@@ -158,7 +158,7 @@ def size_of(model):
 
 def colour_of(family):
     """Return the colour of a family; what is in none of the book's families has that of ink."""
-    numbered = [name for name in LANES if name not in ("other", UNDISCLOSED)]
+    numbered = [name for name in LANES if name not in ("other", NOT_SAID)]
     return PALETTE[numbered.index(family)] if family in numbered else INK
 
 
@@ -171,7 +171,7 @@ def draw_model(axis, x, y, model, size):
 
 def draw_key(axis, family):
     """Return the entry of a family in a legend."""
-    face = "white" if family == UNDISCLOSED else colour_of(family)
+    face = "white" if family == NOT_SAID else colour_of(family)
     style = {"linestyle": "", "marker": "o", "markersize": 5, "markeredgecolor": colour_of(family)}
     (line,) = axis.plot([], [], label=LANES[family], markerfacecolor=face, **style)
     return line

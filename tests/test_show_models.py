@@ -26,9 +26,9 @@ from gpt_helpers.show_models import (
     YEARS_PER_LETTER,
     branch_of,
     family_tree,
+    lane_height,
     lanes_of,
     names_with_room,
-    row_of,
     size_of,
     sizes_over_time,
     year_of,
@@ -78,11 +78,11 @@ def test_the_family_that_another_changes_is_that_of_the_class_it_is_built_on():
 def test_every_dated_model_is_drawn_once_in_the_lane_of_its_family_at_its_time():
     axis = family_tree(MODELS).axes[0]
     dated = [model for model in MODELS if model.released]
-    wanted = [(year_of(m.released), row_of(m.family or "undisclosed")) for m in dated]
+    wanted = [(year_of(m.released), lane_height(m.family or "undisclosed")) for m in dated]
     np.testing.assert_allclose(sorted((x, y) for x, y, *_ in points(axis)), sorted(wanted))
     labels = [text.get_text() for text in axis.get_yticklabels()]
     assert dict(zip(axis.get_yticks(), labels, strict=True)) == {
-        row_of(family): label for family, label in LANES.items()
+        lane_height(family): label for family, label in LANES.items()
     }
 
 
@@ -105,7 +105,7 @@ def test_a_branch_joins_its_family_to_the_one_that_it_changes_when_both_are_ther
     assert branch_of({"llama": lanes["llama"]}, "llama") is None
     axis = family_tree(MODELS).axes[0]
     upright = {tuple(line.get_ydata()) for line in axis.lines if len(set(line.get_ydata())) == 2}
-    assert upright == {(row_of(old), row_of(new)) for new, old in WRITTEN_FROM.items()}
+    assert upright == {(lane_height(old), lane_height(new)) for new, old in WRITTEN_FROM.items()}
 
 
 def test_a_lane_reaches_to_every_branch_that_leaves_it():
@@ -115,7 +115,7 @@ def test_a_lane_reaches_to_every_branch_that_leaves_it():
     lanes = lanes_of(MODELS)
     for new, old in WRITTEN_FROM.items():
         for family in (new, old):
-            start, end = along[row_of(family)]
+            start, end = along[lane_height(family)]
             assert start <= branch_of(lanes, new) <= end
             assert start <= lanes[family][0][0] <= lanes[family][-1][0] <= end
 
