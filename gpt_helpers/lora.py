@@ -14,9 +14,10 @@ ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 
 
 class LowRankUpdate(nn.Module):
-    """W + (alpha / rank) B A as a function of W (N, K), with A (R, K) random and B (N, R) zero.
+    """W + (alpha / rank) B A, for W (N, K), with A (R, K) random and B (N, R) zero.
 
-    So at first nothing changes, and yet B has a gradient. Source: hu2021lora, eq. 3 and sec. 4.1.
+    At first nothing changes, and yet B has a gradient.
+    Source: hu2021lora, eq. 3, sec. 4.1.
     """
 
     def __init__(self, weight, rank, alpha, generator=None):
