@@ -163,7 +163,7 @@ def main(arguments=None):
     path = options.csv or RESULTS
     rows = read_rows(path, NUMBERS)
     done = {(row["rung"], row["seed"]) for row in rows}
-    missing = [(rung, seed) for rung in RUNGS for seed in SEEDS if (rung, seed) not in done]
+    missing = [(rung, seed) for seed in SEEDS for rung in RUNGS if (rung, seed) not in done]
     append_rows(path, rows, COLUMNS, complete_rows, missing, options.processes)
     return 0
 
