@@ -21,7 +21,7 @@ from gpt_helpers.laws import FITS
 from gpt_helpers.published import load_models
 
 SMALLER = {
-    "FILE_STEP": 40, "BATCH_SIZE": 2, "N_STEPS": 3, "N_WINDOWS": 2, "N_FUNCTIONS": 2,
+    "FILE_STEP": 40, "BATCH_SIZE": 2, "N_STEPS": 12, "N_WINDOWS": 2, "N_FUNCTIONS": 2,
     "N_TOKENS": 20, "LONG": (1, 2, 384, 8), "N_NEW": 8,
 }  # fmt: skip
 SHOWN = re.compile(r"[\n -~\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]*")
@@ -111,7 +111,7 @@ def test_the_past_does_not_change_and_the_untrained_model_knows_nothing(facts):
 
 def test_training_lowers_the_loss_and_counts_what_it_read(facts):
     assert facts["loss_after"] < facts["loss_before"]
-    assert facts["n_tokens"] == facts["n_steps"] * 2 * 128 == 3 * 2 * 128
+    assert facts["n_tokens"] == facts["n_steps"] * 2 * 128 == 12 * 2 * 128
     assert 3 < facts["unigram_loss"] < facts["uniform_loss"]
     assert 0 < facts["training_seconds"] < facts["seconds"]
 
