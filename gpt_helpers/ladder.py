@@ -21,7 +21,7 @@ from gpt_helpers import variations
 from gpt_helpers.ablations import rows_of_run
 from gpt_helpers.batches import Batches
 from gpt_helpers.rows import append_rows, by_seed, machine_facts, read_rows, write_rows
-from gpt_helpers.rungs import GPT2, RUNGS
+from gpt_helpers.rungs import GPT2, RUNGS, TIMED, WIDE
 from gpt_helpers.training import Trainer
 from gpt_helpers.variants.sizes import count_active, count_all
 from gpt_helpers.variations import SEEDS
@@ -51,7 +51,7 @@ def recorded(path=RESULTS):
     Raises ValueError if it lacks a rung.
     """
     found = by_seed(read_rows(path, NUMBERS), "rung")
-    check_complete(found, path, "python -m gpt_helpers.ladder")
+    check_complete(found, RUNGS, path, "python -m gpt_helpers.ladder")
     return {rung: found[rung] for rung in RUNGS}
 
 
@@ -70,6 +70,7 @@ def at_equal_time(path=RESULTS, times=TIMES):
     before their end, where the learning rate has not yet fallen so far.
     """
     relative, runs = relative_times(times), recorded(path)
+    relative |= {rung + WIDE: relative[rung] for rung in TIMED}
     most = variations.SETTINGS.total_steps * min(relative.values())
     losses = {}
     for rung, seeds in runs.items():
@@ -112,7 +113,7 @@ def step_times(n_rounds):
     tokens, _ = variations.tokens_of_corpus()
     batches = Batches(tokens, variations.BATCH_SIZE, variations.CONFIG.n_positions)
     trainers = {}
-    for rung, (variation, _) in RUNGS.items():
+    for rung, (variation, _) in TIMED.items():
         model = variations.model_of(variation, seed=0).train()
         trainers[rung] = Trainer(model, variations.settings_of(variation, seed=0))
     rows = []
@@ -123,28 +124,29 @@ def step_times(n_rounds):
             trainers[rung].step(number, batch)
             seconds = time.process_time() - started
             rows.append({"rung": rung, "round": number, "seconds": seconds} | machine_facts())
-    return rows[len(RUNGS) :]
+    return rows[len(TIMED) :]
 
 
 def relative_times(path=TIMES):
     """Return {rung: median over the rounds of a step's time, in steps of GPT-2 of that round}.
 
-    Raises ValueError if the file lacks a rung.
+    A rung with a wide start is not timed: it is as fast as without. Raises ValueError if the
+    file lacks a rung.
     """
     found = {}
     for row in read_rows(path, TIME_NUMBERS):
         found.setdefault(row["rung"], {})[row["round"]] = row["seconds"]
-    check_complete(found, path, "python -m gpt_helpers.ladder --times")
+    check_complete(found, TIMED, path, "python -m gpt_helpers.ladder --times")
     unit = found[GPT2]
     return {
         rung: statistics.median(found[rung][number] / unit[number] for number in unit)
-        for rung in RUNGS
+        for rung in TIMED
     }
 
 
-def check_complete(found, path, command):
-    """Raise ValueError unless every rung was found in the file."""
-    missing = [rung for rung in RUNGS if rung not in found]
+def check_complete(found, rungs, path, command):
+    """Raise ValueError unless all these rungs were found in the file."""
+    missing = [rung for rung in rungs if rung not in found]
     if missing:
         raise ValueError(f"{path} has no {missing}; run {command}")
 

@@ -1,7 +1,8 @@
 """A ladder from GPT-1 to Llama and beyond: variations of the small run, each one change of another.
 
 All read the same tokens in the same order, with settings that were tuned for none of them. The
-head of each is its token embedding, as in GPT-2.
+head of each is its token embedding, as in GPT-2. What begins too small learns late, so that all
+rungs are there twice, with two sizes of their first weights.
 """
 
 import functools
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import torch.nn as nn
 
 from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import PRESETS
 from gpt_helpers.model import GPTMLP
 from gpt_helpers.variants.gpt1 import GPT1Model
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXModel
@@ -86,4 +88,11 @@ BESIDE = {
     "experts": Rung(replace(LLAMA_RUN, shape=EXPERTS), LLAMA),
     "Muon": Rung(replace(LLAMA_RUN, settings={"optimizer": "muon"}), LLAMA),
 }
-RUNGS = LADDER | BESIDE
+TIMED = LADDER | BESIDE
+# All again, with weights that begin as large for this width as GPT-2's 0.02 is for its own.
+WIDE, WIDE_STD = ", wide start", 0.02 * (PRESETS["gpt2"].n_embd / CONFIG.n_embd) ** 0.5
+WIDER = {
+    rung + WIDE: Rung(replace(variation, initial_std=WIDE_STD), on and on + WIDE)
+    for rung, (variation, on) in TIMED.items()
+}
+RUNGS = TIMED | WIDER

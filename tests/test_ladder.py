@@ -12,7 +12,7 @@ from reference import refused
 from gpt_helpers import ablations, ladder, variations
 from gpt_helpers.config import GPTConfig, TrainingSettings
 from gpt_helpers.rows import read_rows, write_rows
-from gpt_helpers.rungs import GPT2, LADDER, LLAMA, RUNGS
+from gpt_helpers.rungs import GPT2, LADDER, LLAMA, RUNGS, TIMED, WIDE
 from gpt_helpers.variations import SEEDS
 
 LOSSES = st.fixed_dictionaries(
@@ -46,7 +46,7 @@ def written(tmp_path):
         ]  # fmt: skip
         times = [
             {"rung": rung, "round": number, "seconds": seconds(rung, number)}
-            for number in (1, 2, 3) for rung in RUNGS
+            for number in (1, 2, 3) for rung in TIMED
         ]  # fmt: skip
         write_rows(tmp_path / "runs.csv", rows, ladder.COLUMNS)
         write_rows(tmp_path / "times.csv", times, ladder.TIME_COLUMNS)
@@ -55,7 +55,7 @@ def written(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", [*TIMED, "experts" + WIDE])
 def test_every_rung_trains_and_has_all_columns(tiny, rung):
     rows = ladder.complete_rows((rung, 1))
     assert [(row["rung"], row["seed"], row["step"]) for row in rows] == [(rung, 1, 2), (rung, 1, 4)]
@@ -63,12 +63,13 @@ def test_every_rung_trains_and_has_all_columns(tiny, rung):
     assert rows[-1]["tokens"] == 4 * variations.BATCH_SIZE * 8
     assert math.isfinite(rows[-1]["held_out_loss"])
     assert rows[0]["n_active"] > 400
-    assert (rows[0]["n_params"] > rows[0]["n_active"]) == (rung == "experts")
+    assert (rows[0]["n_params"] > rows[0]["n_active"]) == rung.startswith("experts")
 
 
 def test_rungs_end_at_different_losses(tiny):
-    losses = [ladder.complete_rows((rung, 0))[-1]["held_out_loss"] for rung in RUNGS]
-    assert len(set(losses)) == len(RUNGS)
+    losses = [ladder.complete_rows((rung, 0))[-1]["held_out_loss"] for rung in TIMED]
+    losses.append(ladder.complete_rows((LLAMA + WIDE, 0))[-1]["held_out_loss"])
+    assert len(set(losses)) == len(TIMED) + 1
 
 
 def test_a_rung_that_diverges_is_recorded_without_a_loss(tiny, monkeypatch):
@@ -83,9 +84,9 @@ def test_a_rung_that_diverges_is_recorded_without_a_loss(tiny, monkeypatch):
 
 def test_a_step_of_every_rung_is_timed_in_each_round_in_an_order_that_turns(tiny):
     rows = ladder.step_times(3)
-    assert [row["round"] for row in rows] == [number for number in (1, 2, 3) for _ in RUNGS]
+    assert [row["round"] for row in rows] == [number for number in (1, 2, 3) for _ in TIMED]
     orders = [[row["rung"] for row in rows if row["round"] == number] for number in (1, 2, 3)]
-    assert orders == [list(reversed(RUNGS)), list(RUNGS), list(reversed(RUNGS))]
+    assert orders == [list(reversed(TIMED)), list(TIMED), list(reversed(TIMED))]
     assert all(row["seconds"] > 0 for row in rows)
     assert set(ladder.TIME_COLUMNS) <= set(rows[0])
 
@@ -102,7 +103,7 @@ def test_losses_at_equal_time_are_read_where_the_fastest_rung_ends(written):
     paths = written(seconds=lambda rung, number: seconds.get(rung, 1.25))
     losses = ladder.at_equal_time(*paths)
     for rung in RUNGS:
-        step = 200 * 0.8 / seconds.get(rung, 1.25)
+        step = 200 * 0.8 / seconds.get(rung.removesuffix(WIDE), 1.25)
         assert losses[rung][1] == pytest.approx(5 - 0.01 * (step - 20))
 
 
@@ -136,7 +137,10 @@ def test_a_file_that_lacks_a_rung_is_refused_with_the_command(tmp_path, written)
 @given(LOSSES)
 def test_gains_add_up_along_the_ladder_and_lie_in_their_range(losses):
     table = ladder.compared(losses)
-    assert "gain" not in table["post-LN"]
+    assert [rung for rung, row in table.items() if "gain" not in row] == [
+        "post-LN",
+        "post-LN" + WIDE,
+    ]
     climbed = sum(table[rung].get("gain", 0) for rung in LADDER)
     whole = table["post-LN"]["loss"] - table[LLAMA]["loss"]
     assert climbed == pytest.approx(whole, abs=1e-9)
@@ -181,7 +185,7 @@ def test_the_committed_run_of_gpt2_is_that_of_the_ablations():
 
 def test_the_committed_times_are_complete_and_equal_models_take_equal_times():
     times = ladder.relative_times()
-    assert len(read_rows(ladder.TIMES, ladder.TIME_NUMBERS)) >= 20 * len(RUNGS)
+    assert len(read_rows(ladder.TIMES, ladder.TIME_NUMBERS)) >= 20 * len(TIMED)
     assert times["pre-LN"] == pytest.approx(1, abs=0.05)
     assert times["post-LN, 3e-4"] == pytest.approx(times["post-LN"], abs=0.05)
 
@@ -198,4 +202,4 @@ def test_the_command_runs_only_what_is_missing(tiny, tmp_path):
 def test_the_command_times_the_steps_on_demand(tiny, tmp_path):
     path = tmp_path / "times.csv"
     assert ladder.main(["--times", "--csv", str(path), "--rounds", "1"]) == 0
-    assert set(ladder.relative_times(path)) == set(RUNGS)
+    assert set(ladder.relative_times(path)) == set(TIMED)

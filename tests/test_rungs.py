@@ -16,6 +16,8 @@ from gpt_helpers.rungs import (
     LADDER,
     LLAMA,
     RUNGS,
+    TIMED,
+    WIDE,
     MLPWithoutBiases,
     UngatedModel,
 )
@@ -95,7 +97,7 @@ def test_two_experts_of_a_token_are_as_large_as_the_mlp_of_llama():
     assert count_active(built("experts")) == count_all(built(LLAMA)) + L * 4 * C
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", TIMED)
 def test_a_rung_differs_from_its_base_in_the_settings_or_in_the_model_not_in_both(rung):
     ours, base = RUNGS[rung].variation, variations.BASE_RUN
     below = RUNGS[RUNGS[rung].on].variation if RUNGS[rung].on else ours
@@ -119,13 +121,28 @@ def test_without_residual_scaling_projections_into_the_stream_begin_as_large_as_
     assert stds[LLAMA] == scaled
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", TIMED)
+def test_a_wide_start_multiplies_what_every_matrix_begins_with_and_changes_nothing_else(rung):
+    ours, wide = RUNGS[rung], RUNGS[rung + WIDE]
+    assert wide.on == (ours.on and ours.on + WIDE)
+    assert dataclasses.replace(wide.variation, initial_std=None) == ours.variation
+    if rung in ("pre-LN", GPT2):
+        for (name, small), large in zip(
+            built(rung).named_parameters(), built(rung + WIDE).parameters(), strict=True
+        ):
+            expected = 8**0.5 if small.ndim == 2 else 1  # GPT-2 is 8 times as wide
+            assert large.norm().item() == pytest.approx(small.norm().item() * expected, rel=0.03), (
+                name
+            )
+
+
+@pytest.mark.parametrize("rung", TIMED)
 def test_the_head_of_every_rung_is_its_token_embedding(small, rung):
     model = built(rung)
     assert model.lm_head.weight is model.transformer.wte.weight
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", TIMED)
 def test_changing_the_future_does_not_change_the_past_on_any_rung(small, rung):
     model, changed = built(rung, std=0.3), IDS.clone()
     changed[:, 5:] = (changed[:, 5:] + 1) % 61
