@@ -5,7 +5,7 @@ queries.csv holds what readers would type and the page that they are after.
 
 import csv
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -26,7 +26,7 @@ def search(page, url, query):
         page.goto(url)
     page.fill("main input[name=q]", query)
     page.press("main input[name=q]", "Enter")
-    page.wait_for_url(lambda url: "?q=" in url)
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("q") == [query])
     page.wait_for_selector("#search-results .search-summary:not(:empty)", state="attached")
     links = page.eval_on_selector_all("ul.search > li > a", "all => all.map((a) => a.href)")
     return [Path(urlsplit(link).path).stem for link in links]

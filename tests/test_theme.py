@@ -100,8 +100,10 @@ def test_a_docstring_keeps_its_indented_lines_and_cites_its_source():
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 @pytest.mark.parametrize("edition", ["ja", "en"])
-def test_the_api_page_lists_every_public_name(site, edition, module):
-    page = (site / edition / "api.html").read_text(encoding="utf-8")
+def test_an_api_page_lists_every_public_name_and_the_first_links_to_it(site, edition, module):
+    first = (site / edition / "api.html").read_text(encoding="utf-8")
+    place = re.search(rf'href="(api_\w+\.html)#module-{re.escape(module.__name__)}"', first)
+    page = (site / edition / place.group(1)).read_text(encoding="utf-8")
     names = [
         name
         for name, value in vars(module).items()

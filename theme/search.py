@@ -71,7 +71,8 @@ def add_order(app, pagename, templatename, context, doctree):
 def write_weights(app, error):
     """Write what each page is about: its own terms, and pairs of terms that stand side by side.
 
-    Sphinx's index says in which pages a term stands, but not how often.
+    Sphinx's index says in which pages a term stands, but not how often. The pages on code (api)
+    have no weights: they are found by the names that they list.
     """
     if error or app.builder.name != "html":
         return
@@ -79,6 +80,7 @@ def write_weights(app, error):
     counts = {
         docname: count(language, app.env.get_doctree(docname).astext())
         for docname in sorted(app.env.found_docs)
+        if not docname.startswith("api")
     }
     script = f"Search.weights = {json.dumps(weigh(counts), ensure_ascii=False)};\n"
     (Path(app.outdir) / "_static" / "search-weights.js").write_text(script, encoding="utf-8")

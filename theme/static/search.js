@@ -13,7 +13,9 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  // Headings of the page on code count as code: see below.
+  const isApi = (index, file) => index.docnames[file].startsWith("api");
+
+  // Headings of the pages on code count as code: see below.
   function headings(index, query, isCode) {
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
       const score = fit(title, query);
@@ -21,7 +23,7 @@
       return places.map(([file, id]) => {
         const top = index.titles[file];
         const label = top === title ? title : `${top} > ${title}`;
-        const fits = index.docnames[file] === "api" && !isCode ? score / 4 : score;
+        const fits = isApi(index, file) && !isCode ? score / 4 : score;
         return [index.docnames[file], label, id ? `#${id}` : "", null, fits, index.filenames[file]];
       });
     });
@@ -36,7 +38,7 @@
     });
   }
 
-  // Code comes before text when the query is written like code, and after headings when not.
+  // Code comes before text when the query is its name, and after headings when it is not.
   function code(index, query, isCode) {
     return Object.entries(index.objects).flatMap(([prefix, entries]) =>
       entries.flatMap(([file, type, , anchor, last]) => {
@@ -44,7 +46,8 @@
         const name = prefix ? `${prefix}.${last}` : last;
         let score = domain === "std" ? 0 : Math.max(fit(last, query), fit(name, query));
         if (!score) return [];
-        if (!isCode) score = score === 100 ? 35 : score / 20;
+        if (score < 100) score /= isCode ? 3 : 20;
+        else if (!isCode) score = 35;
         const id = anchor === "" ? name : anchor === "-" ? `${kind}-${name}` : anchor;
         const where = `${label}${_(", in ")}${index.titles[file]}`;
         return [[index.docnames[file], name, `#${id}`, where, score, index.filenames[file]]];
@@ -67,7 +70,7 @@
   }
 
   // Pages that hold the words; if none holds all of them, those that hold most.
-  function pages(index, words, excluded) {
+  function pages(index, words, excluded, isCode) {
     const inTitles = [...words].map((word) => holders(index.titleterms, word));
     const anywhere = [...words].map((word, i) => new Set([...inTitles[i], ...holders(index.terms, word)]));
     const without = [...excluded].flatMap((word) => [...holders(index.terms, word)]);
@@ -81,7 +84,8 @@
       .map((file) => {
         const subject = (15 * about(index.docnames[file])) / most;
         const score = 10 * share(anywhere, file) + 5 * share(inTitles, file) + subject;
-        return [index.docnames[file], index.titles[file], "", null, score, index.filenames[file]];
+        const fits = isApi(index, file) && !isCode ? score / 4 : score;
+        return [index.docnames[file], index.titles[file], "", null, fits, index.filenames[file]];
       });
   }
 
@@ -93,7 +97,7 @@
       ? [headings(index, query, isCode), terms(index, query), code(index, query, isCode)].flat()
       : [];
     const listed = new Set(named.map(([page]) => page));
-    const whole = words.size ? pages(index, words, excluded) : [];
+    const whole = words.size ? pages(index, words, excluded, isCode) : [];
     const results = [...named, ...whole.filter(([page]) => !listed.has(page))];
     return results.sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
   };
