@@ -5,13 +5,14 @@
 # make model    train the model that ships with the book, about 50 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks
 # make applications  run the experiments that applications.csv lacks, about 40 minutes on 2 cores
+# make ladder  run the trainings that ladder.csv lacks, about 20 minutes on 2 cores
 # make sweep    run what sweep.csv lacks, about an hour on 2 cores, then predict, then the largest
 
 PYTHON ?= python3
 PORT ?= 8000
 PINS = requirements.txt constraints.txt pyproject.toml
 
-.PHONY: book test serve refresh model ablations applications sweep
+.PHONY: book test serve refresh model ablations applications ladder sweep
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -37,6 +38,9 @@ ablations: .venv/book
 
 applications: .venv/book
 	.venv/bin/python -m gpt_helpers.applications
+
+ladder: .venv/book
+	.venv/bin/python -m gpt_helpers.ladder
 
 sweep: .venv/book
 	.venv/bin/python -m gpt_helpers.sweep --folder _build/sweep

@@ -86,9 +86,10 @@ def test_a_cell_that_spans_rows_is_repeated_in_each():
 
 
 def test_columns_of_numbers_are_marked_and_others_are_not():
-    frame = pd.DataFrame({"a": [1, -2.5], "b": [1, "x"]}, index=["p", "q"])
+    columns = {"a": [1, -2.5], "b": [1, "x"], "c": ["", "0.5"], "d": ["", ""]}
+    frame = pd.DataFrame(columns, index=["p", "q"])
     marked = [[e["classes"] for e in row] for row in read_table(frame.to_html()).findall(nodes.row)]
-    assert marked == [[[], ["number"], []]] * 3
+    assert marked == [[[], ["number"], [], ["number"], []]] * 3
 
 
 def test_a_docstring_keeps_its_indented_lines_and_cites_its_source():

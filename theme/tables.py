@@ -50,11 +50,17 @@ def read_table(html):
     n_columns = max(len(row) for row in head + body)
     n_index = len(source.find("tbody/tr").findall("th")) if body else 0
     columns = [nodes.colspec(colwidth=1, stub=int(i < n_index)) for i in range(n_columns)]
-    numeric = [all(map(NUMBER.fullmatch, texts)) for texts in zip(*body, strict=True)]
+    numeric = [is_numeric(texts) for texts in zip(*body, strict=True)]
     rows = [[make_row(row, numeric, n_index) for row in part] for part in (head, body)]
     parts = [nodes.thead("", *rows[0]), nodes.tbody("", *rows[1])]
     group = nodes.tgroup("", *columns, *parts, cols=n_columns)
     return nodes.table("", group, classes=["data-frame"])
+
+
+def is_numeric(texts):
+    """Say whether the cells of a column are numbers; some of them may be empty."""
+    filled = [text for text in texts if text]
+    return bool(filled) and all(map(NUMBER.fullmatch, filled))
 
 
 def grid(part):

@@ -48,6 +48,8 @@ TESTS = {
     "variants/gpt_oss.py": ["gpt_oss", "rotary", "families"],
     "variants/sinks.py": ["sinks", "families"],
     "variants/sizes.py": ["sizes"],
+    "rungs.py": ["rungs", "ladder"],
+    "ladder.py": ["ladder"],
     "ngrams.py": ["ngrams"],
     "syntax.py": ["syntax"],
     "memory.py": ["memory"],

@@ -2567,6 +2567,87 @@ TUNING = [
     ),
 ]
 
+LADDER = [
+    Mutation(
+        "post-LN begins with scaled projections",
+        "rungs.py",
+        "UNSCALED_RUN = Variation(residual_scaling=False)",
+        "UNSCALED_RUN = Variation()",
+    ),
+    Mutation(
+        "the rung of rotary positions is parallel too",
+        "rungs.py",
+        '"parallel": False',
+        '"parallel": True',
+    ),
+    Mutation(
+        "a bias of the ungated MLP stays",
+        "rungs.py",
+        "self.c_fc.bias = self.c_proj.bias = None",
+        "self.c_fc.bias = None",
+    ),
+    Mutation(
+        "the ungated block keeps LayerNorm",
+        "rungs.py",
+        "super().__init__(config, nn.RMSNorm,",
+        "super().__init__(config, nn.LayerNorm,",
+    ),
+    Mutation(
+        "an expert is as wide as the MLP",
+        "rungs.py",
+        '"n_inner": 128, ',
+        '"n_inner": 256, ',
+    ),
+    Mutation(
+        "the wide start is as narrow",
+        "rungs.py",
+        "replace(variation, initial_std=WIDE_STD)",
+        "replace(variation)",
+    ),
+    Mutation(
+        "a wide rung is compared with a narrow one",
+        "rungs.py",
+        "on and on + WIDE",
+        "on",
+    ),
+    Mutation(
+        "times of different rounds are divided",
+        "ladder.py",
+        "found[rung][number] / unit[number] for",
+        "found[rung][number] / unit[1] for",
+    ),
+    Mutation(
+        "the round that warms up is kept",
+        "ladder.py",
+        "return rows[len(TIMED) :]",
+        "return rows",
+    ),
+    Mutation(
+        "the slowest rung sets the time",
+        "ladder.py",
+        "min(relative.values())",
+        "max(relative.values())",
+    ),
+    Mutation(
+        "a slow rung is read late",
+        "ladder.py",
+        "most / relative[rung]",
+        "most * relative[rung]",
+    ),
+    Mutation(
+        "gains are losses",
+        "ladder.py",
+        "[before[seed] - loss for",
+        "[loss - before[seed] for",
+    ),
+    Mutation(
+        "the first evaluation is compared",
+        "ladder.py",
+        'rows[-1]["held_out_loss"]',
+        'rows[0]["held_out_loss"]',
+    ),
+]
+
 MUTATIONS = (
     ATTENTION
     + MODEL
@@ -2589,4 +2670,5 @@ MUTATIONS = (
     + HEADS
     + CHAINS
     + TUNING
+    + LADDER
 )
