@@ -31,7 +31,7 @@ KERNELS = {"gpt_helpers.flash_kernels", "gpt_helpers.flash_backward"}
 MODULES = [
     importlib.import_module(module.name)
     for module in pkgutil.walk_packages(gpt_helpers.__path__, "gpt_helpers.")
-    if module.name not in KERNELS
+    if module.name not in KERNELS and not module.ispkg
 ]
 
 
