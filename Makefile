@@ -17,11 +17,12 @@ PINS = requirements.txt constraints.txt pyproject.toml
 book: .venv/book
 	.venv/bin/python tools/build.py
 
+# Two processes of one thread each: threads of one would wait for those of the other.
 test: .venv/test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/python tools/build.py
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 serve: book
 	.venv/bin/python tools/serve.py $(PORT)

@@ -50,21 +50,22 @@ BUILT_HERE = (
 
 
 def run_gpt_demo(language="ja", stream=None):
-    """Write the whole chapter to a stream, section by section, and return all facts in a dict.
+    """Write the whole chapter to a stream, and return all facts in a dict.
 
-    language is "ja" or "en"; without a stream it is the standard output. Raises ValueError for
-    another language, and where a file of recorded results lacks what is told.
+    language is "ja" or "en"; without a stream it is the standard output. Raises
+    ValueError for another language, and where a record lacks what is told.
     """
     texts = sections(language)
     stream = sys.stdout if stream is None else stream
     started, n_threads, facts = time.perf_counter(), torch.get_num_threads(), {}
-    torch.set_num_threads(1)  # several would wait for each other where others compute too
+    torch.set_num_threads(1)  # several wait for each other on a busy machine
     try:
         for name, text in texts.items():
             heading, _, rest = text.partition("\n")
             stream.write(heading + "\n")
             stream.flush()
-            facts |= SECTIONS.get(name, dict)() | {"seconds": time.perf_counter() - started}
+            facts |= SECTIONS.get(name, dict)()
+            facts["seconds"] = time.perf_counter() - started
             stream.write(rest.format_map(facts))
     finally:
         torch.set_num_threads(n_threads)

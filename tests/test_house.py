@@ -102,7 +102,7 @@ CORE = {
     },
     "variations": {"batches", "config", "data", "model", "training", "variants"},
     "ablations": {"rows", "variations"},
-    "rungs": {"attention", "model", "variants", "variations"},
+    "rungs": {"attention", "config", "model", "variants", "variations"},
     "ladder": {"ablations", "batches", "rows", "rungs", "training", "variants", "variations"},
     # The last lines of training start the command line, where it is run as a program.
     "training": {"command", "config", "distributed", "sampling", "scoring", "state"},
