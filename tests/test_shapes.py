@@ -350,6 +350,8 @@ FAMILIES = {
     "gpt_j": ("GPTJ", {"rotary_width": 6}),
     "gpt_neox": ("GPTNeoX", {"rotary_width": 6}),
     "llama": ("Llama", {}),
+    "qwen2": ("Qwen2", {}),
+    "olmo2": ("OLMo2", {}),
     "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
     "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
 }

@@ -69,7 +69,8 @@ def model_class(name):
 def test_the_family_that_another_changes_is_that_of_the_class_it_is_built_on():
     classes = {}
     for name in MODEL_SIZES:
-        classes.setdefault(model_class(name), BY_NAME[name].family)
+        if BY_NAME[name].family != "other":
+            classes.setdefault(model_class(name), BY_NAME[name].family)
     for kind, family in classes.items():
         parents = [classes[base] for base in kind.__mro__[1:] if base in classes]
         assert WRITTEN_FROM.get(family) == (parents[0] if parents else None), family

@@ -15,6 +15,8 @@ from gpt_helpers.variants.gpt_neo import GPTNeoConfig
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
+from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
+from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
 
@@ -294,6 +296,20 @@ def llama(config):
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
+def qwen2(config):
+    """Return a small Qwen2 of transformers, which is that of Qwen2.5 too."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    return Qwen2ForCausalLM(Qwen2Config(rope_parameters=plain(config), **llama_settings(config)))
+
+
+def olmo2(config):
+    """Return a small OLMo 2 of transformers."""
+    from transformers import Olmo2Config, Olmo2ForCausalLM
+
+    return Olmo2ForCausalLM(Olmo2Config(rope_parameters=plain(config), **llama_settings(config)))
+
+
 def qwen3(config):
     """Return a small Qwen3 of transformers."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -376,6 +392,11 @@ QK_NORMS = {
     **paired(f"{BLOCK}.attn.q_norm", f"{THEIRS}.self_attn.q_norm", WEIGHT),
     **paired(f"{BLOCK}.attn.k_norm", f"{THEIRS}.self_attn.k_norm", WEIGHT),
 }
+QKV_BIASES = three(f"{THEIRS}.self_attn", ("bias",))
+OUTPUT_NORMS = {
+    **paired(f"{BLOCK}.ln_1", f"{THEIRS}.post_attention_layernorm", WEIGHT),
+    **paired(f"{BLOCK}.ln_2", f"{THEIRS}.post_feedforward_layernorm", WEIGHT),
+}
 OF_OSS = {
     **three(f"{THEIRS}.self_attn", ("weight", "bias")),
     **paired(f"{BLOCK}.attn.c_proj", f"{THEIRS}.self_attn.o_proj"),
@@ -452,6 +473,14 @@ FAMILIES = {
     "llama, not stretched": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"stretch": 1.0}), llama,
         LLAMA_BUT_MLP | SWIGLU,
+    ),
+    "qwen2": Family(
+        Qwen2LMHeadModel, Qwen2Config(**SHAPE, **GROUPED), qwen2,
+        LLAMA_BUT_MLP | SWIGLU | QKV_BIASES,
+    ),
+    "olmo2": Family(
+        OLMo2LMHeadModel, OLMo2Config(**SHAPE, **GROUPED), olmo2,
+        LLAMA_BUT_MLP | SWIGLU | QK_NORMS | OUTPUT_NORMS,
     ),
     "qwen3": Family(
         Qwen3LMHeadModel, Qwen3Config(**SHAPE, **GROUPED, head_width=10), qwen3,

@@ -44,6 +44,8 @@ TESTS = {
     "variants/gpt_j.py": ["families"],
     "variants/gpt_neox.py": ["families"],
     "variants/llama.py": ["rotary", "families"],
+    "variants/qwen2.py": ["families"],
+    "variants/olmo2.py": ["olmo2", "families"],
     "variants/qwen3.py": ["families"],
     "variants/gpt_oss.py": ["gpt_oss", "rotary", "families"],
     "variants/sinks.py": ["sinks", "families"],

@@ -939,6 +939,42 @@ FAMILIES = [
         "if True else",
     ),
     Mutation(
+        "queries of Qwen2.5 have no bias",
+        "variants/qwen2.py",
+        "self.c_attn.out_features)",
+        "self.c_attn.out_features, bias=False)",
+    ),
+    Mutation(
+        "the projection of Qwen2.5 has a bias",
+        "variants/qwen2.py",
+        "super().__init__(config, attend)\n        self.c_attn",
+        "super().__init__(config, attend, bias=True)\n        self.c_attn",
+    ),
+    Mutation(
+        "attention of OLMo 2 reads a normalised stream",
+        "variants/olmo2.py",
+        "self.ln_1(self.attn(x, rotation, padding, cache))",
+        "self.attn(self.ln_1(x), rotation, padding, cache)",
+    ),
+    Mutation(
+        "OLMo 2 normalises the sum",
+        "variants/olmo2.py",
+        "return x + self.ln_2(self.mlp(x))",
+        "return self.ln_2(x + self.mlp(x))",
+    ),
+    Mutation(
+        "each head of OLMo 2 is normalised with the next position",
+        "variants/olmo2.py",
+        "x.transpose(1, 2).flatten(2), x.shape[1]",
+        "x.flatten(1, 2).unflatten(1, (x.shape[2], -1)).flatten(2), x.shape[1]",
+    ),
+    Mutation(
+        "keys of OLMo 2 are not normalised",
+        "variants/olmo2.py",
+        "normalised_together(k, self.k_norm)",
+        "k",
+    ),
+    Mutation(
         "queries and keys of Qwen3 share a norm",
         "variants/qwen3.py",
         "rotate(self.k_norm(k), rotation)",

@@ -18,6 +18,8 @@ from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.mlps import Experts
+from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
+from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 
 GPT1 = functools.partial(GPTLMHeadModel, transformer=GPT1Model)
@@ -86,6 +88,10 @@ MODEL_SIZES = {
     "Llama 3.1 405B": (
         LlamaLMHeadModel, LlamaConfig(n_embd=16384, n_layer=126, n_head=128, n_inner=53248)
     ),
+    "Qwen2.5 7B": (Qwen2LMHeadModel, Qwen2Config()),
+    "Qwen2.5 72B": (
+        Qwen2LMHeadModel, Qwen2Config(layer_norm_epsilon=1e-5, **WIDE | {"n_inner": 29568})
+    ),
     "Qwen3 8B": (Qwen3LMHeadModel, Qwen3Config()),
     "Qwen3 32B": (
         Qwen3LMHeadModel, Qwen3Config(n_embd=5120, n_layer=64, n_head=64, n_inner=25600)
@@ -100,6 +106,8 @@ MODEL_SIZES = {
         Qwen3Config(n_embd=4096, n_layer=94, n_head=64, n_kv_head=4, n_inner=1536, n_experts=128,
                     n_chosen=8),
     ),
+    "OLMo 2 7B": (OLMo2LMHeadModel, OLMo2Config()),
+    "OLMo 2 13B": (OLMo2LMHeadModel, OLMo2Config(**MIDDLE)),
     "gpt-oss-20b": (GPTOSSLMHeadModel, GPTOSSConfig(n_layer=24, n_experts=32)),
     "gpt-oss-120b": (GPTOSSLMHeadModel, GPTOSSConfig()),
 }  # fmt: skip

@@ -1,0 +1,83 @@
+"""OLMo 2: a Llama whose sub-layers read the stream as it is, and whose results are normalised.
+
+In shapes, M is any number of heads.
+"""
+
+from dataclasses import dataclass
+
+import torch.nn as nn
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import check_config
+from gpt_helpers.inputs import refuse_misfits
+from gpt_helpers.model import split_heads
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel, rotate
+
+
+@dataclass(frozen=True)
+class OLMo2Config(LlamaConfig):
+    """The shape of an OLMo 2; the defaults are OLMo 2 7B. Source: olmo2024olmo2, sec. 2."""
+
+    vocab_size: int = 100352
+    n_positions: int = 4096
+    n_inner: int | None = 11008
+    n_kv_head: int | None = None
+    layer_norm_epsilon: float = 1e-6
+    stretch: float = 1.0
+
+
+class OLMo2Attention(RotaryAttention):
+    """RotaryAttention whose queries and keys are normalised, all heads together, and turn.
+
+    Source: henry2020qknorm, which normalises each head by itself.
+    """
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the projections, and the norms of all queries and of all keys of a token."""
+        super().__init__(config, attend)
+        query_width = config.n_head * config.head_width
+        self.q_norm = nn.RMSNorm(query_width, eps=config.layer_norm_epsilon)
+        self.k_norm = nn.RMSNorm(config.key_width, eps=config.layer_norm_epsilon)
+
+    def turned(self, q, k, rotation):
+        """Return queries (B, H, T, D) and keys (B, G, T, D), normalised and turned."""
+        q, k = normalised_together(q, self.q_norm), normalised_together(k, self.k_norm)
+        return rotate(q, rotation), rotate(k, rotation)
+
+
+def normalised_together(x, norm):
+    """Return x (B, M, T, D) of any M heads, the M*D columns of a token normalised as one."""
+    x, n_heads = x.transpose(1, 2).flatten(2), x.shape[1]
+    return split_heads(norm(x), n_heads)  # (B, M, T, D)
+
+
+class OLMo2Block(LlamaBlock):
+    """Attention, then the MLP; what each adds to the stream is normalised, not what it reads."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
+        super().__init__(config, attend, attention=OLMo2Attention)
+
+    @refuse_misfits
+    def forward(self, x, rotation, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
+        x = x + self.ln_1(self.attn(x, rotation, padding, cache))  # (B, T, C)
+        return x + self.ln_2(self.mlp(x))  # (B, T, C)
+
+
+class OLMo2Model(LlamaModel):
+    """Token embeddings, L blocks and a final RMSNorm."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, OLMo2Config)
+        super().__init__(config, attend, block=OLMo2Block)
+
+
+class OLMo2LMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on an OLMo2Model, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=OLMo2Model)
