@@ -130,6 +130,10 @@ def test_configs_that_no_model_of_a_family_can_have_are_refused():
         "llama": {"dropout": 0.1, "stretch": 0.5, "stretched_from": 0, "n_experts": 2},
         "mixtral": {"n_experts": 0, "n_chosen": 6},
         "qwen3": {"head_width": 7, "rotary_base": None},
+        "qwen2": {"dropout": 0.1, "stretch": 0.5},
+        "olmo2": {"dropout": 0.1, "rotary_base": 1.0},
+        "gemma2": {"score_width": 0, "window": 1.5, "head_width": 7},
+        "gemma3": {"window_base": 1.0, "score_width": 2.5},
         "gpt_oss": {"window": 0, "head_width": 0, "n_chosen": None},
         "gpt_neo": {"window": 2.5},
     }

@@ -353,6 +353,8 @@ FAMILIES = {
     "qwen2": ("Qwen2", {}),
     "olmo2": ("OLMo2", {}),
     "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
+    "gemma2": ("Gemma2", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
+    "gemma3": ("Gemma3", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
     "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
 }
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from reference import SMALL
 
+from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
+from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel
 from gpt_helpers.variants.gpt_j import GPTJConfig, GPTJLMHeadModel
 from gpt_helpers.variants.gpt_neo import GPTNeoConfig
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
@@ -348,6 +350,37 @@ def mixtral(config):
     )
 
 
+def gemma2(config):
+    """Return a small Gemma 2 of transformers."""
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    return Gemma2ForCausalLM(
+        Gemma2Config(
+            rope_parameters=plain(config),
+            query_pre_attn_scalar=config.score_width,
+            sliding_window=config.window,
+            attn_implementation="eager",
+            **llama_settings(config) | {"tie_word_embeddings": True},
+        )
+    )
+
+
+def gemma3(config):
+    """Return a small Gemma 3 of transformers, its text part."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    of_all = {"rope_type": "linear", "rope_theta": config.rotary_base, "factor": config.stretch}
+    of_windows = {"rope_type": "default", "rope_theta": config.window_base}
+    return Gemma3ForCausalLM(
+        Gemma3TextConfig(
+            rope_parameters={"full_attention": of_all, "sliding_attention": of_windows},
+            query_pre_attn_scalar=config.score_width,
+            sliding_window=config.window,
+            **llama_settings(config) | {"tie_word_embeddings": True},
+        )
+    )
+
+
 def gpt_oss(config):
     """Return a small gpt-oss of transformers."""
     from transformers import GptOssConfig, GptOssForCausalLM
@@ -396,6 +429,24 @@ QKV_BIASES = three(f"{THEIRS}.self_attn", ("bias",))
 OUTPUT_NORMS = {
     **paired(f"{BLOCK}.ln_1", f"{THEIRS}.post_attention_layernorm", WEIGHT),
     **paired(f"{BLOCK}.ln_2", f"{THEIRS}.post_feedforward_layernorm", WEIGHT),
+}
+
+
+def one_more(ours, theirs):
+    """Return the row of a table for a norm whose gain is 1 + weight in transformers."""
+    return {f"{ours}.weight": lambda *place: 1 + stacked(f"{theirs}.weight")(*place)}
+
+
+SANDWICH = {
+    **one_more("transformer.ln_f", "model.norm"),
+    **one_more(f"{BLOCK}.ln_1", f"{THEIRS}.input_layernorm"),
+    **one_more(f"{BLOCK}.ln_1_out", f"{THEIRS}.post_attention_layernorm"),
+    **one_more(f"{BLOCK}.ln_2", f"{THEIRS}.pre_feedforward_layernorm"),
+    **one_more(f"{BLOCK}.ln_2_out", f"{THEIRS}.post_feedforward_layernorm"),
+}
+GEMMA_QK_NORMS = {
+    **one_more(f"{BLOCK}.attn.q_norm", f"{THEIRS}.self_attn.q_norm"),
+    **one_more(f"{BLOCK}.attn.k_norm", f"{THEIRS}.self_attn.k_norm"),
 }
 OF_OSS = {
     **three(f"{THEIRS}.self_attn", ("weight", "bias")),
@@ -493,6 +544,19 @@ FAMILIES = {
     "mixtral": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | EXPERTS, stretch=1.0),
         mixtral, LLAMA_BUT_MLP | MIXTURE, tolerance=1e-4,
+    ),
+    "gemma2": Family(
+        Gemma2LMHeadModel,
+        Gemma2Config(**SHAPE, **GROUPED, head_width=10, score_width=7, window=3),
+        gemma2, LLAMA_BUT_MLP | SWIGLU | SANDWICH,
+    ),
+    "gemma3": Family(
+        Gemma3LMHeadModel,
+        Gemma3Config(
+            **SHAPE | {"n_layer": 7}, **GROUPED, head_width=10, score_width=7, window=3,
+            window_base=50.0, stretch=2.0,
+        ),
+        gemma3, LLAMA_BUT_MLP | SWIGLU | SANDWICH | GEMMA_QK_NORMS,
     ),
     "gpt_oss": Family(
         GPTOSSLMHeadModel,

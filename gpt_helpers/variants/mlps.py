@@ -34,6 +34,17 @@ class SwiGLUMLP(nn.Module):
         return self.c_proj(x)  # (..., C)
 
 
+class GeGLUMLP(SwiGLUMLP):
+    """A SwiGLUMLP with GELU, in its tanh form, in place of swish. Source: shazeer2020glu, eq. 6."""
+
+    @refuse_misfits
+    def forward(self, x):
+        """Return (..., C) for x (..., C)."""
+        gate, x = self.c_fc(x).chunk(2, dim=-1)  # (..., F)
+        x = F.gelu(gate, approximate="tanh") * x  # (..., F)
+        return self.c_proj(x)  # (..., C)
+
+
 class Experts(nn.Module):
     """Several MLPs of which each token uses those that its router scores highest.
 

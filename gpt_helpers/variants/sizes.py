@@ -10,6 +10,8 @@ import torch
 from gpt_helpers.attention import attention_fused
 from gpt_helpers.config import PRESETS, GPTConfig, check_choice
 from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
+from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel
 from gpt_helpers.variants.gpt1 import GPT1Model
 from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model
 from gpt_helpers.variants.gpt_j import GPTJConfig, GPTJLMHeadModel
@@ -105,6 +107,31 @@ MODEL_SIZES = {
         Qwen3LMHeadModel,
         Qwen3Config(n_embd=4096, n_layer=94, n_head=64, n_kv_head=4, n_inner=1536, n_experts=128,
                     n_chosen=8),
+    ),
+    "Gemma 2 2B": (Gemma2LMHeadModel, Gemma2Config()),
+    "Gemma 2 9B": (
+        Gemma2LMHeadModel,
+        Gemma2Config(n_embd=3584, n_layer=42, n_head=16, n_kv_head=8, n_inner=14336),
+    ),
+    "Gemma 2 27B": (
+        Gemma2LMHeadModel,
+        Gemma2Config(n_embd=4608, n_layer=46, n_head=32, n_kv_head=16, n_inner=36864,
+                     head_width=128, score_width=144),
+    ),
+    "Gemma 3 1B": (
+        Gemma3LMHeadModel,
+        Gemma3Config(n_positions=32768, n_embd=1152, n_layer=26, n_head=4, n_kv_head=1,
+                     n_inner=6912, window=512, stretch=1.0),
+    ),
+    "Gemma 3 4B": (Gemma3LMHeadModel, Gemma3Config()),
+    "Gemma 3 12B": (
+        Gemma3LMHeadModel,
+        Gemma3Config(n_embd=3840, n_layer=48, n_head=16, n_kv_head=8, n_inner=15360),
+    ),
+    "Gemma 3 27B": (
+        Gemma3LMHeadModel,
+        Gemma3Config(n_embd=5376, n_layer=62, n_head=32, n_kv_head=16, n_inner=21504,
+                     head_width=128, score_width=168),
     ),
     "OLMo 2 7B": (OLMo2LMHeadModel, OLMo2Config()),
     "OLMo 2 13B": (OLMo2LMHeadModel, OLMo2Config(**MIDDLE)),

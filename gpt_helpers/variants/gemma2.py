@@ -1,0 +1,153 @@
+"""Gemma 2: a Llama with norms on both sides of each sub-layer, and with scores that are capped.
+
+The gain of a norm is the published weight plus 1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from gpt_helpers.attention import positions, repeat_heads, visible_keys
+from gpt_helpers.config import check_config, check_positive_integer, check_real
+from gpt_helpers.inputs import refuse_misfits
+from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.operands import check_heads
+from gpt_helpers.variants.gpt3 import narrow_layers
+from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.mlps import GeGLUMLP
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock
+
+SCORE_CAP, LOGIT_CAP = 50.0, 30.0
+
+
+@dataclass(frozen=True)
+class Gemma2Config(LlamaConfig):
+    """The shape of a Gemma 2; the defaults are Gemma 2 2B.
+
+    head_width is D, whatever C / H is. Scores are divided by the square root of score_width,
+    which is D, or C / H in the 27B. window is the number of tokens that the first, third, ...
+    layers read. Source: gemma2024gemma2, sec. 2.
+    """
+
+    vocab_size: int = 256000
+    n_positions: int = 8192
+    n_embd: int = 2304
+    n_layer: int = 26
+    n_head: int = 8
+    n_inner: int | None = 9216
+    n_kv_head: int | None = 4
+    layer_norm_epsilon: float = 1e-6
+    rotary_base: float = 10000.0
+    stretch: float = 1.0
+    head_width: int = 256
+    score_width: int = 256
+    window: int = 4096
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_positive_integer("score_width", self.score_width)
+        check_positive_integer("window", self.window)
+
+
+def capped(x, cap):
+    """Return x, of any shape, bent so that it stays between -cap and cap; near 0 it is x.
+
+    Source: gemma2024gemma2, sec. 2.
+    """
+    check_real("cap", cap, above=0)
+    return cap * (x / cap).tanh()
+
+
+def attention_capped(q, k, v, padding=None, dropout=0.0, window=None):
+    """Return attention (B, H, T, D) whose scores stay between -SCORE_CAP and SCORE_CAP.
+
+    The arguments and the errors are those of attention.attention.
+    """
+    check_heads(q, k, v, padding, dropout, window)
+    visible = visible_keys(*positions(q, k), padding, window)
+    scores = q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
+    scores = capped(scores, SCORE_CAP)  # (B, H, T, S)
+    scores = scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
+    weights = scores.softmax(-1)  # (B, H, T, S)
+    # A query that sees no key divides 0 by 0 in the softmax; it reads nothing.
+    weights = weights.masked_fill(~visible, 0.0)  # (B, H, T, S)
+    return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+
+
+def scaled_queries(q, score_width):
+    """Return q (B, H, T, D) with which a score divided by sqrt(D) is one by sqrt(score_width)."""
+    return q * (q.shape[-1] / score_width) ** 0.5  # (B, H, T, D)
+
+
+class Gemma2Attention(RotaryAttention):
+    """RotaryAttention whose scores are divided by the square root of config.score_width."""
+
+    def __init__(self, config, attend=attention_capped):
+        """Make the projections."""
+        super().__init__(config, attend)
+        self.score_width = config.score_width
+
+    def turned(self, q, k, rotation):
+        """Return queries (B, H, T, D), scaled, and keys (B, G, T, D), turned."""
+        q, k = super().turned(q, k, rotation)
+        return scaled_queries(q, self.score_width), k
+
+
+class Gemma2Block(RotaryBlock):
+    """Attention, then the MLP; what each reads is normalised, and what it adds, by other gains."""
+
+    def __init__(self, config, attend=attention_capped, attention=Gemma2Attention):
+        """Make the two sub-layers, attention of the class attention, and their norms."""
+        super().__init__(config, nn.RMSNorm, attention(config, attend), GeGLUMLP(config))
+        self.ln_1_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.ln_2_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+    @refuse_misfits
+    def forward(self, x, rotation, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
+        x = x + self.ln_1_out(self.attn(self.ln_1(x), rotation, padding, cache))  # (B, T, C)
+        return x + self.ln_2_out(self.mlp(self.ln_2(x)))  # (B, T, C)
+
+
+class Gemma2Model(LlamaModel):
+    """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
+
+    def __init__(self, config, attend=attention_capped, block=Gemma2Block):
+        """Make the layers, and hand those that read a window the attention with it."""
+        check_config(config, Gemma2Config)
+        super().__init__(config, attend, block)
+        narrow_layers(self.narrow_blocks(), config.window)
+
+    def narrow_blocks(self):
+        """Return the blocks that read a window."""
+        return self.h[::2]
+
+    def embed(self, input_ids, position_ids):
+        """Return the stream (B, T, C), sqrt(C) times the embeddings, and the rotation."""
+        x, rotation = super().embed(input_ids, position_ids)
+        return x * self.config.n_embd**0.5, rotation
+
+
+class CappedHead(nn.Linear):
+    """The token embedding as a head whose logits stay between -LOGIT_CAP and LOGIT_CAP."""
+
+    def __init__(self, embedding):
+        """Share the weights of the embedding."""
+        super().__init__(embedding.embedding_dim, embedding.num_embeddings, bias=False)
+        self.weight = embedding.weight
+
+    def forward(self, hidden):
+        """Return logits (B, T, V) for hidden states (B, T, C)."""
+        return capped(super().forward(hidden), LOGIT_CAP)  # (B, T, V)
+
+
+class Gemma2LMHeadModel(GPTLMHeadModel):
+    """GPTLMHeadModel on a Gemma2Model, with a CappedHead."""
+
+    def __init__(self, config, attend=attention_capped):
+        """Make the model and its head, which is tied to the token embedding."""
+        super().__init__(config, attend, transformer=Gemma2Model)
+        self.lm_head = CappedHead(self.transformer.wte)
