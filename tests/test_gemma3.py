@@ -19,14 +19,15 @@ IDS = random_ids(2, 9)
 
 @torch.no_grad()
 def logits_with(**changes):
-    """Return the logits of one model of seven layers, with changes of its config."""
+    """Return the logits of one model of six layers, with changes of its config."""
     return randomised(Gemma3LMHeadModel(dataclasses.replace(CONFIG, **changes)))(IDS)["logits"]
 
 
 def test_five_layers_read_a_window_and_the_sixth_reads_all():
-    blocks = Gemma3Model(CONFIG).h
-    assert [block.attn.reads_all for block in blocks] == [False] * 5 + [True, False]
-    assert keys_read(Gemma3LMHeadModel(CONFIG), 13) == [3] * 5 + [13, 3]
+    model = Gemma3LMHeadModel(dataclasses.replace(CONFIG, n_layer=7))
+    of_all = [block.attn.reads_all for block in model.transformer.h]
+    assert of_all == [False] * 5 + [True, False]
+    assert keys_read(model, 13) == [3] * 5 + [13, 3]
 
 
 def test_layers_with_a_window_turn_faster_and_are_not_stretched():

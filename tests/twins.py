@@ -553,7 +553,7 @@ FAMILIES = {
     "gemma3": Family(
         Gemma3LMHeadModel,
         Gemma3Config(
-            **SHAPE | {"n_layer": 7}, **GROUPED, head_width=10, score_width=7, window=3,
+            **SHAPE | {"n_layer": 6}, **GROUPED, head_width=10, score_width=14, window=3,
             window_base=50.0, stretch=2.0,
         ),
         gemma3, LLAMA_BUT_MLP | SWIGLU | SANDWICH | GEMMA_QK_NORMS,
