@@ -53,7 +53,7 @@ def listen(page, own):
 def visit(page, url):
     """Return the facts, and axe's findings in light on a desk and in dark on a phone.
 
-    Axe looks at one listing of source per edition: they are alike but for the code.
+    Axe looks at one listing of source, and of names, per edition: they are alike but for the code.
     """
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light")

@@ -143,8 +143,10 @@ def listen(page):
 
 
 def is_listing(name):
-    """Return whether a page lists a module's source; these pages are alike, so one is enough."""
-    return "/_modules/" in name and not name.endswith("/attention.html")
+    """Return whether a page lists code, or names of it, as another does that stands for all."""
+    if "/_modules/" in name:
+        return not name.endswith("/attention.html")
+    return "/api_" in name and not name.endswith("/api_attention.html")
 
 
 def read_desk(page, url, urls, site):
