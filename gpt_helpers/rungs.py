@@ -89,8 +89,9 @@ BESIDE = {
     "Muon": Rung(replace(LLAMA_RUN, settings={"optimizer": "muon"}), LLAMA),
 }
 TIMED = LADDER | BESIDE
-# All again, with weights that begin as large for this width as GPT-2's 0.02 is for its own.
-WIDE, WIDE_STD = ", wide start", 0.02 * (PRESETS["gpt2"].n_embd / CONFIG.n_embd) ** 0.5
+# All again, with weights that begin as large for this width as those of GPT-2 for its own.
+WIDE, RATIO = ", wide start", PRESETS["gpt2"].n_embd / CONFIG.n_embd
+WIDE_STD = CONFIG.initializer_range * RATIO**0.5
 WIDER = {
     rung + WIDE: Rung(replace(variation, initial_std=WIDE_STD), on and on + WIDE)
     for rung, (variation, on) in TIMED.items()

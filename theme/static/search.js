@@ -13,9 +13,11 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  const isApi = (index, file) => index.docnames[file].startsWith("api");
+  // Pages on code come after pages of text when the query is not written like code.
+  function placed(index, file, score, isCode) {
+    return index.docnames[file].startsWith("api") && !isCode ? score / 4 : score;
+  }
 
-  // Headings of the pages on code count as code: see below.
   function headings(index, query, isCode) {
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
       const score = fit(title, query);
@@ -23,7 +25,7 @@
       return places.map(([file, id]) => {
         const top = index.titles[file];
         const label = top === title ? title : `${top} > ${title}`;
-        const fits = isApi(index, file) && !isCode ? score / 4 : score;
+        const fits = placed(index, file, score, isCode);
         return [index.docnames[file], label, id ? `#${id}` : "", null, fits, index.filenames[file]];
       });
     });
@@ -84,7 +86,7 @@
       .map((file) => {
         const subject = (15 * about(index.docnames[file])) / most;
         const score = 10 * share(anywhere, file) + 5 * share(inTitles, file) + subject;
-        const fits = isApi(index, file) && !isCode ? score / 4 : score;
+        const fits = placed(index, file, score, isCode);
         return [index.docnames[file], index.titles[file], "", null, fits, index.filenames[file]];
       });
   }
