@@ -9,7 +9,7 @@ import contextlib
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_weights, causal_mask
+from gpt_helpers.attention import causal_mask
 from gpt_helpers.config import check_positive_integer
 from gpt_helpers.sampling import check_model, evaluating
 from gpt_helpers.trace import recorded_attention
@@ -58,7 +58,7 @@ def attention_to(model, ids, marked):
     queries = marked.any(-1)  # (B, T)
     if not queries.any():
         raise ValueError("marked holds no True; mark at least one key of one query")
-    with recorded_attention(model, attention_weights) as layers, evaluating(model), torch.no_grad():
+    with recorded_attention(model) as layers, evaluating(model), torch.no_grad():
         model(ids)
     sums = torch.stack([(weights * marked[:, None]).sum((0, 2, 3)) for weights in layers])
     return sums / queries.sum()  # (L, H)
@@ -119,7 +119,7 @@ def without_heads(model, heads):
             )
     handles = [
         model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(
-            silencing(sorted(index for other, index in heads if other == layer), config.head_width)
+            silencing(sorted(index for other, index in heads if other == layer), config.n_head)
         )
         for layer in sorted({layer for layer, _ in heads})
     ]
@@ -130,11 +130,11 @@ def without_heads(model, heads):
             handle.remove()
 
 
-def silencing(heads, head_width):
-    """Return the hook that sets the columns of these heads to 0 before they are projected."""
+def silencing(heads, n_head):
+    """Return the hook that sets the columns of these heads, each W wide, to 0."""
 
     def hook(module, inputs):
-        parts = inputs[0].unflatten(-1, (-1, head_width)).clone()  # (B, T, H, D)
+        parts = inputs[0].unflatten(-1, (n_head, -1)).clone()  # (B, T, H, W)
         parts[:, :, heads] = 0
         return (parts.flatten(2),)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
@@ -108,20 +109,27 @@ class Recorder(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def recorded_attention(model, weigh):
-    """Collect weigh(q, k, padding, window) of every attention call in the list that is yielded.
+def recorded_attention(model, measure=None):
+    """Collect the weights (B, H, T, S) of every attention call in the list that is yielded.
 
-    With attention.attention_weights as weigh, the list holds a (B, H, T, S) tensor per layer.
+    They are those with which each layer reads its values, whatever its attention does to
+    scores; what it reads of a sink is missing from the sum of a row. With measure, the list
+    holds measure(q, k, padding, window) instead: of queries and keys as they come to the
+    attention, which may do more than multiply them.
     """
     check_module(model)
-    if not callable(weigh):
-        raise ValueError(f"weigh={weigh!r} must be a function, such as attention_weights")
+    if measure is not None and not callable(measure):
+        raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
     collected = []
     modules = [module for module in model.modules() if hasattr(module, "attend")]
 
     def recording(attend):
         def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
-            collected.append(weigh(q, k, padding, window))
+            if measure is None:
+                bound = functools.partial(attend, padding=padding, window=window, **others)
+                collected.append(weights_read(bound, q, k))
+            else:
+                collected.append(measure(q, k, padding, window))
             return attend(q, k, v, padding, dropout, window, **others)
 
         # The window of a layer may be bound to its attention: then it is an argument here too.
@@ -138,6 +146,20 @@ def recorded_attention(model, weigh):
     finally:
         for module, attend in zip(modules, originals, strict=True):
             module.attend = attend
+
+
+def weights_read(attend, q, k):
+    """Return the weights (B, H, T, S) with which attend(q, k, v) reads its values.
+
+    q is (B, H, T, D), k (B, G, S, D). A value that is 1 at one key, in a column of its own, and
+    0 at all others comes out as the weight of that key: so it is with any attention, whether it
+    has a window, a sink, a cap or none of them. Errors are those of attend.
+    """
+    n_keys, width = k.shape[2:]
+    units = torch.eye(n_keys, dtype=k.dtype, device=k.device)  # (S, S)
+    columns = F.pad(units, (0, -n_keys % width)).split(width, dim=1)
+    read = [attend(q, k, values.expand_as(k)) for values in columns]
+    return torch.cat(read, dim=-1)[..., :n_keys]  # (B, H, T, S)
 
 
 @contextlib.contextmanager

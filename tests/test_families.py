@@ -1,5 +1,6 @@
 """Each family against transformers with the same weights: logits, cache, padding, generation."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -7,6 +8,9 @@ import torch
 from reference import left_padded, random_ids, refused
 from torch.testing import assert_close
 from twins import FAMILIES, twins
+
+from gpt_helpers.heads import without_heads
+from gpt_helpers.trace import recorded_attention
 
 IDS = random_ids(2, 15)
 SPLITS = (1, 4, 8, 14)
@@ -47,6 +51,29 @@ def test_logits_of_left_padded_rows_are_those_of_transformers(family):
     wanted = theirs(ids, **arguments(family, mask)).logits
     real = mask.bool()
     check_close(family, ours(ids, attention_mask=mask)["logits"][real], wanted[real])
+
+
+@torch.no_grad()
+def test_recorded_weights_are_those_of_transformers(family):
+    family, ours, theirs = family
+    theirs = copy.deepcopy(theirs)
+    theirs.set_attn_implementation("eager")
+    wanted = theirs(IDS, output_attentions=True).attentions
+    with recorded_attention(ours) as found:
+        ours(IDS)
+    assert len(found) == ours.config.n_layer
+    assert_close(found, list(wanted), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_leaving_a_head_out_is_a_projection_without_its_columns(family):
+    _, ours, _ = family
+    cut = copy.deepcopy(ours)
+    cut.transformer.h[1].attn.c_proj.weight.unflatten(1, (ours.config.n_head, -1))[:, 2] = 0
+    with without_heads(ours, {(1, 2)}):
+        found = ours(IDS)["logits"]
+    assert_close(found, cut(IDS)["logits"])
+    assert (found - ours(IDS)["logits"]).abs().max() > 1e-3
 
 
 @torch.no_grad()

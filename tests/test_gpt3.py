@@ -6,7 +6,7 @@ import torch
 from reference import left_padded, random_ids, random_model
 from torch.testing import assert_close
 
-from gpt_helpers.attention import attention, attention_weights
+from gpt_helpers.attention import attention
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.trace import recorded_attention
 from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model
@@ -48,7 +48,7 @@ def test_it_is_gpt2_whose_second_fourth_layers_attend_within_the_window():
 @torch.no_grad()
 def test_what_a_banded_layer_reads_is_recorded():
     model = gpt3()
-    with recorded_attention(model, attention_weights) as layers:
+    with recorded_attention(model) as layers:
         model(IDS)
     distance = torch.arange(15)[:, None] - torch.arange(15)
     for number, weights in enumerate(layers):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers import heads
-from gpt_helpers.attention import attention_weights
+from gpt_helpers.attention import attention
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.trace import recorded_attention
@@ -84,7 +84,7 @@ def test_in_a_repeated_row_each_token_of_the_second_half_has_one_marked_key():
 def test_the_attention_to_marked_keys_is_the_mean_over_queries_that_have_some(make):
     model, ids = gpt(make=make), token_ids()
     marked = heads.after_same(ids)
-    with recorded_attention(model, attention_weights) as layers:
+    with recorded_attention(model) as layers:
         model(ids)
     for layer, weights in enumerate(layers):
         for head in range(4):
@@ -108,7 +108,7 @@ def test_attention_to_everything_is_1(make):
 
 def test_the_previous_score_is_the_weight_on_the_token_just_before():
     model, ids = gpt(), token_ids()
-    with recorded_attention(model, attention_weights) as layers:
+    with recorded_attention(model) as layers:
         model(ids)
     wanted = torch.stack([w.diagonal(-1, -2, -1).mean((0, 2)) for w in layers])
     torch.testing.assert_close(heads.previous_scores(model, ids), wanted)
@@ -203,9 +203,7 @@ def test_a_head_that_is_written_by_hand_to_look_back_is_an_induction_head():
         """One head whose queries meet the key of the token after their own last occurrence."""
 
         config = None
-
-        def attend(self, q, k, v, padding=None, dropout=0.0, window=None):
-            return q
+        attend = staticmethod(attention)
 
         def forward(self, ids):
             own = F.one_hot(ids, size).float()

@@ -417,6 +417,7 @@ def use_attention(log):
         for name in ("attention", "attention_fused", "attention_tiled"):
             attend = getattr(part("attention"), name)
             attend(q, k, v, padding, window=3).sum().backward()
+            part("trace").weights_read(attend, q, k)
 
 
 def use_flash(log):

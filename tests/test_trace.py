@@ -1,14 +1,26 @@
 """A trace lists the steps that ran, in order, with what each one read."""
 
+import functools
 import weakref
 
 import pytest
 import torch
 from reference import SMALL, random_ids, random_model, refused
 
-from gpt_helpers.attention import attention, attention_fused, attention_weights
+from gpt_helpers.attention import (
+    attention,
+    attention_fused,
+    attention_tiled,
+    attention_weights,
+)
 from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.trace import recorded_attention, recorded_outputs, saved_bytes, trace
+from gpt_helpers.trace import (
+    recorded_attention,
+    recorded_outputs,
+    saved_bytes,
+    trace,
+    weights_read,
+)
 from gpt_helpers.variants.gpt1 import GPT1Block, GPT1Model
 
 MODEL = random_model()
@@ -91,13 +103,38 @@ def test_recorded_weights_are_those_of_every_layer_and_the_output_stays_equal():
     mask = torch.tensor([[0, 1, 1, 1, 1], [1, 1, 1, 1, 1]])
     expected = MODEL(IDS, attention_mask=mask)["logits"]
     before = [block.attn.attend for block in MODEL.transformer.h]
-    with recorded_attention(MODEL, attention_weights) as weights:
+    with recorded_attention(MODEL) as weights:
         found = MODEL(IDS, attention_mask=mask)["logits"]
     assert torch.equal(found, expected)
     assert [tuple(layer.shape) for layer in weights] == [(2, 4, 5, 5)] * 3
     assert (weights[0][0, :, :, 0] == 0).all()
     assert torch.allclose(weights[2][1].sum(-1), torch.ones(4, 5))
     assert [block.attn.attend for block in MODEL.transformer.h] == before
+
+
+@pytest.mark.parametrize("attend", [attention, attention_fused, attention_tiled])
+@pytest.mark.parametrize("n_keys", [3, 7, 8, 15, 16])
+def test_weights_read_are_those_of_the_equation_with_fewer_and_with_more_keys_than_columns(
+    attend, n_keys
+):
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 4, 3, 8, generator=generator)
+    k = torch.randn(2, 2, n_keys, 8, generator=generator)
+    padding = torch.ones(2, n_keys, dtype=torch.bool)
+    padding[1, :2] = False
+    found = weights_read(functools.partial(attend, padding=padding, window=4), q, k)
+    torch.testing.assert_close(found, attention_weights(q, k, padding, 4))
+
+
+def test_a_measure_is_of_the_queries_and_keys_of_every_layer():
+    def measure(q, k, padding, window):
+        return attention_weights(q, k, padding, window)
+
+    with recorded_attention(MODEL, measure) as measured:
+        MODEL(IDS)
+    with recorded_attention(MODEL) as weights:
+        MODEL(IDS)
+    torch.testing.assert_close(measured, weights)
 
 
 def test_recorded_outputs_are_those_of_the_named_class_in_order():
@@ -110,7 +147,7 @@ def test_recorded_outputs_are_those_of_the_named_class_in_order():
 
 def test_recording_ends_after_an_error_too():
     before = MODEL.transformer.h[0].attn.attend
-    with pytest.raises(KeyError), recorded_attention(MODEL, attention_weights):
+    with pytest.raises(KeyError), recorded_attention(MODEL):
         raise KeyError
     with pytest.raises(KeyError), recorded_outputs(MODEL, "GPTMLP"):
         raise KeyError
@@ -171,8 +208,8 @@ def test_what_cannot_be_traced_is_refused():
     refused("model is a NoneType; it must be an nn.Module", trace, None, IDS)
     for wrong in ("Linear", 3, None, [torch.nn.Linear]):
         refused("leaves=.* must be a tuple of class names", trace, MODEL, IDS, leaves=wrong)
-    refused("model is a str", recorded_attention("gpt2", attention_weights).__enter__)
-    refused("weigh=None must be a function", recorded_attention(MODEL, None).__enter__)
+    refused("model is a str", recorded_attention("gpt2").__enter__)
+    refused("measure=3 must be a function, or None", recorded_attention(MODEL, 3).__enter__)
     refused("model is a NoneType", recorded_outputs(None, "GPTMLP").__enter__)
     refused("kind='MLP' is no module .*GPTMLP", recorded_outputs(MODEL, "MLP").__enter__)
     refused("function=3 must be callable", saved_bytes, 3)
