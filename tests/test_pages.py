@@ -1,44 +1,10 @@
-"""The built book in a real browser: every page of both editions, from a server and from disk."""
+"""What a reader does with the built book: opens it from disk, searches, changes the edition."""
 
 import re
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.browser import EDITIONS, OVERFLOW, find_faults, page_names
-from tests.tour import is_listing
-
-TWIN = {"ja": "en", "en": "ja"}
-JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
-FACTS = """() => {
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  const value = (selector, name) => all(selector).map((element) => element.getAttribute(name));
-  const chrome = all("[title], [aria-label], [placeholder]").filter((e) => !e.closest("article"));
-  const link = (element) => [element.getAttribute("hreflang"), element.getAttribute("href")];
-  const page = (element) => [element.hreflang, new URL(element.href).pathname.slice(1)];
-  return {
-    lang: document.documentElement.lang,
-    switches: all("a.language-switch").map(link),
-    alternates: Object.fromEntries(all("link[rel=alternate][hreflang]").map(page)),
-    words: ["title", "aria-label", "placeholder"].flatMap((name) =>
-      chrome.map((element) => element.getAttribute(name))),
-    bare_images: all(".bd-article img").filter((image) => !image.getAttribute("alt") ||
-      !image.closest("figure")?.querySelector("figcaption")?.innerText.trim()).length,
-    links: value("a[href], link[href]", "href"),
-  };
-}"""
-
-
-@dataclass
-class Visit:
-    """What one page did and said when it was opened."""
-
-    facts: dict
-    outside: list = field(default_factory=list)
-    errors: list = field(default_factory=list)
-    axe: list = field(default_factory=list)
-    overflow: int = 0
+from tests.browser import EDITIONS, page_names
 
 
 def listen(page, own):
@@ -50,56 +16,10 @@ def listen(page, own):
     return outside, errors
 
 
-def visit(page, url):
-    """Return the facts, and axe's findings in light on a desk and in dark on a phone.
-
-    Axe looks at one listing of source, and of names, per edition: they are alike but for the code.
-    """
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.emulate_media(color_scheme="light")
-    page.goto(url)
-    facts = page.evaluate(FACTS)
-    findings = [] if is_listing(url) else find_faults(page)
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": 360, "height": 800})
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-    page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes that scroll
-    overflow = page.evaluate(OVERFLOW)
-    findings += [] if is_listing(url) else find_faults(page)
-    return Visit(facts, axe=findings, overflow=overflow)
-
-
-@pytest.fixture(scope="module")
-def visits(browser, site, address):
-    """Open every page from the server once and note what the tests ask about."""
-    context = browser.new_context()
-    page, noted = context.new_page(), {}
-    outside, errors = listen(page, address)
-    for name in page_names(site):
-        noted[name] = visit(page, f"{address}/{name}")
-        noted[name].outside, noted[name].errors = outside[:], errors[:]
-        outside.clear(), errors.clear()
-    context.close()
-    return noted
-
-
-def failing(visits, fault):
-    """Return {page: fault} of the pages that have one."""
-    return {name: fault(noted) for name, noted in visits.items() if fault(noted)}
-
-
 def test_both_editions_have_the_same_pages(site):
     names = {edition: {n[3:] for n in page_names(site) if n[:2] == edition} for edition in EDITIONS}
     assert names["ja"] == names["en"]
     assert {"index.html", "references.html", "api.html", "search.html"} <= names["ja"]
-
-
-def test_no_page_asks_another_host(visits):
-    assert failing(visits, lambda noted: noted.outside) == {}
-
-
-def test_no_page_reports_an_error(visits):
-    assert failing(visits, lambda noted: noted.errors) == {}
 
 
 def test_pages_opened_from_disk_ask_nothing_and_report_nothing(page, site):
@@ -109,65 +29,11 @@ def test_pages_opened_from_disk_ask_nothing_and_report_nothing(page, site):
         assert (outside, errors) == ([], []), name
 
 
-def test_each_page_names_its_language(visits):
-    assert {name: noted.facts["lang"] for name, noted in visits.items()} == {
-        n: n[:2] for n in visits
-    }
-
-
-def test_the_language_switch_lands_on_the_twin(visits):
-    for name, noted in visits.items():
-        [(language, href)] = noted.facts["switches"]
-        assert (language, urljoin(name, href)) == (TWIN[name[:2]], twin(name))
-
-
-def twin(name):
-    """Return the page that the switch should lead to; source listings have none of their own."""
-    there = TWIN[name[:2]] + name[2:]
-    return there if "_modules" not in name else f"{TWIN[name[:2]]}/index.html"
-
-
 def test_a_click_on_the_language_switch_opens_the_other_edition(page, address):
     page.goto(f"{address}/ja/references.html")
     page.click("a.language-switch")
     assert page.url == f"{address}/en/references.html"
     assert page.get_attribute("html", "lang") == "en"
-
-
-def test_each_page_names_its_alternates(visits):
-    for name, noted in visits.items():
-        found = set(noted.facts["alternates"].values())
-        assert "_modules" in name or found == {name, twin(name)}
-
-
-def test_every_link_inside_the_book_leads_to_a_file(visits, site):
-    for name, noted in visits.items():
-        local = [link for link in noted.facts["links"] if not urlsplit(link).scheme]
-        targets = {urlsplit(urljoin(name, link)).path for link in local}
-        assert [target for target in targets if not (site / target).exists()] == [], name
-
-
-def test_interface_words_are_japanese_in_the_japanese_edition(visits):
-    known = re.compile(r"|.*(API|Colab|GPT|\.ipynb|\.md).*")
-    pages = {name: noted for name, noted in visits.items() if name.startswith("ja/")}
-    assert failing(pages, lambda noted: english(noted.facts["words"], known)) == {}
-
-
-def english(words, known):
-    """Return the words that hold no Japanese and are not names."""
-    return [w for w in words if w and not JAPANESE.search(w) and not known.fullmatch(w)]
-
-
-def test_no_page_scrolls_sideways_on_a_phone(visits):
-    assert failing(visits, lambda noted: noted.overflow) == {}
-
-
-def test_axe_finds_nothing_in_light_or_dark(visits):
-    assert failing(visits, lambda noted: noted.axe) == {}
-
-
-def test_every_image_has_alt_text_and_a_caption(visits):
-    assert failing(visits, lambda noted: noted.facts["bare_images"]) == {}
 
 
 def search(page, url, query):

@@ -1,16 +1,21 @@
-"""The built book on a desk, on a phone and on paper: weight, accessibility, figures, machines."""
+"""Every page on a desk, a phone and paper: weight, accessibility, figures, links, machines."""
 
 import re
 from collections import Counter
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+
+from tests.browser import find_colour_faults
 
 HEAVIEST = 1_000_000  # bytes
 MOST_FILES = 30
 WIDE = 700  # pixels of an image that gets a box to scroll in
 LEGIBLE = 550  # pixels that such an image keeps on a phone
 SHORTEST = {"ja": 10, "en": 20}  # characters of a description
+TWIN = {"ja": "en", "en": "ja"}
+JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
+NAMES = re.compile(r"|.*(API|Colab|GPT|\.ipynb|\.md).*")  # words that stay as they are
 EMPTY_WORDS = {"here", "click here", "this", "more", "link", "ここ", "こちら", "これ", "リンク"}
 
 
@@ -38,20 +43,38 @@ def test_no_page_asks_another_host_or_reports_a_fault_or_a_deprecation(tour):
     assert failing(tour, lambda stay: stay.outside + stay.errors) == {}
 
 
-def test_axe_finds_nothing_in_the_dark_on_a_desk_or_in_the_light_on_a_phone(tour):
+def test_axe_finds_nothing_on_a_desk_or_a_phone_in_the_dark_or_in_the_light(tour):
     assert failing(tour, lambda stay: stay.axe) == {}
+
+
+PLANTED = {
+    "a pale cell far down a table": "article tr:last-of-type td",
+    "a pale word far down a listing": "article pre:not(details *) span.n",
+}
+
+
+@pytest.mark.parametrize("place", PLANTED.values(), ids=PLANTED)
+def test_axe_finds_what_is_planted_among_what_looks_alike(page, address, place):
+    page.goto(f"{address}/en/variants.html")
+    page.locator(place).last.evaluate("(element) => { element.style.color = '#ddd'; }")
+    [fault] = find_colour_faults(page)
+    assert fault.startswith("color-contrast")
 
 
 def test_nothing_moves_for_a_reader_who_wants_no_motion(tour):
     assert failing(tour, lambda stay: stay.motion[:3]) == {}
 
 
-def test_no_page_scrolls_sideways_on_a_phone_in_the_light(tour):
+def test_no_page_scrolls_sideways(tour):
     assert failing(tour, lambda stay: stay.overflow) == {}
 
 
 def test_wide_code_tables_and_formulas_scroll_inside_themselves(tour):
     assert failing(tour, lambda stay: stay.sticking_out[:3]) == {}
+
+
+def test_every_image_has_alt_text_and_a_caption(tour):
+    assert pictures(tour, "on_a_phone", lambda i: not (i["words"] and i["caption"])) == {}
 
 
 def test_figures_lie_on_a_white_sheet_in_the_dark(tour):
@@ -120,13 +143,45 @@ def test_search_engines_may_list_every_page_but_the_search(tour):
     assert set(robots) <= {"ja/search.html", "en/search.html"}
 
 
+def twin(name):
+    """Return the page that the switch should lead to; source listings have none of their own."""
+    there = TWIN[name[:2]] + name[2:]
+    return there if "_modules" not in name else f"{TWIN[name[:2]]}/index.html"
+
+
+def test_the_language_switch_lands_on_the_twin(tour):
+    for name, stay in tour.items():
+        [(language, href)] = stay.head["switches"]
+        assert (language, urljoin(name, href)) == (TWIN[name[:2]], twin(name))
+
+
 def test_alternates_are_whole_addresses_and_a_canonical_one_is_its_own(tour):
     for name, stay in tour.items():
         pages = dict(stay.head["alternates"])
         assert all(urlsplit(address).scheme for address in pages.values()), name
-        assert "/_modules/" in name or pages.keys() == {"ja", "en"}, name
+        if "/_modules/" not in name:
+            found = {urlsplit(address).path for address in pages.values()}
+            assert (pages.keys(), found) == ({"ja", "en"}, {f"/{name}", f"/{twin(name)}"}), name
         for address in stay.head["canonical"]:
             assert urlsplit(address).path.endswith(name.removesuffix("index.html")), name
+
+
+def test_interface_words_are_japanese_in_the_japanese_edition(tour):
+    pages = {name: stay for name, stay in tour.items() if name.startswith("ja/")}
+    assert failing(pages, lambda stay: english(stay.head["words"])) == {}
+
+
+def english(words):
+    """Return the words that hold no Japanese and are not names."""
+    return [w for w in words if w and not JAPANESE.search(w) and not NAMES.fullmatch(w)]
+
+
+def test_every_link_inside_the_book_leads_to_a_file(tour, site):
+    for name, stay in tour.items():
+        links = [href for href, _ in stay.head["links"] if href] + stay.head["files"]
+        local = [link for link in links if not urlsplit(link).scheme]
+        targets = {urlsplit(urljoin(name, link)).path for link in local}
+        assert [target for target in targets if not (site / target).exists()] == [], name
 
 
 def test_every_link_can_be_followed_by_a_machine_and_says_where_it_leads(tour):

@@ -1,5 +1,5 @@
-"""One visit to every page for all that the tests of quality ask: on a desk in the dark, on a
-phone in the light, and on paper."""
+"""One visit to every page for all that the tests of quality ask: on a desk and on a phone, in the
+dark and in the light, and on paper."""
 
 import functools
 import gzip
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser import OVERFLOW, find_faults, page_names
+from tests.browser import OVERFLOW, find_colour_faults, find_faults, page_names
 
 TEXT = (".html", ".css", ".js", ".svg", ".json")
 ISSUES = {
@@ -16,19 +16,23 @@ ISSUES = {
     "DeprecationIssue", "HeavyAdIssue", "MixedContentIssue", "QuirksModeIssue",
 }  # fmt: skip
 PAPER = 680  # pixels between the margins of A4
-RULES = {"target-size": {"enabled": True}}  # which axe leaves out unless asked
 HEAD = """() => {
-  const content = (name) => [...document.querySelectorAll(`meta[name="${name}"]`)]
-    .map((meta) => meta.content);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const content = (name) => all(`meta[name="${name}"]`).map((meta) => meta.content);
+  const link = (element) => [element.hreflang, element.getAttribute("href")];
+  const chrome = all("[title], [aria-label], [placeholder]").filter((e) => !e.closest("article"));
   return {
     doctype: document.doctype?.name, mode: document.compatMode, charset: document.characterSet,
     lang: document.documentElement.lang, title: document.title,
     description: content("description"), viewport: content("viewport"),
     robots: content("robots"), refresh: document.querySelector("meta[http-equiv=refresh]") !== null,
-    canonical: [...document.querySelectorAll("link[rel=canonical]")].map((link) => link.href),
-    alternates: [...document.querySelectorAll("link[rel=alternate][hreflang]")]
-      .map((link) => [link.hreflang, link.getAttribute("href")]),
-    links: [...document.querySelectorAll("a")].map((a) => [a.getAttribute("href"),
+    canonical: all("link[rel=canonical]").map((link) => link.href),
+    alternates: all("link[rel=alternate][hreflang]").map(link),
+    switches: all("a.language-switch").map(link),
+    words: ["title", "aria-label", "placeholder"].flatMap((name) =>
+      chrome.map((element) => element.getAttribute(name))),
+    files: all("link[href]").map((link) => link.getAttribute("href")),
+    links: all("a").map((a) => [a.getAttribute("href"),
       (a.innerText || a.getAttribute("aria-label") || a.title || a.textContent).trim()]),
   };
 }"""
@@ -52,7 +56,8 @@ IMAGES = """() => Promise.all([...document.querySelectorAll("article img")].map(
   await image.decode().catch(() => null);
   const box = image.parentElement, style = getComputedStyle(image);
   return {
-    name: image.alt.slice(0, 40),
+    name: image.alt.slice(0, 40), words: image.getAttribute("alt"),
+    caption: image.closest("figure")?.querySelector("figcaption")?.innerText.trim(),
     pixels: image.naturalWidth, ratio: image.naturalWidth / image.naturalHeight,
     stated: image.getAttribute("width") / image.getAttribute("height"),
     width: image.clientWidth - 2 * parseFloat(style.paddingLeft),
@@ -162,21 +167,32 @@ def read_desk(page, url, urls, site):
     stay = Stay(page.evaluate(HEAD), weigh(urls, site))
     stay.motion = page.evaluate(MOTION)
     stay.in_the_dark = page.evaluate(IMAGES)
-    stay.axe = find_faults(page, rules=RULES)
+    stay.axe = find_faults(page)
     return stay
 
 
+def change(page, width, height, theme):
+    """Go on to a window of this size in this theme."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce", media="screen")
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+    page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes that scroll
+
+
 def read_phone(page, stay, url):
-    """Note what the page is on a phone in the light."""
-    page.set_viewport_size({"width": 360, "height": 800})
-    page.emulate_media(color_scheme="light", reduced_motion="reduce", media="screen")
-    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
-    if not is_listing(url):
-        page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes that scroll
-        stay.axe += find_faults(page, rules=RULES)
-    stay.overflow = page.evaluate(OVERFLOW)
-    stay.sticking_out = page.evaluate(STICKING_OUT, 360)
-    stay.on_a_phone = page.evaluate(IMAGES)
+    """Note what the page is on a phone, in the light and in the dark, and on a desk in the light.
+
+    Of the last two axe reads the colours: what else it finds does not change with the theme.
+    """
+    for width, height, theme in ((360, 800, "light"), (360, 800, "dark"), (1280, 900, "light")):
+        change(page, width, height, theme)
+        stay.overflow = max(stay.overflow, page.evaluate(OVERFLOW))
+        if (width, theme) == (360, "light"):
+            stay.sticking_out = page.evaluate(STICKING_OUT, width)
+            stay.on_a_phone = page.evaluate(IMAGES)
+        if not is_listing(url):
+            find = find_faults if (width, theme) == (360, "light") else find_colour_faults
+            stay.axe += find(page)
 
 
 def read_paper(page, stay):
