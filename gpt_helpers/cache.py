@@ -51,27 +51,31 @@ class LayerCache:
         self.keys = self.values = None
 
     def append(self, k, v):
-        """Store k and v (B, G, T, D) and return everything stored so far, (B, G, S, D)."""
+        """Store k and v (B, G, T, D) and return everything stored so far, (B, G, S, D).
+
+        v may be of another width than k.
+        """
         self.check_append(k, v)
         if self.keys is None:
-            batch, heads, _, width = k.shape
-            self.keys = k.new_empty(batch, heads, self.n_positions, width)
-            self.values = torch.empty_like(self.keys)
+            self.keys, self.values = (
+                x.new_empty(*x.shape[:2], self.n_positions, x.shape[3]) for x in (k, v)
+            )
         self.keys.narrow(2, self.length, k.shape[2]).copy_(k)
         self.values.narrow(2, self.length, k.shape[2]).copy_(v)
         self.length += k.shape[2]
         return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
 
     def check_append(self, k, v):
-        """Raise ValueError unless k and v are of one shape, fit what is stored, and find room."""
+        """Raise ValueError unless k and v go together, fit what is stored, and find room."""
         if not (isinstance(k, torch.Tensor) and isinstance(v, torch.Tensor)):
             found = f"{type(k).__name__} and {type(v).__name__}"
             raise ValueError(f"k and v are {found}; they must be tensors (B, G, T, D)")
-        stored = k if self.keys is None else self.keys
-        (*batch_and_heads, _, width), n_new = stored.shape, k.shape[-2]
-        if k.ndim != 4 or k.shape != (*batch_and_heads, n_new, width) or k.shape != v.shape:
+        stored = (k, v) if self.keys is None else (self.keys, self.values)
+        n_new = k.shape[-2] if k.ndim == 4 else 0
+        wanted = [(*x.shape[:-2], n_new, x.shape[-1]) for x in stored]
+        if k.ndim != 4 or [k.shape, v.shape] != wanted or k.shape[:3] != v.shape[:3]:
             found = f"k {tuple(k.shape)} and v {tuple(v.shape)}"
-            raise ValueError(f"{found} must be (B, G, T, D) as stored, {tuple(stored.shape)}")
+            raise ValueError(f"{found} must be (B, G, T, D) as stored, {tuple(stored[0].shape)}")
         if self.length + n_new > self.n_positions:
             raise ValueError(
                 f"{self.length} + {n_new} tokens exceed n_positions={self.n_positions};"

@@ -74,6 +74,11 @@ class GPTConfig:
         return self.key_heads * self.head_width
 
     @property
+    def cached_widths(self):
+        """Return the widths of what a cache keeps of a token for each of G heads: two of D."""
+        return self.head_width, self.head_width
+
+    @property
     def mlp_width(self):
         """Return F, the width inside the MLP."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner

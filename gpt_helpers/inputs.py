@@ -164,7 +164,7 @@ def check_cache(cache, config, batch_size):
     expected = config.n_layer, config.n_positions, batch_size
     if cache.length:
         sizes += cache.layers[0].keys.shape[1], cache.layers[0].keys.shape[3]
-        expected += config.key_heads, config.head_width
+        expected += config.key_heads, config.cached_widths[0]
     if sizes != expected:
         raise ValueError(
             f"the cache has (layers, positions, batch, heads, width) = {sizes}, this call"

@@ -350,13 +350,19 @@ FAMILIES = {
     "gpt_j": ("GPTJ", {"rotary_width": 6}),
     "gpt_neox": ("GPTNeoX", {"rotary_width": 6}),
     "llama": ("Llama", {}),
+    "plamo": ("PLaMo", {}),
     "qwen2": ("Qwen2", {}),
     "olmo2": ("OLMo2", {}),
     "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
     "gemma2": ("Gemma2", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
     "gemma3": ("Gemma3", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
     "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
-}
+    "deepseek3": ("DeepSeek3", {
+        "n_kv_head": 1, "query_latent": 13, "key_latent": 9, "plain_width": 2, "rotary_width": 6,
+        "value_width": 7, "n_dense": 1, "dense_width": SIZES["F"], "n_experts": 21, "n_chosen": 5,
+        "n_groups": 7, "n_groups_chosen": 6,
+    }),
+}  # fmt: skip
 
 
 def families(config):

@@ -5,11 +5,13 @@ first above rows of the second. {} is the number of the layer.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import torch
 from reference import SMALL
 
+from gpt_helpers.variants.deepseek3 import DeepSeek3Config, DeepSeek3LMHeadModel
 from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
 from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel
 from gpt_helpers.variants.gpt_j import GPTJConfig, GPTJLMHeadModel
@@ -18,6 +20,7 @@ from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
+from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
@@ -298,6 +301,24 @@ def llama(config):
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
+def plamo(config):
+    """Return a small Llama of transformers, with blocks that are parallel as those of PLaMo.
+
+    transformers has no PLaMo. The other order of its heads is made by that of the weights.
+    """
+    model = llama(config)
+    for layer in model.model.layers:
+        del layer.post_attention_layernorm
+        layer.forward = functools.partial(parallel, layer)
+    return model
+
+
+def parallel(layer, hidden_states, **others):
+    """Return what a layer of transformers makes with attention and MLP side by side."""
+    y = layer.input_layernorm(hidden_states)
+    return hidden_states + layer.self_attn(hidden_states=y, **others)[0] + layer.mlp(y)
+
+
 def qwen2(config):
     """Return a small Qwen2 of transformers, which is that of Qwen2.5 too."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -407,6 +428,49 @@ def gpt_oss(config):
     )
 
 
+def deepseek3(config):
+    """Return a small DeepSeek-V3 of transformers, its balancing biases drawn from N(0, 0.25)."""
+    from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
+
+    differing = {
+        "intermediate_size": config.dense_width,
+        "num_key_value_heads": config.n_head,
+        "head_dim": config.rotary_width,
+    }
+    model = DeepseekV3ForCausalLM(
+        DeepseekV3Config(
+            rope_parameters={
+                "rope_type": "yarn",
+                "rope_theta": config.rotary_base,
+                "factor": config.stretch,
+                "beta_fast": 32,
+                "beta_slow": 1,
+                "mscale": 1.0,
+                "mscale_all_dim": 1.0,
+                "original_max_position_embeddings": config.stretched_from,
+            },
+            moe_intermediate_size=config.mlp_width,
+            n_routed_experts=config.n_experts,
+            num_experts_per_tok=config.n_chosen,
+            routed_scaling_factor=config.share_scale,
+            q_lora_rank=config.query_latent,
+            kv_lora_rank=config.key_latent,
+            qk_nope_head_dim=config.plain_width,
+            qk_rope_head_dim=config.rotary_width,
+            v_head_dim=config.value_width,
+            n_group=config.n_groups,
+            topk_group=config.n_groups_chosen,
+            first_k_dense_replace=config.n_dense,
+            attn_implementation="eager",
+            **llama_settings(config) | differing,
+        )
+    )
+    generator = torch.Generator().manual_seed(1)
+    for layer in model.model.layers[config.n_dense :]:
+        layer.mlp.gate.e_score_correction_bias.normal_(std=0.25, generator=generator)
+    return model
+
+
 THEIRS = "model.layers.{}"
 LLAMA_BUT_MLP = {
     **ends("model.embed_tokens", "model.norm", "lm_head", norm_parts=WEIGHT),
@@ -425,6 +489,31 @@ QK_NORMS = {
     **paired(f"{BLOCK}.attn.q_norm", f"{THEIRS}.self_attn.q_norm", WEIGHT),
     **paired(f"{BLOCK}.attn.k_norm", f"{THEIRS}.self_attn.k_norm", WEIGHT),
 }
+
+
+def heads_in_rows(name, axis):
+    """Return the function that puts heads that share keys apart which are in a row in Llama."""
+
+    def made(tensors, layer, config):
+        sizes = config.key_heads, -1, config.head_width
+        parts = tensors[name.format(layer)].unflatten(axis, sizes)
+        return parts.transpose(axis, axis + 1).flatten(axis, axis + 2)
+
+    return made
+
+
+def of_plamo():
+    """Return the rows of a table for PLaMo, whose heads are in another order than Llama's."""
+    theirs = f"{THEIRS}.self_attn"
+    queries = heads_in_rows(f"{theirs}.q_proj.weight", 0)
+    shared = stacked(f"{theirs}.k_proj.weight", f"{theirs}.v_proj.weight")
+    rows = {name: made for name, made in LLAMA_BUT_MLP.items() if "ln_2" not in name}
+    return rows | {
+        f"{BLOCK}.attn.c_attn.weight": lambda *at: torch.cat([queries(*at), shared(*at)]),
+        f"{BLOCK}.attn.c_proj.weight": heads_in_rows(f"{theirs}.o_proj.weight", 1),
+    }
+
+
 QKV_BIASES = three(f"{THEIRS}.self_attn", ("bias",))
 OUTPUT_NORMS = {
     **paired(f"{BLOCK}.ln_1", f"{THEIRS}.post_attention_layernorm", WEIGHT),
@@ -490,9 +579,46 @@ OSS_EXPERTS = {
     "c_proj.weight": ("experts.down_proj", lambda tensor: tensor.T),
     "c_proj.bias": ("experts.down_proj_bias", as_it_is),
 }
+LATENT = {
+    f"{BLOCK}.attn.{ours}.weight": stacked(f"{THEIRS}.self_attn.{theirs}.weight")
+    for ours, theirs in {
+        "q_down": "q_a_proj", "q_norm": "q_a_layernorm", "q_up": "q_b_proj",
+        "kv_down": "kv_a_proj_with_mqa", "kv_norm": "kv_a_layernorm", "kv_up": "kv_b_proj",
+    }.items()
+}  # fmt: skip
+SHARED_EXPERT = {
+    f"{BLOCK}.mlp.shared.c_fc.weight": stacked(
+        f"{THEIRS}.mlp.shared_experts.gate_proj.weight",
+        f"{THEIRS}.mlp.shared_experts.up_proj.weight",
+    ),
+    **paired(f"{BLOCK}.mlp.shared.c_proj", f"{THEIRS}.mlp.shared_experts.down_proj", WEIGHT),
+    f"{BLOCK}.mlp.router.bias": stacked(f"{THEIRS}.mlp.gate.e_score_correction_bias"),
+}
 EXPERTS = {"n_experts": 5, "n_chosen": 2, "n_inner": 20}
 ROUTER = paired(f"{BLOCK}.mlp.router", f"{THEIRS}.mlp.gate", WEIGHT)
 MIXTURE = {**ROUTER, **of_experts(5, SWIGLU_EXPERTS)}
+
+
+def where(table, layers):
+    """Return the rows of a table of blocks for some layers only, by their numbers."""
+    return {
+        name.format(layer): functools.partial(at_layer, made, layer)
+        for name, made in table.items()
+        for layer in layers
+    }
+
+
+def at_layer(made, layer, tensors, _, config):
+    """Return what a row of a table makes at this layer."""
+    return made(tensors, layer, config)
+
+
+DEEPSEEK3_TABLE = {
+    **{name: made for name, made in LLAMA_BUT_MLP.items() if "c_attn" not in name},
+    **LATENT,
+    **where(SWIGLU, [0]),
+    **where(ROUTER | of_experts(6, SWIGLU_EXPERTS) | SHARED_EXPERT, [1, 2]),
+}
 GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0, "stretched_from": 32}
 OSS_ROTATION = {"rotary_base": 10000.0, "stretched_from": 512}
 
@@ -524,6 +650,11 @@ FAMILIES = {
     "llama, not stretched": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"stretch": 1.0}), llama,
         LLAMA_BUT_MLP | SWIGLU,
+    ),
+    "plamo": Family(
+        PLaMoLMHeadModel,
+        PLaMoConfig(**SHAPE | {"n_head": 6, "n_kv_head": 3, "n_inner": 20, "rotary_base": 100.0}),
+        plamo, of_plamo() | SWIGLU,
     ),
     "qwen2": Family(
         Qwen2LMHeadModel, Qwen2Config(**SHAPE, **GROUPED), qwen2,
@@ -564,5 +695,14 @@ FAMILIES = {
             **SHAPE, **GROUPED | EXPERTS | OSS_ROTATION, head_width=10, window=3
         ),
         gpt_oss, LLAMA_BUT_MLP | OF_OSS | of_experts(5, OSS_EXPERTS), tolerance=1e-4,
+    ),
+    "deepseek3": Family(
+        DeepSeek3LMHeadModel,
+        DeepSeek3Config(
+            **SHAPE, rotary_base=10000.0, stretched_from=512, query_latent=11, key_latent=9,
+            plain_width=6, rotary_width=8, value_width=5, n_dense=1, dense_width=20, n_inner=8,
+            n_experts=6, n_chosen=2, n_groups=3, n_groups_chosen=2,
+        ),
+        deepseek3, DEEPSEEK3_TABLE, tolerance=1e-4,
     ),
 }  # fmt: skip

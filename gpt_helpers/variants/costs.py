@@ -28,7 +28,8 @@ def cache_bytes(model, n_tokens, bytes_per_value):
     A layer with a window keeps no more than it reads. Errors are those of forward_flops.
     """
     check_positive_integer("bytes_per_value", bytes_per_value)
-    return 2 * model.config.key_width * sum(keys_read(model, n_tokens)) * bytes_per_value
+    kept = model.config.key_heads * sum(model.config.cached_widths)
+    return kept * sum(keys_read(model, n_tokens)) * bytes_per_value
 
 
 def keys_read(model, n_tokens):

@@ -11,7 +11,12 @@ from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.variants.gpt3 import narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import Experts
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel
+from gpt_helpers.variants.rotary import (
+    RotaryAttention,
+    RotaryBlock,
+    RotaryLMHeadModel,
+    sharpening,
+)
 from gpt_helpers.variants.sinks import attention_with_sinks
 
 ALPHA, LIMIT = 1.702, 7.0
@@ -104,7 +109,7 @@ class GPTOSSModel(LlamaModel):
         Scores grow by the square of that length, so that the softmax over more keys stays as
         sharp. Source: peng2023yarn.
         """
-        length = 0.1 * math.log(self.config.stretch) + 1
+        length = sharpening(self.config.stretch)
         return tuple(length * part for part in super().rotation(position_ids))
 
     def kept(self, turns):

@@ -65,14 +65,18 @@ class Experts(nn.Module):
     def forward(self, x):
         """Return (B, T, C) for x (B, T, C)."""
         tokens = x.flatten(0, 1)  # (N, C)
-        scores, chosen = self.router(tokens).topk(self.n_chosen, dim=-1)  # (N, K)
-        shares = scores.softmax(-1)  # (N, K)
+        shares, chosen = self.routed(tokens)  # (N, K)
         mixed = torch.zeros_like(tokens)  # (N, C)
         for number in chosen.unique().tolist():
             rows, places = (chosen == number).nonzero(as_tuple=True)
             result = self.experts[number](tokens[rows]) * shares[rows, places, None]
             mixed = mixed.index_add(0, rows, result.type_as(mixed))  # (N, C)
         return mixed.view_as(x)  # (B, T, C)
+
+    def routed(self, tokens):
+        """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
+        scores, chosen = self.router(tokens).topk(self.n_chosen, dim=-1)  # (N, K)
+        return scores.softmax(-1), chosen  # (N, K)
 
 
 def check_experts(config):

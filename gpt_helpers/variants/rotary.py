@@ -2,8 +2,10 @@
 
 The interface is that of GPT-2: the same arguments, results, cache and generate. In shapes,
 P is the number of pairs of a head that turn, at most D / 2, N is B, or 1 where all rows are
-alike, and M any number of heads.
+alike, M any number of heads, and W any width.
 """
+
+import math
 
 import torch
 import torch.nn as nn
@@ -40,7 +42,7 @@ def rotary_angles(position_ids, head_width, base=BASE, stretch=None):
 
 
 def rotate(x, rotation):
-    """Return x (B, M, T, D) of any M heads with each pair (x[p], x[p + P]) turned by its angle.
+    """Return x (B, M, T, W) of any M heads with each pair (x[p], x[p + P]) turned by its angle.
 
     rotation is the result of rotary_angles; columns from 2P on are left as they are. The
     product of a rotated query with a rotated key depends on the difference of their positions
@@ -54,11 +56,11 @@ def rotate(x, rotation):
     first, second, rest = x.tensor_split((n_pairs, 2 * n_pairs), dim=-1)
     turned_first = torch.addcmul(first * cosines, second, sines, value=-1)  # (B, M, T, P)
     turned_second = torch.addcmul(second * cosines, first, sines)  # (B, M, T, P)
-    return torch.cat([turned_first, turned_second, rest], dim=-1).type_as(x)  # (B, M, T, D)
+    return torch.cat([turned_first, turned_second, rest], dim=-1).type_as(x)  # (B, M, T, W)
 
 
 def rotate_neighbours(x, rotation):
-    """Return x (B, M, T, D) with each pair (x[2p], x[2p + 1]) turned by its angle.
+    """Return x (B, M, T, W) with each pair (x[2p], x[2p + 1]) turned by its angle.
 
     It is rotate in another order of the columns. Raises ValueError for a rotation that does
     not fit x. Source: su2021roformer, eq. 34.
@@ -66,8 +68,19 @@ def rotate_neighbours(x, rotation):
     check_rotation(x, rotation)
     columns, n_turned = torch.arange(x.shape[-1], device=x.device), 2 * rotation[0].shape[-1]
     turned, rest = columns[:n_turned], columns[n_turned:]
-    order = torch.cat([turned[::2], turned[1::2], rest])  # (D,)
-    return rotate(x[..., order], rotation)[..., order.argsort()]  # (B, M, T, D)
+    order = torch.cat([turned[::2], turned[1::2], rest])  # (W,)
+    return rotate(x[..., order], rotation)[..., order.argsort()]  # (B, M, T, W)
+
+
+def sharpening(stretch):
+    """Return by how much longer queries and keys are where texts are stretch times longer.
+
+    Scores grow by the square of it, so that the softmax over more keys stays as sharp.
+
+    Raises ValueError unless stretch is a number of at least 1. Source: peng2023yarn.
+    """
+    check_real("stretch", stretch, at_least=1)
+    return 0.1 * math.log(stretch) + 1
 
 
 class RotaryAttention(GPTAttention):

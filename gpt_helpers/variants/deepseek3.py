@@ -1,0 +1,182 @@
+"""DeepSeek-V3: a Llama with latent attention, and with experts that are chosen by groups.
+
+In shapes, N is the number of tokens B*T, A that of experts, J that of groups, I that of experts
+in a group, and K that of a token's experts.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import check_config, check_positive_integer, check_real
+from gpt_helpers.inputs import refuse_misfits
+from gpt_helpers.model import init_weights
+from gpt_helpers.variants.latent import LatentAttention, check_latents
+from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
+from gpt_helpers.variants.rotary import RotaryBlock, RotaryLMHeadModel, rotary_angles
+
+
+@dataclass(frozen=True)
+class DeepSeek3Config(LlamaConfig):
+    """The shape of a DeepSeek-V3; the defaults are its 671B.
+
+    Queries are made from a latent of width query_latent; keys and values of all heads from one
+    of width key_latent, so n_kv_head is 1. Of a query and a key plain_width columns stay and
+    rotary_width turn; values have value_width. The first n_dense layers have one MLP of width
+    dense_width. In the others each token uses one expert of width n_inner that all share and
+    n_chosen of n_experts, from the best n_groups_chosen of n_groups groups; their shares sum
+    to share_scale. Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1 and 4.2.
+    """
+
+    vocab_size: int = 129280
+    n_positions: int = 163840
+    n_embd: int = 7168
+    n_layer: int = 61
+    n_head: int = 128
+    n_inner: int | None = 2048
+    n_kv_head: int | None = 1
+    layer_norm_epsilon: float = 1e-6
+    rotary_base: float = 10000.0
+    stretch: float = 40.0
+    stretched_from: int = 4096
+    n_experts: int | None = 256
+    n_chosen: int | None = 8
+    query_latent: int = 1536
+    key_latent: int = 512
+    plain_width: int = 128
+    rotary_width: int = 64
+    value_width: int = 128
+    n_dense: int = 3
+    dense_width: int = 18432
+    n_groups: int = 8
+    n_groups_chosen: int = 4
+    share_scale: float = 2.5
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        check_latents(self)
+        super().__post_init__()
+        check_experts(self)
+        check_groups(self)
+        check_positive_integer("dense_width", self.dense_width)
+        if type(self.n_dense) is not int or self.n_dense < 0:
+            raise ValueError(f"n_dense={self.n_dense!r} must be an integer of at least 0")
+        check_real("share_scale", self.share_scale, above=0)
+
+    @property
+    def head_width(self):
+        """Return D, the width of a query and of a key."""
+        return self.plain_width + self.rotary_width
+
+    @property
+    def cached_widths(self):
+        """Return the widths of what is kept of a token: its latent, and its key that turns."""
+        return self.key_latent, self.rotary_width
+
+
+class DeepSeek3Experts(Experts):
+    """Experts that a sigmoid scores, and one more that every token uses.
+
+    The router's bias only chooses: training raises it for experts that are chosen too rarely,
+    and not by the gradient. Source: deepseek2024v3, eq. 12 to 16, and sec. 2.1.2.
+    """
+
+    def __init__(self, config):
+        """Make the experts, the router and the expert that is shared."""
+        check_config(config, DeepSeek3Config)
+        super().__init__(config, bias=True)
+        self.router.bias.requires_grad_(False)
+        self.shared = SwiGLUMLP(config)
+        self.groups = config.n_groups, config.n_groups_chosen
+        self.share_scale = config.share_scale
+
+    @refuse_misfits
+    def forward(self, x):
+        """Return (B, T, C) for x (B, T, C)."""
+        return super().forward(x) + self.shared(x)  # (B, T, C)
+
+    def routed(self, tokens):
+        """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
+        scores = F.linear(tokens, self.router.weight).sigmoid()  # (N, A)
+        allowed = self.in_best_groups(scores.detach() + self.router.bias)  # (N, A)
+        chosen = allowed.topk(self.n_chosen, dim=-1).indices  # (N, K)
+        shares = scores.gather(1, chosen)  # (N, K)
+        return self.share_scale * shares / shares.sum(-1, keepdim=True), chosen  # (N, K)
+
+    def in_best_groups(self, scores):
+        """Return scores (N, A), -inf outside the groups whose two best experts score highest."""
+        n_groups, n_chosen = self.groups
+        grouped = scores.unflatten(1, (n_groups, -1))  # (N, J, I)
+        best = grouped.topk(2, dim=-1).values.sum(-1)  # (N, J)
+        numbers = best.topk(n_chosen, dim=-1).indices
+        hidden = torch.ones_like(best, dtype=torch.bool).scatter(1, numbers, False)  # (N, J)
+        return grouped.masked_fill(hidden[..., None], -torch.inf).flatten(1)  # (N, A)
+
+
+class DeepSeek3Block(RotaryBlock):
+    """Latent attention, then experts; norms are RMSNorms."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
+        attn = LatentAttention(config, attend)
+        super().__init__(config, nn.RMSNorm, attn, DeepSeek3Experts(config))
+
+
+class DeepSeek3Model(LlamaModel):
+    """Token embeddings, L blocks, the first few with one MLP for all tokens, and an RMSNorm."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, DeepSeek3Config)
+        super().__init__(config, attend, block=DeepSeek3Block)
+        dense, std = replace(config, n_inner=config.dense_width), config.initializer_range
+        for block in self.h[: config.n_dense]:
+            block.mlp = SwiGLUMLP(dense)
+            init_weights(block.mlp, std, residual_std=std / (2 * config.n_layer) ** 0.5)
+
+    def rotation(self, position_ids):
+        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
+        width, base = self.config.rotary_width, self.config.rotary_base
+        return rotary_angles(position_ids, width, base, self.stretched)
+
+    def kept(self, turns):
+        """Return the shares (P,) of their frequencies that pairs of so many turns keep.
+
+        They fall from 1, at the last pair of 32 turns or more, to 0, at the first of one or less.
+        """
+        pairs = torch.arange(len(turns), device=turns.device)  # (P,)
+        first, last = ((turns >= 32).sum() - 1).clamp(min=0), (turns > 1).sum()
+        return 1 - ((pairs - first) / (last - first).clamp(min=1)).clamp(0, 1)  # (P,)
+
+
+class DeepSeek3LMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on a DeepSeek3Model, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=DeepSeek3Model)
+
+
+def check_groups(config):
+    """Raise ValueError unless the groups divide the experts, and hold those that are chosen."""
+    for name in ("n_groups", "n_groups_chosen"):
+        check_positive_integer(name, getattr(config, name))
+    in_group, rest = divmod(config.n_experts, config.n_groups)
+    if rest or in_group < 2:
+        raise ValueError(
+            f"n_groups={config.n_groups} must divide n_experts={config.n_experts} into groups of"
+            " at least 2"
+        )
+    if config.n_groups_chosen > config.n_groups:
+        raise ValueError(
+            f"n_groups_chosen={config.n_groups_chosen} of n_groups={config.n_groups}; choose fewer"
+        )
+    if config.n_chosen > config.n_groups_chosen * in_group:
+        raise ValueError(
+            f"n_chosen={config.n_chosen} experts are not in n_groups_chosen="
+            f"{config.n_groups_chosen} groups of {in_group}; choose more groups"
+        )

@@ -1,0 +1,79 @@
+"""PLaMo-13B: a Llama with a parallel block, whose heads share keys in another order."""
+
+from dataclasses import dataclass
+
+from gpt_helpers.attention import attention_fused
+from gpt_helpers.config import check_config
+from gpt_helpers.variants.gpt_j import GPTJBlock
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel
+
+
+@dataclass(frozen=True)
+class PLaMoConfig(LlamaConfig):
+    """The shape of a PLaMo; the defaults are PLaMo-13B.
+
+    Source: plamo2023 for the model, llamacpp2023plamo for what it computes.
+    """
+
+    vocab_size: int = 50432
+    n_positions: int = 4096
+    n_embd: int = 5120
+    n_layer: int = 40
+    n_head: int = 40
+    n_inner: int | None = 16640
+    n_kv_head: int | None = 5
+    layer_norm_epsilon: float = 1e-6
+    rotary_base: float = 10000.0
+    stretch: float = 1.0
+
+
+class PLaMoAttention(RotaryAttention):
+    """RotaryAttention in which heads G apart share a key head, not heads in a row.
+
+    Query head h reads key head h mod G. Source: llamacpp2023plamo.
+    """
+
+    def mixed(self, q, k, v, padding=None):
+        """Return the values that the queries read, (B, H, T, D)."""
+        n_groups = k.shape[1]
+        in_rows = dealt(q, n_groups)  # (B, H, T, D)
+        y = self.attend(in_rows, k, v, padding)  # (B, H, T, D)
+        return dealt(y, q.shape[1] // n_groups)  # (B, H, T, D)
+
+
+def dealt(x, n_piles):
+    """Return x (B, H, T, D) with its heads dealt to n_piles in turn, pile after pile.
+
+    Six heads, to two piles, come in the order 0, 2, 4, 1, 3, 5. To deal to H / n_piles piles
+    takes it back. n_piles must divide H.
+    """
+    return x.unflatten(1, (-1, n_piles)).transpose(1, 2).flatten(1, 2)  # (B, H, T, D)
+
+
+class PLaMoBlock(LlamaBlock):
+    """Attention and the MLP of a Llama read one normalised copy of the stream, as in GPT-J."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norm."""
+        super().__init__(config, attend, attention=PLaMoAttention)
+        del self.ln_2
+
+    forward = GPTJBlock.forward
+
+
+class PLaMoModel(LlamaModel):
+    """Token embeddings, L blocks and a final RMSNorm."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, PLaMoConfig)
+        super().__init__(config, attend, block=PLaMoBlock)
+
+
+class PLaMoLMHeadModel(RotaryLMHeadModel):
+    """GPTLMHeadModel on a PLaMoModel, with a head that has weights of its own."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=PLaMoModel)
