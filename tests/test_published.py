@@ -112,14 +112,15 @@ def plamo(m):
     return llama(m, n_norms=1)
 
 
-def deepseek_v3(m):
+def deepseek_v3(m, n_experts=None):
     """Return the count with latent attention: queries by way of 1536, keys and values of 512."""
+    n_experts = m.n_experts if n_experts is None else n_experts
     queries = m.n_embd * 1536 + 1536 + 1536 * m.n_head * (128 + 64)
     keys = m.n_embd * (512 + 64) + 512 + 512 * m.n_head * (128 + 128)
     block = queries + keys + m.n_head * 128 * m.n_embd + 2 * m.n_embd
     dense = 3 * m.n_embd * 18432
     # One expert is shared; each routed one has a bias that balances the load.
-    experts = (m.n_experts + 1) * 3 * m.n_embd * m.n_inner + (m.n_embd + 1) * m.n_experts
+    experts = (n_experts + 1) * 3 * m.n_embd * m.n_inner + (m.n_embd + 1) * m.n_experts
     return (
         m.n_layer * block + 3 * dense + (m.n_layer - 3) * experts
         + m.n_embd + 2 * m.vocab_size * m.n_embd
@@ -143,6 +144,12 @@ def formula_of(model):
     return next(found for name, found in OTHERS.items() if model.model.startswith(name))
 
 
+def left_out(model):
+    """Return the parameters that its source does not call active: with some, the embedding."""
+    leaves_out = model.family == "gpt_oss" or model.model == "DeepSeek-V3"
+    return model.vocab_size * model.n_embd if leaves_out else 0
+
+
 @pytest.mark.parametrize("name", COUNTED)
 def test_a_computed_count_follows_from_the_shape(name):
     model = MODELS[name]
@@ -155,9 +162,7 @@ def test_the_active_parameters_follow_from_the_experts_that_are_chosen(name):
     expected = model.n_params
     if model.n_experts:
         expected = formula_of(model)(model, n_experts=model.n_chosen)
-    if model.family == "gpt_oss":
-        expected -= model.vocab_size * model.n_embd  # its card leaves the embedding out
-    assert model.n_active == expected
+    assert model.n_active == expected - left_out(model)
 
 
 def test_a_computed_width_of_heads_is_their_share_of_the_model():
@@ -201,11 +206,15 @@ def test_what_the_source_prints_is_the_count_to_its_last_digit(name):
 
 
 def counted(name, count):
-    """Return the count of a model that this book builds, from models of one and of two layers."""
+    """Return the count of a model that this book builds, from models with one and two layers.
+
+    They have the layers at the beginning that differ from the rest besides.
+    """
     kind, config = sizes.MODEL_SIZES[name]
+    first = getattr(config, "n_dense", 0) + 1
     with torch.device("meta"):
-        one, two = (count(kind(dataclasses.replace(config, n_layer=n))) for n in (1, 2))
-    return one + (config.n_layer - 1) * (two - one)
+        one, two = (count(kind(dataclasses.replace(config, n_layer=first + n))) for n in (0, 1))
+    return one + (config.n_layer - first) * (two - one)
 
 
 @pytest.mark.parametrize("name", sizes.MODEL_SIZES)
@@ -213,8 +222,7 @@ def test_a_model_that_this_book_builds_has_its_row_with_the_shape_and_the_count(
     model, (_, config) = MODELS[name], sizes.MODEL_SIZES[name]
     assert model.n_params == counted(name, sizes.count_all)
     if model.n_experts:
-        left_out = model.vocab_size * model.n_embd if model.family == "gpt_oss" else 0
-        assert model.n_active == counted(name, sizes.count_active) - left_out
+        assert model.n_active == counted(name, sizes.count_active) - left_out(model)
     shape = {
         "n_layer": config.n_layer,
         "n_embd": config.n_embd,
@@ -225,9 +233,12 @@ def test_a_model_that_this_book_builds_has_its_row_with_the_shape_and_the_count(
         "head_width": config.head_width,
         "n_experts": getattr(config, "n_experts", None) or 0,
     }
-    # Qwen3 was trained on 32768 positions, its configuration says 40960.
-    if model.family != "qwen3" and model.n_positions:
+    # Qwen3 was trained on 32768 positions, its configuration says 40960; DeepSeek-V3 on 128K,
+    # and its configuration says 40 times 4096.
+    if model.family != "qwen3" and name != "DeepSeek-V3" and model.n_positions:
         shape["n_positions"] = config.n_positions
+    if name == "DeepSeek-V3":  # heads read one latent, and have two widths
+        shape |= {"n_kv_head": None, "head_width": None}
     if name == "GPT-3 XL":  # printed are 24 heads of 128, which are wider than the model
         shape |= {"n_head": 24, "n_kv_head": 24, "head_width": 128}
     assert {field: getattr(model, field) for field in shape} == shape

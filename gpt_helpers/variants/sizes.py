@@ -10,6 +10,7 @@ import torch
 from gpt_helpers.attention import attention_fused
 from gpt_helpers.config import PRESETS, GPTConfig, check_choice
 from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.variants.deepseek3 import DeepSeek3Config, DeepSeek3LMHeadModel
 from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
 from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel
 from gpt_helpers.variants.gpt1 import GPT1Model
@@ -21,6 +22,7 @@ from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
+from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 
@@ -74,6 +76,7 @@ MODEL_SIZES = {
     "Swallow 70B": (LlamaLMHeadModel, LLAMA2(vocab_size=43176, **WIDE)),
     "Sarashina2 7B": (LlamaLMHeadModel, LLAMA2(vocab_size=102400, **NARROW)),
     "Sarashina2 13B": (LlamaLMHeadModel, LLAMA2(vocab_size=102400, **MIDDLE)),
+    "PLaMo-13B": (PLaMoLMHeadModel, PLaMoConfig()),
     "llm-jp-3-13b": (LlamaLMHeadModel, LLAMA2(vocab_size=99584, **MIDDLE)),
     "llm-jp-3-172b": (LlamaLMHeadModel, LLAMA2(vocab_size=99840, **LLM_JP_172B)),
     "Mistral 7B v0.1": (
@@ -137,6 +140,7 @@ MODEL_SIZES = {
     "OLMo 2 13B": (OLMo2LMHeadModel, OLMo2Config(**MIDDLE)),
     "gpt-oss-20b": (GPTOSSLMHeadModel, GPTOSSConfig(n_layer=24, n_experts=32)),
     "gpt-oss-120b": (GPTOSSLMHeadModel, GPTOSSConfig()),
+    "DeepSeek-V3": (DeepSeek3LMHeadModel, DeepSeek3Config()),
 }  # fmt: skip
 
 
@@ -159,7 +163,8 @@ def count_all(model):
 def count_active(model):
     """Return the number of parameters that take part in one token: of experts, the chosen ones.
 
-    The token embedding counts, as in the numbers of Mixtral and Qwen3; gpt-oss leaves it out.
+    The token embedding counts, as in the numbers of Mixtral and Qwen3; gpt-oss and DeepSeek-V3
+    leave it out.
     """
     idle = 0
     for module in model.modules():
