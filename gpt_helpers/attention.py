@@ -64,6 +64,11 @@ def attention_weights(q, k, padding=None, window=None):
     visible = visible_keys(*positions(q, k), padding, window)
     k = repeat_heads(k, q.shape[1])  # (B, H, S, D)
     scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
+    return visible_softmax(scores, visible)  # (B, H, T, S)
+
+
+def visible_softmax(scores, visible):
+    """Return the weights (B, H, T, S) of scores, 0 where a key is not visible."""
     scores = scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
     weights = scores.softmax(-1)  # (B, H, T, S)
     # A query that sees no key divides 0 by 0 in the softmax; it reads nothing.

@@ -1067,8 +1067,8 @@ FAMILIES = [
     Mutation(
         "a sink takes no weight",
         "variants/sinks.py",
-        "sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks",
-        "sinks = q.new_full(q.shape[1:2], -torch.inf)",
+        "if sinks is None:",
+        "if True:",
     ),
     Mutation("the gate has no limit", "variants/gpt_oss.py", "gate.clamp(max=LIMIT)", "gate"),
     Mutation(
@@ -2063,9 +2063,9 @@ TILED = [
         "tiled: scores are scaled by D",
         "attention.py",
         """q.shape[-1] ** 0.5  # (B, H, T, S)
-    return""",
+    return scores""",
         """q.shape[-1]  # (B, H, T, S)
-    return""",
+    return scores""",
     ),
     Mutation(
         "tiled: sums in the precision of the input",

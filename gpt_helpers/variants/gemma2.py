@@ -5,11 +5,10 @@ The gain of a norm is the published weight plus 1.
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import positions, repeat_heads, visible_keys
+from gpt_helpers.attention import positions, repeat_heads, visible_keys, visible_softmax
 from gpt_helpers.config import check_config, check_positive_integer, check_real
 from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.model import GPTLMHeadModel
@@ -70,10 +69,7 @@ def attention_capped(q, k, v, padding=None, dropout=0.0, window=None):
     visible = visible_keys(*positions(q, k), padding, window)
     scores = q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
     scores = capped(scores, SCORE_CAP)  # (B, H, T, S)
-    scores = scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
-    weights = scores.softmax(-1)  # (B, H, T, S)
-    # A query that sees no key divides 0 by 0 in the softmax; it reads nothing.
-    weights = weights.masked_fill(~visible, 0.0)  # (B, H, T, S)
+    weights = visible_softmax(scores, visible)  # (B, H, T, S)
     return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
 
 

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.attention import positions, repeat_heads, tile_scores, visible_keys
+from gpt_helpers.attention import attention, positions, repeat_heads, tile_scores, visible_keys
 from gpt_helpers.operands import check_devices, check_heads
 
 
@@ -11,12 +11,13 @@ def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=
     """Return attention (B, H, T, D) in which a head may also read nothing.
 
     sinks (H,) is a score per head beside those of the keys; the weight that it gets reads
-    nothing, so that the weights of the keys add up to less than 1. None means -inf. The other
+    nothing, so that the weights of the keys add up to less than 1. None means none. The other
     arguments and the errors are those of attention.attention.
     Source: openai2025gptoss, sec. 2; xiao2023sinks.
     """
+    if sinks is None:
+        return attention(q, k, v, padding, dropout, window)
     check_heads(q, k, v, padding, dropout, window)
-    sinks = q.new_full(q.shape[1:2], -torch.inf) if sinks is None else sinks  # (H,)
     check_sinks(sinks, q)
     visible = visible_keys(*positions(q, k), padding, window)
     scores = tile_scores(q, k, visible)  # (B, H, T, S)
