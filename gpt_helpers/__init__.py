@@ -49,5 +49,5 @@ Modules, in reading order:
                show_tiles, tiles and the roofline; show_scores, right answers;
                show_models, published models; but for
     charts     charts with sliders; sampling_chart, that of one distribution; vegalite, their base
-    checks     what the exercises call
+    checks     what the exercises call; verdicts, how it answers
 """

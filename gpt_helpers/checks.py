@@ -14,24 +14,10 @@ from gpt_helpers.laws import FITS
 from gpt_helpers.lora import add_lora, count_trained
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.scaling import count_parameters
+from gpt_helpers.tasks.scores import wilson
 from gpt_helpers.variants.sizes import MODEL_SIZES, built, count_all
+from gpt_helpers.verdicts import answer, expect, expect_tensor
 from gpt_helpers.voting import majority
-
-PASSED = "correct"
-
-
-def answer(check):
-    """Turn a check that raises into one that returns "correct" or "not yet: <reason>"."""
-
-    @functools.wraps(check)
-    def answered(function):
-        try:
-            check(function)
-        except Exception as error:  # a reader's code may raise anything
-            return f"not yet: {type(error).__name__}: {error}".rstrip(": ")
-        return PASSED
-
-    return answered
 
 
 @answer
@@ -232,14 +218,22 @@ def lora_parameters(function):
         expect(found == expected, f"{found} where {expected} is right, for {sizes}")
 
 
-def expect(condition, reason):
-    """Raise ValueError with the reason unless the condition holds."""
-    if not condition:
-        raise ValueError(reason)
+@answer
+def divided_compute(function):
+    """Try function(compute_growth, exponent): how many times larger size and data get (C = 6ND)."""
+    for growth, exponent in ((100.0, 0.5), (100.0, 0.73), (1000.0, 0.25)):
+        expected = growth**exponent, growth ** (1 - exponent)
+        found = tuple(function(growth, exponent))
+        given = f"compute_growth={growth:g}, exponent={exponent:g}"
+        is_right = len(found) == 2 and all(map(math.isclose, found, expected))
+        expect(is_right, f"{found} where {expected} is right, for {given}")
 
 
-def expect_tensor(found, shape, dtype=None):
-    """Raise ValueError unless a reader's result is a tensor of this shape, and of this type."""
-    expect(isinstance(found, torch.Tensor), f"returned {type(found).__name__}, not a tensor")
-    expect(dtype in (None, found.dtype), f"the values are {found.dtype}, not {dtype}")
-    expect(found.shape == shape, f"the shape is {tuple(found.shape)}, not {tuple(shape)}")
+@answer
+def beyond_guessing(function):
+    """Try function(right, n, chance): is the 95 % interval of the share above that of guessing?"""
+    for right, n, chance in ((9, 10, 0.5), (7, 10, 0.5), (530, 1000, 0.5), (540, 1000, 0.5),
+                             (6, 24, 0.1), (24, 200, 0.1), (5, 5, 0.5)):  # fmt: skip
+        expected, found = wilson(right, n)[0] > chance, function(right, n, chance)
+        given = f"{right} right of {n}, where guessing gives {chance:g}"
+        expect(found == expected, f"{found} where {expected} is right, for {given}")

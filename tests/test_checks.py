@@ -8,10 +8,11 @@ import torch
 
 from gpt_helpers.attention import attention, attention_tiled
 from gpt_helpers.checks import (
-    PASSED,
     acceptance,
+    beyond_guessing,
     bits_from_nats,
     clipped,
+    divided_compute,
     induction_keys,
     inverse_root_schedule,
     lora_parameters,
@@ -27,6 +28,8 @@ from gpt_helpers.checks import (
 )
 from gpt_helpers.scaling import count_parameters
 from gpt_helpers.speculative import expected_acceptance
+from gpt_helpers.tasks.scores import wilson
+from gpt_helpers.verdicts import PASSED
 
 
 def right_mask(queries, keys, window):
@@ -347,4 +350,32 @@ def test_right_answers_about_applications_pass():
     ],
 )
 def test_a_wrong_answer_about_applications_is_told_what_is_wrong(check, function, reason):
+    assert_told(check(function), reason)
+
+
+def test_right_answers_of_the_summary_pass():
+    assert divided_compute(lambda c, a: (c**a, c ** (1 - a))) == PASSED
+    assert beyond_guessing(lambda right, n, chance: wilson(right, n)[0] > chance) == PASSED
+
+
+def above_by_deviations(right, n, chance):
+    """Return whether share - 1.96 deviations is above chance: the interval that Wilson mends."""
+    share = right / n
+    return share - 1.96 * (share * (1 - share) / n) ** 0.5 > chance
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "reason"),
+    [
+        (divided_compute, lambda c, a: (c * a, c * (1 - a)), "compute_growth=100, exponent=0.5"),
+        (divided_compute, lambda c, a: (c ** (1 - a), c**a), "exponent=0.73"),
+        (divided_compute, lambda c, a: [c**a], "is right"),
+        (divided_compute, lambda c, a: c**a, "TypeError"),
+        (beyond_guessing, lambda right, n, chance: right / n > chance, "7 right of 10"),
+        (beyond_guessing, above_by_deviations, "6 right of 24"),
+        (beyond_guessing, lambda right, n, chance: wilson(right, n)[1] > chance, "7 right of 10"),
+        (beyond_guessing, lambda right, n, chance: None, "None where True is right"),
+    ],
+)
+def test_wrong_answers_of_the_summary_are_told_what_is_wrong(check, function, reason):
     assert_told(check(function), reason)

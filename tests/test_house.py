@@ -70,6 +70,7 @@ CORE = {
     "show_scores": {"show", "tasks"},
     "show_tiles": {"attention", "config", "roofline", "show"},
     "vegalite": set(),
+    "verdicts": set(),
     "charts": {"config", "laws", "memory", "vegalite"},
     "sampling_chart": {"config", "vegalite"},
     "trace": set(),
