@@ -5,7 +5,6 @@ head of each is its token embedding, as in GPT-2. What begins too small learns l
 rungs are there twice, with two sizes of their first weights.
 """
 
-import functools
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,19 +32,32 @@ class MLPWithoutBiases(GPTMLP):
 
 
 class UngatedBlock(RotaryBlock):
-    """A LlamaBlock with an MLP of two projections, of the class mlp."""
+    """A LlamaBlock with an MLP of two projections, of the class mlp_class."""
 
-    def __init__(self, config, attend=attention_fused, mlp=MLPWithoutBiases):
+    mlp_class = MLPWithoutBiases
+
+    def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
-        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp(config))
+        mlp = self.mlp_class(config)
+        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp)
+
+
+class SquaredBlock(UngatedBlock):
+    """An UngatedBlock with a SquaredReLUMLP."""
+
+    mlp_class = SquaredReLUMLP
 
 
 class UngatedModel(LlamaModel):
-    """A LlamaModel with MLPs of two projections, of the class mlp."""
+    """A LlamaModel with MLPs of two projections."""
 
-    def __init__(self, config, attend=attention_fused, mlp=MLPWithoutBiases):
-        """Make the layers."""
-        super().__init__(config, attend, block=functools.partial(UngatedBlock, mlp=mlp))
+    block_class = UngatedBlock
+
+
+class SquaredModel(LlamaModel):
+    """A LlamaModel with SquaredReLUMLPs."""
+
+    block_class = SquaredBlock
 
 
 class Rung(NamedTuple):
@@ -64,7 +76,6 @@ ROTARY_RUN = Variation(shape=SEQUENTIAL, kind=GPTNeoXConfig, transformer=GPTNeoX
 
 PLAIN = {"rotary_base": BASE, "stretch": 1.0}  # the frequencies of the rung before
 UNGATED_RUN = Variation(shape=PLAIN, kind=LlamaConfig, transformer=UngatedModel)
-SquaredModel = functools.partial(UngatedModel, mlp=SquaredReLUMLP)
 
 GATED = PLAIN | {"n_inner": 256}  # 8/3 C: three matrices are as large as two of width 4C
 LLAMA_RUN = Variation(shape=GATED, kind=LlamaConfig, transformer=LlamaModel)

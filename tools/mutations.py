@@ -751,8 +751,8 @@ MODERN = [
     Mutation(
         "the gate and what it gates are exchanged",
         "variants/mlps.py",
-        "F.silu(gate) * x",
-        "F.silu(x) * gate",
+        "self.activation(gate) * x",
+        "self.activation(x) * gate",
     ),
     Mutation(
         "attention reads the stream without a norm",
@@ -876,6 +876,18 @@ FAMILIES = [
         "variants/gpt3.py",
         "window=window)",
         "window=window + 1)",
+    ),
+    Mutation(
+        "a window may be no number of tokens",
+        "variants/gpt3.py",
+        'check_positive_integer("window", self.window)',
+        "pass",
+    ),
+    Mutation(
+        "a layer of Gemma 3 with a window turns as one without",
+        "variants/gemma3.py",
+        "block.attn.reads_all = False",
+        "pass",
     ),
     Mutation("scores of GPT-Neo are scaled", "variants/gpt_neo.py", "q * q.shape[-1] ** 0.5", "q"),
     Mutation(
@@ -1019,8 +1031,8 @@ FAMILIES = [
     Mutation(
         "the gate of Gemma is GELU by erf",
         "variants/mlps.py",
-        'F.gelu(gate, approximate="tanh")',
-        "F.gelu(gate)",
+        'ACTIVATIONS["gelu"]',
+        'ACTIVATIONS["gelu_erf"]',
     ),
     Mutation(
         "every layer of Gemma 3 turns as one with a window",

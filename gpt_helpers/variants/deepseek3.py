@@ -15,9 +15,9 @@ from gpt_helpers.config import check_config, check_positive_integer, check_real
 from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.model import init_weights
 from gpt_helpers.variants.latent import LatentAttention, check_latents
-from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
-from gpt_helpers.variants.rotary import RotaryBlock, RotaryLMHeadModel, rotary_angles
+from gpt_helpers.variants.rotary import RotaryBlock, rotary_angles
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,11 @@ class DeepSeek3Block(RotaryBlock):
 class DeepSeek3Model(LlamaModel):
     """Token embeddings, L blocks, the first few with one MLP for all tokens, and an RMSNorm."""
 
+    config_class, block_class = DeepSeek3Config, DeepSeek3Block
+
     def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, DeepSeek3Config)
-        super().__init__(config, attend, block=DeepSeek3Block)
+        """Make the layers, the first of them again, with one MLP."""
+        super().__init__(config, attend)
         dense, std = replace(config, n_inner=config.dense_width), config.initializer_range
         for block in self.h[: config.n_dense]:
             block.mlp = SwiGLUMLP(dense)
@@ -153,12 +154,10 @@ class DeepSeek3Model(LlamaModel):
         return 1 - ((pairs - first) / (last - first).clamp(min=1)).clamp(0, 1)  # (P,)
 
 
-class DeepSeek3LMHeadModel(RotaryLMHeadModel):
+class DeepSeek3LMHeadModel(LlamaLMHeadModel):
     """GPTLMHeadModel on a DeepSeek3Model, with a head that has weights of its own."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the model and its head."""
-        super().__init__(config, attend, transformer=DeepSeek3Model)
+    model_class = DeepSeek3Model
 
 
 def check_groups(config):

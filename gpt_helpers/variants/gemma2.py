@@ -9,11 +9,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from gpt_helpers.attention import positions, repeat_heads, visible_keys, visible_softmax
-from gpt_helpers.config import check_config, check_positive_integer, check_real
+from gpt_helpers.config import check_positive_integer, check_real
 from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.operands import check_heads
-from gpt_helpers.variants.gpt3 import narrow_layers
+from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock
@@ -22,7 +22,7 @@ SCORE_CAP, LOGIT_CAP = 50.0, 30.0
 
 
 @dataclass(frozen=True)
-class Gemma2Config(LlamaConfig):
+class Gemma2Config(Windowed, LlamaConfig):
     """The shape of a Gemma 2; the defaults are Gemma 2 2B.
 
     head_width is D, whatever C / H is. Scores are divided by the square root of score_width,
@@ -48,7 +48,6 @@ class Gemma2Config(LlamaConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_positive_integer("score_width", self.score_width)
-        check_positive_integer("window", self.window)
 
 
 def capped(x, cap):
@@ -95,9 +94,11 @@ class Gemma2Attention(RotaryAttention):
 class Gemma2Block(RotaryBlock):
     """Attention, then the MLP; what each reads is normalised, and what it adds, by other gains."""
 
-    def __init__(self, config, attend=attention_capped, attention=Gemma2Attention):
-        """Make the two sub-layers, attention of the class attention, and their norms."""
-        super().__init__(config, nn.RMSNorm, attention(config, attend), GeGLUMLP(config))
+    attention_class = Gemma2Attention
+
+    def __init__(self, config, attend):
+        """Make the two sub-layers and their norms."""
+        super().__init__(config, nn.RMSNorm, self.attention_class(config, attend), GeGLUMLP(config))
         self.ln_1_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.ln_2_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
@@ -111,10 +112,11 @@ class Gemma2Block(RotaryBlock):
 class Gemma2Model(LlamaModel):
     """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
 
-    def __init__(self, config, attend=attention_capped, block=Gemma2Block):
+    config_class, block_class = Gemma2Config, Gemma2Block
+
+    def __init__(self, config, attend=attention_capped):
         """Make the layers, and hand those that read a window the attention with it."""
-        check_config(config, Gemma2Config)
-        super().__init__(config, attend, block)
+        super().__init__(config, attend)
         narrow_layers(self.narrow_blocks(), config.window)
 
     def narrow_blocks(self):

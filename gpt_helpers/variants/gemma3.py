@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config, check_real
+from gpt_helpers.config import check_real
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.variants.gemma2 import Gemma2Block, Gemma2Config, Gemma2Model, scaled_queries
 from gpt_helpers.variants.qwen3 import Qwen3Attention
@@ -41,13 +41,13 @@ class Gemma3Config(Gemma2Config):
 class Gemma3Attention(Qwen3Attention):
     """Qwen3Attention with the scale of Gemma 2, and one of two rotations.
 
-    reads_all says which: False for a layer with a window, True for one without.
+    reads_all says which: True for a layer without a window, False for one with.
     """
 
     def __init__(self, config, attend=attention_fused):
-        """Make the projections and norms, for a layer with a window."""
+        """Make the projections and norms, for a layer without a window."""
         super().__init__(config, attend)
-        self.score_width, self.reads_all = config.score_width, False
+        self.score_width, self.reads_all = config.score_width, True
 
     def turned(self, q, k, rotation):
         """Return queries (B, H, T, D), scaled, and keys (B, G, T, D), normalised and turned."""
@@ -59,20 +59,19 @@ class Gemma3Attention(Qwen3Attention):
 class Gemma3Block(Gemma2Block):
     """A Gemma2Block with Gemma3Attention."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
-        super().__init__(config, attend, attention=Gemma3Attention)
+    attention_class = Gemma3Attention
 
 
 class Gemma3Model(Gemma2Model):
     """Token embeddings, L blocks, of which every sixth reads all tokens, and an RMSNorm."""
 
+    config_class, block_class = Gemma3Config, Gemma3Block
+
     def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, Gemma3Config)
-        super().__init__(config, attend, block=Gemma3Block)
-        for block in self.h[PERIOD - 1 :: PERIOD]:
-            block.attn.reads_all = True
+        """Make the layers, and tell those that read a window which rotation is theirs."""
+        super().__init__(config, attend)
+        for block in self.narrow_blocks():
+            block.attn.reads_all = False
 
     def narrow_blocks(self):
         """Return the blocks that read a window."""

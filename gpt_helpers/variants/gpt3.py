@@ -9,7 +9,22 @@ from gpt_helpers.model import GPTBlock, GPTModel
 
 
 @dataclass(frozen=True)
-class GPT3Config(GPTConfig):
+class Windowed:
+    """What a config of any family has besides where some layers read only window tokens.
+
+    It stands before the config that it adds to: class GPT3Config(Windowed, GPTConfig).
+    """
+
+    window: int = 128
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_positive_integer("window", self.window)
+
+
+@dataclass(frozen=True)
+class GPT3Config(Windowed, GPTConfig):
     """The shape of a GPT-3; the defaults are GPT-3 175B.
 
     window is the number of tokens that every second layer reads, the token itself included.
@@ -22,11 +37,6 @@ class GPT3Config(GPTConfig):
     n_layer: int = 96
     n_head: int = 96
     window: int = 128
-
-    def __post_init__(self):
-        """Refuse values that no model can have."""
-        super().__post_init__()
-        check_positive_integer("window", self.window)
 
 
 class GPT3Model(GPTModel):

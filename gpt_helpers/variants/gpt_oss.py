@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn as nn
 
-from gpt_helpers.config import check_config, check_positive_integer
+from gpt_helpers.config import check_config
 from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.variants.gpt3 import narrow_layers
+from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.rotary import (
@@ -23,7 +23,7 @@ ALPHA, LIMIT = 1.702, 7.0
 
 
 @dataclass(frozen=True)
-class GPTOSSConfig(LlamaConfig):
+class GPTOSSConfig(Windowed, LlamaConfig):
     """The shape of a gpt-oss; the defaults are gpt-oss-120b.
 
     head_width is D, whatever C / H is. Each token uses n_chosen of n_experts MLPs of width
@@ -43,11 +43,6 @@ class GPTOSSConfig(LlamaConfig):
     n_experts: int | None = 128
     n_chosen: int | None = 4
     window: int = 128
-
-    def __post_init__(self):
-        """Refuse values that no model can have."""
-        super().__post_init__()
-        check_positive_integer("window", self.window)
 
 
 class GPTOSSAttention(RotaryAttention):
@@ -97,10 +92,11 @@ class GPTOSSBlock(RotaryBlock):
 class GPTOSSModel(LlamaModel):
     """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
 
+    config_class, block_class = GPTOSSConfig, GPTOSSBlock
+
     def __init__(self, config, attend=attention_with_sinks):
-        """Make the layers."""
-        check_config(config, GPTOSSConfig)
-        super().__init__(config, attend, block=GPTOSSBlock)
+        """Make the layers, and hand those that read a window the attention with it."""
+        super().__init__(config, attend)
         narrow_layers(self.h[::2], config.window)
 
     def rotation(self, position_ids):

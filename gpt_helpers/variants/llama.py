@@ -56,22 +56,30 @@ class LlamaConfig(GPTConfig):
 class LlamaBlock(RotaryBlock):
     """Attention without biases, then a SwiGLU, or experts; norms are RMSNorms.
 
+    Families that change its attention say another attention_class.
     Source: touvron2023llama, sec. 2.2.
     """
 
-    def __init__(self, config, attend=attention_fused, attention=RotaryAttention):
-        """Make the two sub-layers, attention of the class attention, and their norms."""
+    attention_class = RotaryAttention
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
         mlp = SwiGLUMLP(config) if config.n_experts is None else Experts(config)
-        super().__init__(config, nn.RMSNorm, attention(config, attend), mlp)
+        super().__init__(config, nn.RMSNorm, self.attention_class(config, attend), mlp)
 
 
 class LlamaModel(RotaryModel):
-    """Token embeddings, L blocks and a final RMSNorm."""
+    """Token embeddings, L blocks and a final RMSNorm.
 
-    def __init__(self, config, attend=attention_fused, block=LlamaBlock):
+    Families that change its blocks say another block_class, and the config_class of theirs.
+    """
+
+    config_class, block_class = LlamaConfig, LlamaBlock
+
+    def __init__(self, config, attend=attention_fused):
         """Make the layers."""
-        check_config(config, LlamaConfig)
-        super().__init__(config, attend, block, nn.RMSNorm)
+        check_config(config, self.config_class)
+        super().__init__(config, attend, self.block_class, nn.RMSNorm)
 
     def rotation(self, position_ids):
         """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
@@ -94,8 +102,13 @@ class LlamaModel(RotaryModel):
 
 
 class LlamaLMHeadModel(RotaryLMHeadModel):
-    """GPTLMHeadModel on a LlamaModel, with a head that has weights of its own."""
+    """GPTLMHeadModel on a LlamaModel, with a head that has weights of its own.
+
+    Families say another model_class.
+    """
+
+    model_class = LlamaModel
 
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
-        super().__init__(config, attend, transformer=LlamaModel)
+        super().__init__(config, attend, transformer=self.model_class)

@@ -5,10 +5,10 @@ In shapes, N is the number of tokens B*T, A that of all experts, and K that of a
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from gpt_helpers.config import check_positive_integer
 from gpt_helpers.inputs import check_callable, refuse_misfits
+from gpt_helpers.model import ACTIVATIONS
 from gpt_helpers.variants.rotary import check_rotary
 
 
@@ -18,6 +18,8 @@ class SwiGLUMLP(nn.Module):
     c_fc holds the first two, the gate before what it gates. With n_inner = 8/3 C there are
     as many weights as in an MLP of two projections and width 4C. Source: shazeer2020glu, eq. 6.
     """
+
+    activation = staticmethod(ACTIVATIONS["swish"])
 
     def __init__(self, config):
         """Make the projections."""
@@ -30,19 +32,14 @@ class SwiGLUMLP(nn.Module):
     def forward(self, x):
         """Return (..., C) for x (..., C)."""
         gate, x = self.c_fc(x).chunk(2, dim=-1)  # (..., F)
-        x = F.silu(gate) * x  # (..., F)
+        x = self.activation(gate) * x  # (..., F)
         return self.c_proj(x)  # (..., C)
 
 
 class GeGLUMLP(SwiGLUMLP):
     """A SwiGLUMLP with GELU, in its tanh form, in place of swish. Source: shazeer2020glu, eq. 6."""
 
-    @refuse_misfits
-    def forward(self, x):
-        """Return (..., C) for x (..., C)."""
-        gate, x = self.c_fc(x).chunk(2, dim=-1)  # (..., F)
-        x = F.gelu(gate, approximate="tanh") * x  # (..., F)
-        return self.c_proj(x)  # (..., C)
+    activation = staticmethod(ACTIVATIONS["gelu"])
 
 
 class Experts(nn.Module):

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch.nn as nn
 
 from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config
 from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.model import split_heads
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel, rotate
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention, rotate
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,7 @@ def normalised_together(x, norm):
 class OLMo2Block(LlamaBlock):
     """Attention, then the MLP; what each adds to the stream is normalised, not what it reads."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
-        super().__init__(config, attend, attention=OLMo2Attention)
+    attention_class = OLMo2Attention
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
@@ -69,15 +66,10 @@ class OLMo2Block(LlamaBlock):
 class OLMo2Model(LlamaModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, OLMo2Config)
-        super().__init__(config, attend, block=OLMo2Block)
+    config_class, block_class = OLMo2Config, OLMo2Block
 
 
-class OLMo2LMHeadModel(RotaryLMHeadModel):
+class OLMo2LMHeadModel(LlamaLMHeadModel):
     """GPTLMHeadModel on an OLMo2Model, with a head that has weights of its own."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the model and its head."""
-        super().__init__(config, attend, transformer=OLMo2Model)
+    model_class = OLMo2Model

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config
 from gpt_helpers.variants.gpt_j import GPTJBlock
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,11 @@ def dealt(x, n_piles):
 class PLaMoBlock(LlamaBlock):
     """Attention and the MLP of a Llama read one normalised copy of the stream, as in GPT-J."""
 
+    attention_class = PLaMoAttention
+
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norm."""
-        super().__init__(config, attend, attention=PLaMoAttention)
+        super().__init__(config, attend)
         del self.ln_2
 
     forward = GPTJBlock.forward
@@ -65,15 +66,10 @@ class PLaMoBlock(LlamaBlock):
 class PLaMoModel(LlamaModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, PLaMoConfig)
-        super().__init__(config, attend, block=PLaMoBlock)
+    config_class, block_class = PLaMoConfig, PLaMoBlock
 
 
-class PLaMoLMHeadModel(RotaryLMHeadModel):
+class PLaMoLMHeadModel(LlamaLMHeadModel):
     """GPTLMHeadModel on a PLaMoModel, with a head that has weights of its own."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the model and its head."""
-        super().__init__(config, attend, transformer=PLaMoModel)
+    model_class = PLaMoModel

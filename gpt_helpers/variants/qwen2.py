@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import torch.nn as nn
 
 from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention
 
 
 @dataclass(frozen=True)
@@ -37,23 +36,16 @@ class Qwen2Attention(RotaryAttention):
 class Qwen2Block(LlamaBlock):
     """A LlamaBlock with Qwen2Attention."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
-        super().__init__(config, attend, attention=Qwen2Attention)
+    attention_class = Qwen2Attention
 
 
 class Qwen2Model(LlamaModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, Qwen2Config)
-        super().__init__(config, attend, block=Qwen2Block)
+    config_class, block_class = Qwen2Config, Qwen2Block
 
 
-class Qwen2LMHeadModel(RotaryLMHeadModel):
+class Qwen2LMHeadModel(LlamaLMHeadModel):
     """GPTLMHeadModel on a Qwen2Model, with a head that has weights of its own."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the model and its head."""
-        super().__init__(config, attend, transformer=Qwen2Model)
+    model_class = Qwen2Model

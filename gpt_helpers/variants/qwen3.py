@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import torch.nn as nn
 
 from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryLMHeadModel, rotate
+from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
+from gpt_helpers.variants.rotary import RotaryAttention, rotate
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,16 @@ class Qwen3Attention(RotaryAttention):
 class Qwen3Block(LlamaBlock):
     """A LlamaBlock with QK-norm."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
-        super().__init__(config, attend, attention=Qwen3Attention)
+    attention_class = Qwen3Attention
 
 
 class Qwen3Model(LlamaModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
-        check_config(config, Qwen3Config)
-        super().__init__(config, attend, block=Qwen3Block)
+    config_class, block_class = Qwen3Config, Qwen3Block
 
 
-class Qwen3LMHeadModel(RotaryLMHeadModel):
+class Qwen3LMHeadModel(LlamaLMHeadModel):
     """GPTLMHeadModel on a Qwen3Model, with a head that has weights of its own."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the model and its head."""
-        super().__init__(config, attend, transformer=Qwen3Model)
+    model_class = Qwen3Model
