@@ -62,7 +62,7 @@ def test_recorded_weights_are_those_of_transformers(family):
     with recorded_attention(ours) as found:
         ours(IDS)
     assert len(found) == ours.config.n_layer
-    assert_close(found, list(wanted), rtol=0, atol=1e-5)
+    assert_close(found, [family.heads(layer) for layer in wanted], rtol=0, atol=1e-5)
 
 
 @torch.no_grad()

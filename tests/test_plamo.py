@@ -18,15 +18,16 @@ TURNS = rotary_angles(torch.arange(5)[None], CONFIG.head_width)
 @torch.no_grad()
 def test_query_head_h_reads_key_head_h_mod_g():
     """Each head by itself, as PLaMo's authors repeat keys: 0 1 2 0 1 2, not 0 0 1 1 2 2."""
-    attn = PLaMoAttention(CONFIG)
+    attend = PLaMoAttention(CONFIG).attend
     generator = torch.Generator().manual_seed(0)
     q = torch.randn(2, 6, 5, 4, generator=generator)
     k, v = torch.randn(2, 2, 3, 5, 4, generator=generator)
-    found = attn.mixed(q, k, v)
+    found = attend(q, k, v)
     for head in range(6):
         shared = slice(head % 3, head % 3 + 1)
         alone = attention(q[:, head : head + 1], k[:, shared], v[:, shared])
         assert_close(found[:, head : head + 1], alone)
+    refused("q, k, v are NoneType", attend, None, k, v)
 
 
 @pytest.mark.parametrize("n_piles", [1, 2, 3, 6])

@@ -20,7 +20,7 @@ from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
-from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel
+from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, dealt
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
@@ -33,7 +33,8 @@ NO_TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 class Family:
     """One family: our class and config, the peer of transformers, and the table of tensors.
 
-    peer is a function of our config that returns the peer. tolerance is that of logits.
+    peer is a function of our config that returns the peer. tolerance is that of logits, and
+    heads makes of the peer's heads (B, H, T, S) ours, where they have another order.
     """
 
     model: Callable
@@ -43,6 +44,7 @@ class Family:
     takes_positions: bool = False
     has_cache: bool = True
     tolerance: float = 1e-5
+    heads: Callable = torch.Tensor.clone
 
 
 def randomised(model, seed=0, std=0.25):
@@ -654,7 +656,7 @@ FAMILIES = {
     "plamo": Family(
         PLaMoLMHeadModel,
         PLaMoConfig(**SHAPE | {"n_head": 6, "n_kv_head": 3, "n_inner": 20, "rotary_base": 100.0}),
-        plamo, of_plamo() | SWIGLU,
+        plamo, of_plamo() | SWIGLU, heads=functools.partial(dealt, n_piles=2),
     ),
     "qwen2": Family(
         Qwen2LMHeadModel, Qwen2Config(**SHAPE, **GROUPED), qwen2,

@@ -1,8 +1,10 @@
 """PLaMo-13B: a Llama with a parallel block, whose heads share keys in another order."""
 
+import functools
 from dataclasses import dataclass
 
 from gpt_helpers.attention import attention_fused
+from gpt_helpers.operands import check_heads
 from gpt_helpers.variants.gpt_j import GPTJBlock
 from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.rotary import RotaryAttention
@@ -33,12 +35,21 @@ class PLaMoAttention(RotaryAttention):
     Query head h reads key head h mod G. Source: llamacpp2023plamo.
     """
 
-    def mixed(self, q, k, v, padding=None):
-        """Return the values that the queries read, (B, H, T, D)."""
-        n_groups = k.shape[1]
-        in_rows = dealt(q, n_groups)  # (B, H, T, D)
-        y = self.attend(in_rows, k, v, padding)  # (B, H, T, D)
-        return dealt(y, q.shape[1] // n_groups)  # (B, H, T, D)
+    def __init__(self, config, attend=attention_fused):
+        """Make the projections."""
+        super().__init__(config, functools.partial(attention_dealt, attend=attend))
+
+
+def attention_dealt(q, k, v, padding=None, dropout=0.0, window=None, attend=attention_fused):
+    """Return what attend returns if query head h reads key head h mod G, (B, H, T, D).
+
+    The other arguments and the errors are those of attention.attention.
+    """
+    check_heads(q, k, v, padding, dropout, window)
+    n_groups = k.shape[1]
+    in_rows = dealt(q, n_groups)  # (B, H, T, D)
+    y = attend(in_rows, k, v, padding, dropout, window)  # (B, H, T, D)
+    return dealt(y, q.shape[1] // n_groups)  # (B, H, T, D)
 
 
 def dealt(x, n_piles):
