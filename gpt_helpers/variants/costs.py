@@ -25,7 +25,8 @@ def forward_flops(model, n_tokens):
 def cache_bytes(model, n_tokens, bytes_per_value):
     """Return the bytes of the keys and values of n_tokens tokens, for one sequence.
 
-    A layer with a window keeps no more than it reads. Errors are those of forward_flops.
+    Of latent attention it is the bytes of what is kept in their place. A layer with a window
+    keeps no more than it reads. Errors are those of forward_flops.
     """
     check_positive_integer("bytes_per_value", bytes_per_value)
     kept = model.config.key_heads * sum(model.config.cached_widths)

@@ -29,7 +29,7 @@ class DeepSeek3Config(LlamaConfig):
     rotary_width turn; values have value_width. The first n_dense layers have one MLP of width
     dense_width. In the others each token uses one expert of width n_inner that all share and
     n_chosen of n_experts, from the best n_groups_chosen of n_groups groups; their shares sum
-    to share_scale. Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1 and 4.2.
+    to share_scale. Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1, 4.2, 4.3.
     """
 
     vocab_size: int = 129280
@@ -100,7 +100,7 @@ class DeepSeek3Experts(Experts):
         return super().forward(x) + self.shared(x)  # (B, T, C)
 
     def routed(self, tokens):
-        """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
+        """Return shares and numbers (N, K) of the experts that tokens (N, C) use."""
         scores = F.linear(tokens, self.router.weight).sigmoid()  # (N, A)
         allowed = self.in_best_groups(scores.detach() + self.router.bias)  # (N, A)
         chosen = allowed.topk(self.n_chosen, dim=-1).indices  # (N, K)
@@ -108,12 +108,12 @@ class DeepSeek3Experts(Experts):
         return self.share_scale * shares / shares.sum(-1, keepdim=True), chosen  # (N, K)
 
     def in_best_groups(self, scores):
-        """Return scores (N, A), -inf outside the groups whose two best experts score highest."""
+        """Return scores (N, A), -inf but in groups whose two best score highest."""
         n_groups, n_chosen = self.groups
         grouped = scores.unflatten(1, (n_groups, -1))  # (N, J, I)
         best = grouped.topk(2, dim=-1).values.sum(-1)  # (N, J)
         numbers = best.topk(n_chosen, dim=-1).indices
-        hidden = torch.ones_like(best, dtype=torch.bool).scatter(1, numbers, False)  # (N, J)
+        hidden = torch.ones_like(best).scatter(1, numbers, 0).bool()  # (N, J)
         return grouped.masked_fill(hidden[..., None], -torch.inf).flatten(1)  # (N, A)
 
 

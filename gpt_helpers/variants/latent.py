@@ -44,7 +44,7 @@ class LatentAttention(nn.Module):
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); the arguments are those of RotaryAttention."""
+        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
         q = self.queries(x, rotation)  # (B, H, T, D)
         latent, turned = self.compressed(x, rotation)
         if cache is not None:
@@ -63,16 +63,16 @@ class LatentAttention(nn.Module):
         return self.sharpness * q  # (B, H, T, D)
 
     def compressed(self, x, rotation):
-        """Return what the cache keeps: a latent (B, 1, T, R) and a turned key (B, 1, T, W)."""
+        """Return what is cached: a latent (B, 1, T, R), a turned key (B, 1, T, W)."""
         widths = self.kv_up.in_features, self.key_widths[1]
         latent, turning = self.kv_down(x)[:, None].split(widths, dim=-1)
         latent = self.kv_norm(latent)  # (B, 1, T, R)
         return latent, rotate_neighbours(turning, rotation)
 
     def expanded(self, latent, turned):
-        """Return keys and values (B, H, S, D) of a latent (B, 1, S, R) and a key (B, 1, S, W).
+        """Return keys and values (B, H, S, D) of what is cached, of S tokens.
 
-        Values are filled up with zeros to the width of keys, so that any attention can read them.
+        Zeros fill values up to the width of keys, so that any attend reads them.
         """
         heads = self.kv_up(latent[:, 0]).unflatten(-1, (self.n_head, -1)).transpose(1, 2)
         plain, v = heads.split(self.value_widths, dim=-1)
