@@ -15,8 +15,8 @@ UNDISCLOSED = "undisclosed"
 NEEDED = ("model", "organisation", "family", "sources", "seen", "as_of")
 CHOICES = {
     "family": (
-        "gpt1", "gpt2", "gpt3", "gpt_neo", "gpt_j", "gpt_neox", "llama", "qwen3", "gpt_oss",
-        "other",
+        "gpt1", "gpt2", "gpt3", "gpt_neo", "gpt_j", "gpt_neox", "llama", "plamo", "gemma", "qwen",
+        "olmo", "deepseek", "gpt_oss", "other",
     ),
     "positions": ("learned", "rotary", "rotary or none"),
     "norm": ("LayerNorm", "RMSNorm", "RMSNorm and QK-norm"),

@@ -13,13 +13,16 @@ from gpt_helpers.show import INK, PALETTE, panels
 NOT_SAID = "undisclosed"
 LANES = {
     "gpt1": "GPT-1", "gpt2": "GPT-2", "gpt3": "GPT-3", "gpt_neo": "GPT-Neo", "gpt_j": "GPT-J",
-    "gpt_neox": "GPT-NeoX", "llama": "Llama", "qwen3": "Qwen3", "gpt_oss": "gpt-oss",
-    "other": "other", NOT_SAID: NOT_SAID,
+    "gpt_neox": "GPT-NeoX", "llama": "Llama", "plamo": "PLaMo", "gemma": "Gemma", "qwen": "Qwen",
+    "olmo": "OLMo", "deepseek": "DeepSeek", "gpt_oss": "gpt-oss", "other": "other",
+    NOT_SAID: NOT_SAID,
 }  # fmt: skip
-# The family whose code each file of variants/ changes.
+FAMILIES = [family for family in LANES if family not in ("other", NOT_SAID)]
+# The family whose code those of each family in variants/ change.
 WRITTEN_FROM = {
     "gpt1": "gpt2", "gpt3": "gpt2", "gpt_neo": "gpt3", "gpt_j": "gpt2", "gpt_neox": "gpt2",
-    "llama": "gpt2", "qwen3": "llama", "gpt_oss": "llama",
+    "llama": "gpt2", "plamo": "llama", "gemma": "llama", "qwen": "llama", "olmo": "llama",
+    "deepseek": "llama", "gpt_oss": "llama",
 }  # fmt: skip
 YEARS = (2018, 2027.6)
 YEARS_PER_LETTER = 0.075  # of a name beside its point
@@ -27,7 +30,7 @@ SIDES = {"above": (5, "bottom"), "below": (-5, "top")}  # points from the lane, 
 LARGEST, BEYOND = 3e12, 1e13  # the end of the scale of sizes, and the place of what has none
 
 
-def family_tree(models, height=4.6):
+def family_tree(models, height=5.8):
     """Draw PublishedModels as points, each family in its lane, by the time of their release.
 
     A vertical line joins a family to the one whose code it changes. A point is the larger the
@@ -79,7 +82,7 @@ def sizes_over_time(models, names=(), height=3.6):
     axis.minorticks_off()
     families = {lane_of(model) for _, model in drawn.values()}
     keys = [draw_key(axis, family) for family in LANES if family in families]
-    figure.legend(handles=keys, loc="outside upper center", ncols=6, columnspacing=1.2)
+    figure.legend(handles=keys, loc="outside upper center", ncols=8, columnspacing=1.0)
     sns.despine(figure)
     return figure
 
@@ -158,20 +161,26 @@ def size_of(model):
 
 def colour_of(family):
     """Return the colour of a family; what is in none of the book's families has that of ink."""
-    numbered = [name for name in LANES if name not in ("other", NOT_SAID)]
-    return PALETTE[numbered.index(family)] if family in numbered else INK
+    return PALETTE[FAMILIES.index(family) % len(PALETTE)] if family in FAMILIES else INK
+
+
+def marker_of(family):
+    """Return the marker of a family: a square where its colour is that of a family before."""
+    return "s" if family in FAMILIES[len(PALETTE) :] else "o"
 
 
 def draw_model(axis, x, y, model, size):
-    """Draw a model as a point, hollow if its size is undisclosed."""
+    """Draw a model as a point, a dot or a square, hollow if its size is undisclosed."""
     colour = colour_of(lane_of(model))
     face = "white" if model.n_params is None else (*sns.color_palette([colour])[0], 0.6)
-    axis.scatter(x, y, s=size, facecolors=[face], edgecolors=[colour], linewidths=0.8, zorder=3)
+    look = {"facecolors": [face], "edgecolors": [colour], "marker": marker_of(lane_of(model))}
+    axis.scatter(x, y, s=size, linewidths=0.8, zorder=3, **look)
 
 
 def draw_key(axis, family):
     """Return the entry of a family in a legend."""
     face = "white" if family == NOT_SAID else colour_of(family)
-    style = {"linestyle": "", "marker": "o", "markersize": 5, "markeredgecolor": colour_of(family)}
+    style = {"linestyle": "", "marker": marker_of(family), "markersize": 5}
+    style["markeredgecolor"] = colour_of(family)
     (line,) = axis.plot([], [], label=LANES[family], markerfacecolor=face, **style)
     return line

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from reference import refused
 
 from gpt_helpers.published import PublishedModel, load_models
+from gpt_helpers.show import INK
 from gpt_helpers.show_models import (
     BEYOND,
+    FAMILIES,
     LANES,
     LARGEST,
     SIDES,
@@ -25,9 +27,11 @@ from gpt_helpers.show_models import (
     YEARS,
     YEARS_PER_LETTER,
     branch_of,
+    colour_of,
     family_tree,
     lane_height,
     lanes_of,
+    marker_of,
     names_with_room,
     size_of,
     sizes_over_time,
@@ -69,10 +73,9 @@ def model_class(name):
 def test_the_family_that_another_changes_is_that_of_the_class_it_is_built_on():
     classes = {}
     for name in MODEL_SIZES:
-        if BY_NAME[name].family != "other":
-            classes.setdefault(model_class(name), BY_NAME[name].family)
+        classes.setdefault(model_class(name), BY_NAME[name].family)
     for kind, family in classes.items():
-        parents = [classes[base] for base in kind.__mro__[1:] if base in classes]
+        parents = [classes[base] for base in kind.__mro__ if classes.get(base, family) != family]
         assert WRITTEN_FROM.get(family) == (parents[0] if parents else None), family
 
 
@@ -180,3 +183,15 @@ def test_nothing_to_draw_and_unknown_names_are_refused():
     refused("no model has a date", family_tree, [])
     refused("no model has a date", sizes_over_time, [BY_NAME["Gopher"]])
     refused("name='GPT-6' is unknown", sizes_over_time, MODELS, ["GPT-6"])
+
+
+def test_no_two_families_look_alike():
+    looks = {(colour_of(family), marker_of(family)) for family in FAMILIES}
+    assert len(looks) == len(FAMILIES) == len(WRITTEN_FROM) + 1
+    assert INK not in {colour for colour, _ in looks}
+    axis = sizes_over_time(MODELS).axes[0]
+    keys = {
+        line.get_label(): (line.get_markeredgecolor(), line.get_marker()) for line in axis.lines
+    }
+    for family in FAMILIES:
+        assert keys[LANES[family]] == (colour_of(family), marker_of(family))
