@@ -17,7 +17,7 @@ LANES = {
     "olmo": "OLMo", "deepseek": "DeepSeek", "gpt_oss": "gpt-oss", "other": "other",
     NOT_SAID: NOT_SAID,
 }  # fmt: skip
-FAMILIES = [family for family in LANES if family not in ("other", NOT_SAID)]
+OF_THE_BOOK = [family for family in LANES if family not in ("other", NOT_SAID)]
 # The family whose code those of each family in variants/ change.
 WRITTEN_FROM = {
     "gpt1": "gpt2", "gpt3": "gpt2", "gpt_neo": "gpt3", "gpt_j": "gpt2", "gpt_neox": "gpt2",
@@ -161,12 +161,12 @@ def size_of(model):
 
 def colour_of(family):
     """Return the colour of a family; what is in none of the book's families has that of ink."""
-    return PALETTE[FAMILIES.index(family) % len(PALETTE)] if family in FAMILIES else INK
+    return PALETTE[OF_THE_BOOK.index(family) % len(PALETTE)] if family in OF_THE_BOOK else INK
 
 
 def marker_of(family):
     """Return the marker of a family: a square where its colour is that of a family before."""
-    return "s" if family in FAMILIES[len(PALETTE) :] else "o"
+    return "s" if family in OF_THE_BOOK[len(PALETTE) :] else "o"
 
 
 def draw_model(axis, x, y, model, size):

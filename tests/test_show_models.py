@@ -19,9 +19,9 @@ from gpt_helpers.published import PublishedModel, load_models
 from gpt_helpers.show import INK
 from gpt_helpers.show_models import (
     BEYOND,
-    FAMILIES,
     LANES,
     LARGEST,
+    OF_THE_BOOK,
     SIDES,
     WRITTEN_FROM,
     YEARS,
@@ -186,12 +186,12 @@ def test_nothing_to_draw_and_unknown_names_are_refused():
 
 
 def test_no_two_families_look_alike():
-    looks = {(colour_of(family), marker_of(family)) for family in FAMILIES}
-    assert len(looks) == len(FAMILIES) == len(WRITTEN_FROM) + 1
+    looks = {(colour_of(family), marker_of(family)) for family in OF_THE_BOOK}
+    assert len(looks) == len(OF_THE_BOOK) == len(WRITTEN_FROM) + 1
     assert INK not in {colour for colour, _ in looks}
     axis = sizes_over_time(MODELS).axes[0]
     keys = {
         line.get_label(): (line.get_markeredgecolor(), line.get_marker()) for line in axis.lines
     }
-    for family in FAMILIES:
+    for family in OF_THE_BOOK:
         assert keys[LANES[family]] == (colour_of(family), marker_of(family))
