@@ -4,7 +4,7 @@
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 50 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks
-# make applications  run the experiments that applications.csv lacks, about 40 minutes on 2 cores
+# make applications  run the experiments that applications.csv lacks, about 70 minutes on 2 cores
 # make ladder  run the trainings that ladder.csv lacks, about 20 minutes on 2 cores
 # make sweep    run what sweep.csv lacks, about an hour on 2 cores, then predict, then the largest
 

@@ -40,7 +40,8 @@ Modules, in reading order:
     syntax     the share of sampled functions that Python accepts
     budgets    small models on small budgets; sweep runs them, prediction foretells the largest
     tasks      a folder: small tasks whose right answers are known
-    few_shot   learning from examples in the prompt; heads, what single heads read
+    few_shot   learning from examples in the prompt; heads, what single heads read;
+               formation, when heads that look back form
     reasoning  chains of thought; voting, the answer that most of them give
     tuning     instructions and preferences; lora, low-rank updates; preferences, their loss
     applications all these experiments, into one file

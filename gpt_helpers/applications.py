@@ -14,13 +14,15 @@ from pathlib import Path
 
 import torch
 
-from gpt_helpers import few_shot, reasoning, tuning
+from gpt_helpers import few_shot, formation, reasoning, tuning
 from gpt_helpers.rows import append_rows, machine_facts, read_rows
 from gpt_helpers.tasks.scores import Score
 
 RESULTS = Path(str(resources.files("gpt_helpers"))) / "applications.csv"
 SEEDS = (0, 1, 2)
-EXPERIMENTS = few_shot.EXPERIMENTS | reasoning.EXPERIMENTS | tuning.EXPERIMENTS
+EXPERIMENTS = (
+    few_shot.EXPERIMENTS | formation.EXPERIMENTS | reasoning.EXPERIMENTS | tuning.EXPERIMENTS
+)
 NUMBERS = ("seed", "x", "right", "n", "value", "steps", "tokens", "seconds")
 MACHINE = ("threads", "python", "torch", "platform", "cpus")
 COLUMNS = ("experiment", "variant", "measure", *NUMBERS, *MACHINE)

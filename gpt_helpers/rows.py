@@ -16,15 +16,21 @@ from gpt_helpers.checkpoint import replace_file
 def write_rows(path, rows, columns):
     """Write the columns of the rows to path, replacing it at once; what a row lacks stays empty.
 
-    Floats keep 7 digits.
+    Floats keep 7 digits, and nan, which read_rows gives for what is empty, is empty again.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        values = [row.get(name, "") for name in columns]
-        writer.writerow([f"{v:.7g}" if isinstance(v, float) else v for v in values])
+        writer.writerow([as_text(row.get(name, "")) for name in columns])
     replace_file(path, text.getvalue().encode())
+
+
+def as_text(value):
+    """Return what a file says for a value."""
+    if not isinstance(value, float):
+        return value
+    return "" if math.isnan(value) else f"{value:.7g}"
 
 
 def read_rows(path, numbers):

@@ -111,11 +111,14 @@ CORE = {
         "attention", "config", "data", "heads", "model", "pretrained", "tasks", "training",
         "variants",
     },
+    "formation": {
+        "batches", "budgets", "few_shot", "heads", "model", "pretrained", "training", "variations",
+    },
     "reasoning": {"config", "tasks", "training", "variants", "voting"},
     "tuning": {
         "config", "inputs", "lora", "preferences", "sampling", "tasks", "training", "variants",
     },
-    "applications": {"few_shot", "reasoning", "rows", "tasks", "tuning"},
+    "applications": {"few_shot", "formation", "reasoning", "rows", "tasks", "tuning"},
     "demo": {
         "applications", "attention", "batches", "budgets", "config", "data", "isoflop", "laws",
         "model", "ngrams", "peak", "prediction", "pretrained", "published", "recipes", "rows",

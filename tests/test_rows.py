@@ -21,6 +21,14 @@ def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
     assert path.read_text() == 'name,x,y\n"a, b",1,0.1\nc,2,\n'
 
 
+def test_what_was_read_is_written_again_as_it_was(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(path, [{"x": 1, "y": 0.1}, {"x": 2}], ["x", "y"])
+    before = path.read_text()
+    write_rows(path, read_rows(path, ["x", "y"]), ["x", "y"])
+    assert path.read_text() == before
+
+
 def test_floats_keep_7_digits(tmp_path):
     write_rows(tmp_path / "rows.csv", [{"x": 1 / 3}, {"x": 1e-9}], ["x"])
     assert (tmp_path / "rows.csv").read_text() == "x\n0.3333333\n1e-09\n"

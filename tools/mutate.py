@@ -58,6 +58,8 @@ TESTS = {
     "variants/sizes.py": ["sizes"],
     "rungs.py": ["rungs", "ladder"],
     "ladder.py": ["ladder"],
+    "formation.py": ["formation"],
+    "rows.py": ["rows"],
     "ngrams.py": ["ngrams"],
     "syntax.py": ["syntax"],
     "memory.py": ["memory"],

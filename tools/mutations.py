@@ -2978,6 +2978,58 @@ LADDER = [
     ),
 ]
 
+FORMATION = [
+    Mutation(
+        "the watched model has the layers of the largest run",
+        "formation.py",
+        "dataclasses.replace(plan.config, n_layer=n_layer)",
+        "plan.config",
+    ),
+    Mutation(
+        "a run that is stopped early ends its schedule early",
+        "formation.py",
+        "schedule_steps=plan.n_steps",
+        "schedule_steps=n_steps",
+    ),
+    Mutation(
+        "every seed begins with the same weights",
+        "formation.py",
+        "torch.manual_seed(seed)",
+        "torch.manual_seed(0)",
+    ),
+    Mutation("the gain is negative", "formation.py", "first - second", "second - first"),
+    Mutation(
+        "the mean of all heads is taken",
+        "formation.py",
+        "induction_scores(model, ids).max()",
+        "induction_scores(model, ids).mean()",
+    ),
+    Mutation(
+        "the head before is looked for among those that look back",
+        "formation.py",
+        '"previous_score": previous_scores(',
+        '"previous_score": induction_scores(',
+    ),
+    Mutation(
+        "steps without a loss are kept",
+        "formation.py",
+        'if "held_out_loss" not in row:',
+        "if False:",
+    ),
+    Mutation(
+        "rows count the steps in windows",
+        "formation.py",
+        '"x": row["step"]',
+        '"x": row["tokens"]',
+    ),
+    Mutation(
+        "what is empty comes back as nan",
+        "rows.py",
+        'return "" if math.isnan(value) else ',
+        "return ",
+    ),
+]
+
 MUTATIONS = (
     ATTENTION
     + MODEL
@@ -3001,4 +3053,5 @@ MUTATIONS = (
     + CHAINS
     + TUNING
     + LADDER
+    + FORMATION
 )
