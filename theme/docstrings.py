@@ -28,6 +28,12 @@ def cite(line):
     return CITATION.sub(lambda match: f":cite:t:`{match.group()}`", line)
 
 
+def skip_parts(app, what, name, obj, skip, options):
+    """Leave out what a class says of its parts, a class each: they are listed by themselves."""
+    return True if what == "class" and isinstance(obj, type) else None
+
+
 def setup(app):
-    """Register the rewriting of docstrings."""
+    """Register the rewriting of docstrings, and what is left out."""
     app.connect("autodoc-process-docstring", to_markup)
+    app.connect("autodoc-skip-member", skip_parts)

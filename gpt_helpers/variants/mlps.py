@@ -19,8 +19,6 @@ class SwiGLUMLP(nn.Module):
     as many weights as in an MLP of two projections and width 4C. Source: shazeer2020glu, eq. 6.
     """
 
-    activation = staticmethod(ACTIVATIONS["swish"])
-
     def __init__(self, config):
         """Make the projections."""
         super().__init__()
@@ -35,11 +33,17 @@ class SwiGLUMLP(nn.Module):
         x = self.activation(gate) * x  # (..., F)
         return self.c_proj(x)  # (..., C)
 
+    def activation(self, gate):
+        """Return swish of the gate, (..., F)."""
+        return ACTIVATIONS["swish"](gate)
+
 
 class GeGLUMLP(SwiGLUMLP):
     """A SwiGLUMLP with GELU, in its tanh form, in place of swish. Source: shazeer2020glu, eq. 6."""
 
-    activation = staticmethod(ACTIVATIONS["gelu"])
+    def activation(self, gate):
+        """Return GELU of the gate, (..., F)."""
+        return ACTIVATIONS["gelu"](gate)
 
 
 class Experts(nn.Module):
