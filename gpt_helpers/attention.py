@@ -63,8 +63,8 @@ def attention_weights(q, k, padding=None, window=None):
     check_heads(q, k, k, padding, window=window)
     visible = visible_keys(*positions(q, k), padding, window)
     k = repeat_heads(k, q.shape[1])  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
-    return visible_softmax(scores, visible)  # (B, H, T, S)
+    # The scores have no name here: they are freed when they have been masked.
+    return visible_softmax(q @ k.mT / q.shape[-1] ** 0.5, visible)  # (B, H, T, S)
 
 
 def visible_softmax(scores, visible):

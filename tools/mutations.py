@@ -38,26 +38,20 @@ ATTENTION = [
     Mutation(
         "scores are not scaled",
         "attention.py",
-        """  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-1] ** 0.5""",
-        """  # (B, H, S, D)
-    scores = q @ k.mT""",
+        "visible_softmax(q @ k.mT / q.shape[-1] ** 0.5, visible)",
+        "visible_softmax(q @ k.mT, visible)",
     ),
     Mutation(
         "scores are scaled by D",
         "attention.py",
-        """  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-1] ** 0.5""",
-        """  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-1]""",
+        "visible_softmax(q @ k.mT / q.shape[-1] ** 0.5, visible)",
+        "visible_softmax(q @ k.mT / q.shape[-1], visible)",
     ),
     Mutation(
         "scores are scaled by the length",
         "attention.py",
-        """  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-1] ** 0.5""",
-        """  # (B, H, S, D)
-    scores = q @ k.mT / q.shape[-2] ** 0.5""",
+        "visible_softmax(q @ k.mT / q.shape[-1] ** 0.5, visible)",
+        "visible_softmax(q @ k.mT / q.shape[-2] ** 0.5, visible)",
     ),
     Mutation(
         "the mask is inverted",
