@@ -14,15 +14,15 @@ import functools
 import torch
 
 from gpt_helpers.batches import Batches
-from gpt_helpers.budgets import LARGEST_BUDGET, WINDOWS_PER_STEP, run_on
+from gpt_helpers.budgets import WINDOWS_PER_STEP
 from gpt_helpers.few_shot import code_windows
 from gpt_helpers.heads import induction_scores, previous_scores, repetition_losses
 from gpt_helpers.model import GPTLMHeadModel
 from gpt_helpers.pretrained import load_model
+from gpt_helpers.sweep import largest
 from gpt_helpers.training import train
 from gpt_helpers.variations import CONFIG, tokens_of_corpus
 
-LARGEST_WIDTH = 128  # of the sweep
 LOOK_EVERY = 500  # steps
 
 
@@ -33,7 +33,8 @@ def watched(n_layer, seed, stop_after=None):
     previous_score of all heads, and gain, by how much the loss is lower when held-out code is
     read for the second time (nats per token). stop_after ends the run early, on the same schedule.
     """
-    plan = run_on("largest", LARGEST_WIDTH, LARGEST_BUDGET, seed)
+    (foretold,) = largest()
+    plan = dataclasses.replace(foretold, seed=seed)
     n_steps = plan.n_steps if stop_after is None else stop_after
     settings = dataclasses.replace(
         plan.settings, total_steps=n_steps, schedule_steps=plan.n_steps, evaluate_every=LOOK_EVERY

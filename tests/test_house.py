@@ -112,7 +112,8 @@ CORE = {
         "variants",
     },
     "formation": {
-        "batches", "budgets", "few_shot", "heads", "model", "pretrained", "training", "variations",
+        "batches", "budgets", "few_shot", "heads", "model", "pretrained", "sweep", "training",
+        "variations",
     },
     "reasoning": {"config", "tasks", "training", "variants", "voting"},
     "tuning": {
