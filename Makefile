@@ -24,8 +24,8 @@ test: .venv/test
 	.venv/bin/ruff format --check .
 	.venv/bin/python tools/build.py
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
-		--ignore tests/test_speed.py
-	.venv/bin/python -m pytest tests/test_speed.py
+		--ignore tests/book/test_speed.py
+	.venv/bin/python -m pytest tests/book/test_speed.py
 
 serve: book
 	.venv/bin/python tools/serve.py $(PORT)
@@ -38,19 +38,19 @@ model: .venv/book
 	.venv/bin/python tools/ship.py _build/stdlib
 
 ablations: .venv/book
-	.venv/bin/python -m gpt_helpers.ablations
+	.venv/bin/python -m gpt_helpers.experiments.ablations
 
 applications: .venv/book
-	.venv/bin/python -m gpt_helpers.applications
+	.venv/bin/python -m gpt_helpers.experiments.applications
 
 ladder: .venv/book
-	.venv/bin/python -m gpt_helpers.ladder
+	.venv/bin/python -m gpt_helpers.experiments.ladder
 
 sweep: .venv/book
-	.venv/bin/python -m gpt_helpers.sweep --folder _build/sweep
-	test -e gpt_helpers/prediction.csv || .venv/bin/python -m gpt_helpers.prediction
-	.venv/bin/python -m gpt_helpers.sweep --stage largest --folder _build/sweep
-	test -e gpt_helpers/copying.csv || .venv/bin/python -m gpt_helpers.prediction --copying _build/sweep
+	.venv/bin/python -m gpt_helpers.experiments.sweep --folder _build/sweep
+	test -e gpt_helpers/experiments/results/prediction.csv || .venv/bin/python -m gpt_helpers.experiments.prediction
+	.venv/bin/python -m gpt_helpers.experiments.sweep --stage largest --folder _build/sweep
+	test -e gpt_helpers/experiments/results/copying.csv || .venv/bin/python -m gpt_helpers.experiments.prediction --copying _build/sweep
 
 # A stamp says which pins are installed: nothing is installed again until they change.
 .venv/book: $(PINS)

@@ -1,7 +1,7 @@
 """Seconds and bytes of each attention, beside PyTorch's scaled_dot_product_attention.
 
-    python benchmarks/attention.py [--csv benchmarks/results/attention_cpu.csv]
-    python benchmarks/attention.py --device cuda [--csv ...]
+    python -m benchmarks.attention [--csv benchmarks/results/attention_cpu.csv]
+    python -m benchmarks.attention --device cuda [--csv ...]
 
 On a CPU the peer is attention_fused, in float32. On a CUDA device it is the fastest backend of
 scaled_dot_product_attention at each size, in bfloat16, and each backend that takes the size
@@ -22,11 +22,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from timing import alternate, machine, publish, today, write_table
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from gpt_helpers.attention import attention, attention_fused, attention_tiled
-from gpt_helpers.peak import measured_bytes
+from benchmarks.timing import alternate, machine, publish, today, write_table
+from gpt_helpers.architecture.attention import attention, attention_fused
+from gpt_helpers.optimization.peak import measured_bytes
+from gpt_helpers.optimization.tiled import attention_tiled
 
 BACKENDS = {
     "sdpa, flash": SDPBackend.FLASH_ATTENTION,
@@ -52,7 +53,7 @@ def kernels(device):
     """Return {name: attend} of all that a device can run."""
     found = {"reference": attention, "tiled": attention_tiled, "fused": attention_fused}
     if device == "cuda":
-        from gpt_helpers.flash import attention_flash  # needs Triton
+        from gpt_helpers.optimization.flash import attention_flash
 
         found["flash"] = attention_flash
         found |= {name: partial(by_backend, backend) for name, backend in BACKENDS.items()}
@@ -165,7 +166,7 @@ def facts(options):
         driver = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split()[0]
         name = torch.cuda.get_device_name()
         found = {"device": name, "driver": driver, "dtype": "bfloat16"}
-    command = " ".join(["python benchmarks/attention.py", *sys.argv[1:]])
+    command = " ".join(["python -m benchmarks.attention", *sys.argv[1:]])
     shape = {"batch": options.batch_size, "heads": options.heads, "threads": options.threads}
     return {**shape, **found, "date": today(), **machine(), "command": command}
 

@@ -1,6 +1,6 @@
 """Tokens per second of greedy generation, beside Hugging Face's generate with equal weights.
 
-    python benchmarks/generation.py [demo shipped long gpt2] [--csv benchmarks/generation.csv]
+    python -m benchmarks.generation [demo shipped long gpt2] [--csv benchmarks/generation.csv]
 
 One process runs every method of a case in turn, again and again, so that a slow moment of the
 machine meets all of them alike; the medians are compared. Methods must produce equal tokens,
@@ -10,21 +10,18 @@ but for the shipped model: it is modern, so its peer is the GPT-2 of its size.
 import argparse
 import copy
 import dataclasses
-import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
-from timing import alternate, machine, publish, spread, write_table
 
+from benchmarks.timing import alternate, machine, publish, spread, write_table
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.architecture.modules import store_by_columns
 from gpt_helpers.config import PRESETS, GPTConfig
-from gpt_helpers.layout import store_by_columns
-from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.pretrained import load_model
-from gpt_helpers.recipes import SHIPPED
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from reference import hugging_face, left_padded, random_ids
+from gpt_helpers.training.recipes import SHIPPED
+from gpt_helpers.weights.pretrained import load_model
+from tests.helpers.reference import hugging_face, left_padded, random_ids
 
 PEER, UNCACHED = "Hugging Face, cached", "ours, uncached"
 PLAIN, BY_COLUMNS = "ours, cached", "ours, cached, by columns"

@@ -1,6 +1,6 @@
 """Tokens per second of the live model in the page, beside the same model in PyTorch.
 
-    python benchmarks/live.py [--csv benchmarks/live.csv]
+    python -m benchmarks.live [--csv benchmarks/live.csv]
 
 Builds nothing: needs the built book and Chromium, as the page tests do. The engine in the page,
 with WebAssembly and without, and PyTorch on one thread write the same greedy text in turn. The
@@ -9,19 +9,16 @@ seconds from the click to the first distribution are those of fresh pages, from 
 
 import argparse
 import statistics
-import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
 from playwright.sync_api import sync_playwright
-from timing import alternate, machine, publish, spread, today, write_table
 
-from gpt_helpers import pretrained
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-from tests.browser import QUIET, QuietHandler, find_chromium, serving
-from tests.live import BOTH_ENGINES, WEIGHTS, start
+from benchmarks.timing import alternate, machine, publish, spread, today, write_table
+from gpt_helpers.weights import pretrained
+from tests.helpers.browser import QUIET, QuietHandler, find_chromium, serving
+from tests.helpers.live import BOTH_ENGINES, WEIGHTS, start
 
 WRITE = """([useWasm, useCache, prompt, length]) => {
   const model = window.models[useWasm], cache = new gpt.KVCache(model.config);

@@ -1,6 +1,6 @@
 """A recipe raced against another: the tokens and the seconds until it has the other's last loss.
 
-`python benchmarks/training.py recipes` runs it, seed by seed.
+`python -m benchmarks.training recipes` runs it, seed by seed.
 """
 
 import dataclasses
@@ -10,15 +10,16 @@ import time
 
 import pandas as pd
 import torch
-from steps import SHAPES
-from timing import machine, publish, today, write_table
 
-from gpt_helpers.batches import Batches, fixed_windows
-from gpt_helpers.config import TrainingSettings
-from gpt_helpers.data import encode, load_corpus, train_tokenizer
-from gpt_helpers.recipes import RECIPES
-from gpt_helpers.scoring import evaluate
-from gpt_helpers.training import Trainer
+from benchmarks.steps import SHAPES
+from benchmarks.timing import machine, publish, today, write_table
+from gpt_helpers.evaluation.losses import evaluate
+from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.corpus import load_corpus
+from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.training.loop import Trainer
+from gpt_helpers.training.recipes import RECIPES
+from gpt_helpers.training.settings import TrainingSettings
 
 
 class Run:

@@ -2,27 +2,25 @@
 
 Our model and GPT2LMHeadModel, in each way it can be called, train from equal weights by the
 same optimiser on the same random tokens: one step of each in turn. The losses must agree before
-anything is timed. `python benchmarks/training.py step` runs it.
+anything is timed. `python -m benchmarks.training step` runs it.
 """
 
 import dataclasses
 import itertools
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
-from timing import alternate, machine, publish, spread, today, write_table
 
+from benchmarks.timing import alternate, machine, publish, spread, today, write_table
+from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.recipes import LIVE, RECIPES
-from gpt_helpers.scaling import count_parameters, flops_by_module
-from gpt_helpers.training import AUTOCAST, Trainer, learning_rate, parameter_groups
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from reference import hugging_face
+from gpt_helpers.scaling_laws.counts import count_parameters, flops_by_module
+from gpt_helpers.training.loop import AUTOCAST, Trainer
+from gpt_helpers.training.optimizers import learning_rate, parameter_groups
+from gpt_helpers.training.recipes import LIVE, RECIPES
+from tests.helpers.reference import hugging_face
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

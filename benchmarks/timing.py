@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import torch
 
-from gpt_helpers.checkpoint import replace_file
+from gpt_helpers.files import replace_file
 
 
 def alternate(contestants, n_rounds, finish=lambda: None):

@@ -1,8 +1,8 @@
 """How fast a training step is, beside Hugging Face and the machine's peak; which recipe is faster.
 
-    python benchmarks/training.py step [--csv benchmarks/training_step.csv]
-    python benchmarks/training.py gpu --peak-tflops 989 [--batch-size 16]
-    python benchmarks/training.py recipes [--csv benchmarks/training_recipes.csv]
+    python -m benchmarks.training step [--csv benchmarks/training_step.csv]
+    python -m benchmarks.training gpu --peak-tflops 989 [--batch-size 16]
+    python -m benchmarks.training recipes [--csv benchmarks/training_recipes.csv]
 
 step trains our model and GPT2LMHeadModel, used in several ways, from equal weights by the same
 optimiser on the same random tokens: one step of each in turn, then products of square matrices.
@@ -22,11 +22,10 @@ is not timed. Each seed appends a row to the file, and the command goes on where
 import argparse
 from pathlib import Path
 
-from race import run_recipes
-from steps import PEERS, SHAPES, TOLERANCES, run_steps
-from timing import machine
-
-from gpt_helpers.recipes import RECIPES
+from benchmarks.race import run_recipes
+from benchmarks.steps import PEERS, SHAPES, TOLERANCES, run_steps
+from benchmarks.timing import machine
+from gpt_helpers.training.recipes import RECIPES
 
 
 def add_steps(commands, name, purpose, **defaults):

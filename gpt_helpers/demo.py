@@ -12,27 +12,32 @@ import re
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import torch
 
-from gpt_helpers import applications, budgets, isoflop, prediction, sweep
-from gpt_helpers.attention import attention, attention_tiled
-from gpt_helpers.batches import Batches, fixed_windows
-from gpt_helpers.config import PRESETS, check_choice
-from gpt_helpers.data import encode, load_corpus, train_tokenizer
-from gpt_helpers.laws import compute_optimal
-from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.ngrams import NGrams
-from gpt_helpers.peak import extra_bytes
-from gpt_helpers.pretrained import STDLIB, load_model
-from gpt_helpers.published import load_models
-from gpt_helpers.recipes import RECIPES
-from gpt_helpers.rows import read_rows
-from gpt_helpers.scaling import count_parameters, kv_cache_bytes, parameters_by_module
-from gpt_helpers.scoring import evaluate, sample_functions
-from gpt_helpers.syntax import function_text, share_that_parses
-from gpt_helpers.training import train
+from gpt_helpers.architecture.attention import attention
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.config import PRESETS
+from gpt_helpers.evaluation.losses import evaluate, sample_functions
+from gpt_helpers.evaluation.ngrams import NGrams
+from gpt_helpers.evaluation.syntax import function_text, share_that_parses
+from gpt_helpers.experiments import applications, budgets, prediction, sweep
+from gpt_helpers.files import read_rows
+from gpt_helpers.optimization.peak import extra_bytes
+from gpt_helpers.optimization.tiled import attention_tiled
+from gpt_helpers.scaling_laws import isoflop
+from gpt_helpers.scaling_laws.counts import count_parameters, kv_cache_bytes, parameters_by_module
+from gpt_helpers.scaling_laws.laws import compute_optimal
+from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.corpus import load_corpus
+from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.training.loop import train
+from gpt_helpers.training.recipes import RECIPES
+from gpt_helpers.validation import check_choice
+from gpt_helpers.variants.published import load_models
 from gpt_helpers.variants.sizes import built, count_all
+from gpt_helpers.weights.pretrained import STDLIB, load_model
 
 LANGUAGES = ("ja", "en")
 TERMINAL_COLUMNS = 80  # of a terminal; a Japanese character takes two
@@ -75,7 +80,7 @@ def run_gpt_demo(language="ja", stream=None):
 def sections(language):
     """Return {name: text} of the sections in one of LANGUAGES, in order."""
     check_choice("language", language, LANGUAGES)
-    template = (sweep.HERE / f"demo.{language}.txt").read_text("utf-8")
+    template = (Path(__file__).with_name(f"demo.{language}.txt")).read_text("utf-8")
     _, *parts = re.split(r"^%% (\w+)\n", template, flags=re.M)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 

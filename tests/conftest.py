@@ -1,3 +1,8 @@
 """What the tests share."""
 
-pytest_plugins = ["tests.browser", "tests.live", "tests.firefox", "tests.tour"]
+pytest_plugins = [
+    "tests.helpers.browser",
+    "tests.helpers.live",
+    "tests.helpers.firefox",
+    "tests.helpers.tour",
+]

@@ -6,9 +6,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import refused
 
-from gpt_helpers.config import ACTIVATION_NAMES, PRESETS, GPTConfig, TrainingSettings
+from gpt_helpers.config import ACTIVATION_NAMES, PRESETS, GPTConfig
+from gpt_helpers.training.settings import TrainingSettings
+from tests.helpers.reference import refused
 
 SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 

@@ -11,14 +11,15 @@ import unicodedata
 
 import pytest
 import torch
-from book import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import refused
 
-from gpt_helpers import __main__, demo
-from gpt_helpers.laws import FITS
-from gpt_helpers.published import load_models
+from gpt_helpers import demo
+from gpt_helpers.__main__ import main
+from gpt_helpers.scaling_laws.laws import FITS
+from gpt_helpers.variants.published import load_models
+from tests.helpers.book import ROOT
+from tests.helpers.reference import refused
 
 SMALLER = {
     "FILE_STEP": 40, "BATCH_SIZE": 2, "N_STEPS": 12, "N_WINDOWS": 2, "N_FUNCTIONS": 2,
@@ -257,7 +258,7 @@ def test_a_heading_is_written_before_its_section_is_computed(monkeypatch, facts)
 @pytest.mark.parametrize("arguments", [[], ["--language", "ja"], ["--language", "en"]])
 def test_the_command_tells_the_chapter_and_ends_with_0(arguments, monkeypatch, capsys, facts):
     monkeypatch.setattr(demo, "SECTIONS", {"architecture": lambda: facts})
-    assert __main__.main(arguments) == 0
+    assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[:-1] == told((arguments or ["ja"])[-1], facts).splitlines()[:-1]
     assert err == ""
@@ -268,7 +269,7 @@ def test_what_is_not_recorded_ends_the_command_with_1_and_a_reason(monkeypatch, 
         raise ValueError("no 'answer' in results.csv")
 
     monkeypatch.setattr(demo, "SECTIONS", {"architecture": fail})
-    assert __main__.main(["--language", "en"]) == 1
+    assert main(["--language", "en"]) == 1
     assert capsys.readouterr().err == "stopped: no 'answer' in results.csv\n"
 
 
@@ -277,7 +278,7 @@ def test_an_interrupted_command_ends_with_130(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "SECTIONS", {"architecture": interrupt})
-    assert __main__.main([]) == 130
+    assert main([]) == 130
 
 
 def test_the_command_has_help():

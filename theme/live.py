@@ -27,7 +27,7 @@ from docutils.parsers.rst import directives
 from safetensors.numpy import load_file
 from sphinx.util.docutils import SphinxDirective
 
-from gpt_helpers.pretrained import STDLIB
+from gpt_helpers.weights.pretrained import STDLIB
 
 HERE = Path(__file__).with_name("live")
 SCRIPTS = (

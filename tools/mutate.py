@@ -1,13 +1,18 @@
 """Break the package on purpose and see whether the tests notice.
 
-    python tools/mutate.py                        every mutation of tools/mutations.py
-    python tools/mutate.py attention "top-p"      those whose file or fault holds a word
-    python tools/mutate.py --tests tests/test_sampling.py sampling
+    python -m tools.mutate                        every fault of tests/mutations/
+    python -m tools.mutate attention "top-p"      those whose room, file or name holds a word
+    python -m tools.mutate --sample 3 --turn 7    three of them, others in each turn
+    python -m tools.mutate --tests tests/architecture/test_sampling.py -- sampling
 
-Each mutation is applied to a copy of gpt_helpers in a temporary folder, which stands before
-the repository on the path, and the tests that belong to the file run until one fails. Prints a
-table, and exits 1 if a mutation survives. It takes minutes, so it is not part of make test.
-First it makes sure that the copy is what the tests import, and that they pass without faults.
+The faults of a room stand in tests/mutations/ROOM.txt, as text: below the name of a file, each
+fault has a name, the text before ("- ") and the text after ("+ "). The tests of a file are those
+of its own name; after "also:" stand others that may notice.
+
+Each fault is made in a copy of gpt_helpers in a temporary folder, which stands before the
+repository on the path, and the tests of the file run until one fails. Prints a table, and exits
+1 if a fault survives. First it makes sure that the copy is what the tests import, and that they
+pass without faults. All faults take hours, so make test tries a few, others every day.
 """
 
 import argparse
@@ -17,94 +22,57 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from mutations import MUTATIONS
-
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = {
-    "attention.py": ["tiled", "attention", "grouped", "model", "cache"],
-    "flash.py": ["flash"],
-    "flash_kernels.py": ["flash"],
-    "flash_backward.py": ["flash"],
-    "layout.py": ["layout", "generation_copies"],
-    "speculative.py": ["speculative"],
-    "roofline.py": ["roofline"],
-    "peak.py": ["peak"],
-    "show_tiles.py": ["show_tiles"],
-    "model.py": ["model", "cache", "sampling", "modern"],
-    "inputs.py": ["inputs", "model", "cache", "sampling"],
-    "cache.py": ["cache", "grouped", "deepseek3", "model", "sampling"],
-    "sampling.py": ["sampling", "generate", "generation", "cache"],
-    "variants/rotary.py": ["rotary", "modern", "deepseek3", "families"],
-    "variants/mlps.py": ["mlps", "modern", "gemma2", "families"],
-    "variants/modern.py": ["modern"],
-    "variants/gpt3.py": ["gpt3", "gpt_oss", "families"],
-    "variants/gpt_neo.py": ["sinks", "families"],
-    "variants/gpt_j.py": ["families"],
-    "variants/gpt_neox.py": ["families"],
-    "variants/llama.py": ["rotary", "families"],
-    "variants/qwen2.py": ["families"],
-    "variants/olmo2.py": ["olmo2", "families"],
-    "variants/gemma2.py": ["gemma2", "gemma3", "families"],
-    "variants/gemma3.py": ["gemma3", "families"],
-    "variants/qwen3.py": ["families"],
-    "variants/gpt_oss.py": ["gpt_oss", "rotary", "families"],
-    "variants/plamo.py": ["plamo", "families"],
-    "variants/latent.py": ["deepseek3", "families"],
-    "variants/deepseek3.py": ["deepseek3", "families"],
-    "variants/costs.py": ["costs", "deepseek3"],
-    "variants/sinks.py": ["sinks", "families"],
-    "variants/sizes.py": ["sizes"],
-    "rungs.py": ["rungs", "ladder"],
-    "ladder.py": ["ladder"],
-    "formation.py": ["formation"],
-    "rows.py": ["rows"],
-    "ngrams.py": ["ngrams"],
-    "syntax.py": ["syntax"],
-    "memory.py": ["memory"],
-    "trace.py": ["trace", "gpt3", "memory", "families"],
-    "data.py": ["data"],
-    "batches.py": ["batches"],
-    "scoring.py": ["scoring"],
-    "checkpoint.py": ["checkpoint"],
-    "state.py": ["state"],
-    "training.py": ["training", "state"],
-    "pretrained.py": ["pretrained"],
-    "gpt2_layout.py": ["gpt2_layout", "pretrained"],
-    "hub_files.py": ["hub_files"],
-    "published.py": ["published"],
-    "command.py": ["command"],
-    "distributed.py": ["distributed"],
-    "charts.py": ["charts"],
-    "sampling_chart.py": ["charts"],
-    "vegalite.py": ["charts"],
-    "scaling.py": ["scaling"],
-    "laws.py": ["laws"],
-    "constraints.py": ["constraints"],
-    "fits.py": ["fits"],
-    "isoflop.py": ["isoflop"],
-    "budgets.py": ["budgets"],
-    "sweep.py": ["sweep"],
-    "prediction.py": ["sweep"],
-    "tasks/items.py": ["items"],
-    "tasks/answers.py": ["answers"],
-    "tasks/scores.py": ["scores"],
-    "tasks/labels.py": ["labels"],
-    "tasks/sums.py": ["sums"],
-    "tasks/stories.py": ["stories"],
-    "tasks/instructions.py": ["instructions"],
-    "heads.py": ["heads", "families"],
-    "voting.py": ["voting"],
-    "reasoning.py": ["reasoning"],
-    "lora.py": ["lora"],
-    "preferences.py": ["preferences"],
-}
+TABLES = ROOT / "tests" / "mutations"
+HEADER = re.compile(r"## (\S+\.py)(?: {2}\(also: (.*)\))?")
 SECONDS = 600
 
 
 class StaleMutationError(Exception):
     """A mutation whose text is no longer in its file exactly once."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One fault: its name, the file in gpt_helpers, its tests, the text before and after."""
+
+    fault: str
+    file: str
+    tests: tuple[str, ...]
+    old: str
+    new: str
+
+
+def read_table(room, text):
+    """Return the Mutations of a table; raise ValueError for a line that does not fit."""
+    found, file, tests = [], None, ()
+    for block in re.split(r"\n{2,}", text.strip("\n")):
+        header = HEADER.fullmatch(block)
+        if header:
+            file = header[1] if room == "files" else f"{room}/{header[1]}"
+            stem = Path(header[1]).stem
+            names = [stem, *filter(None, (header[2] or "").split(", "))]
+            tests = tuple(name if "/" in name else f"{room}/{name}" for name in names)
+            continue
+        fault, *lines = block.split("\n")
+        sides = {sign: [line[2:] for line in lines if line[0] == sign] for sign in "-+"}
+        if file is None or not all(sides.values()) or {line[0] for line in lines} != {"-", "+"}:
+            raise ValueError(f"{room}: {block!r} is no fault; write a name, then - and + lines")
+        old, new = ("\n".join(sides[sign]) for sign in "-+")
+        found.append(Mutation(fault, file, tests, old, new))
+    return found
+
+
+def read_tables(folder=TABLES):
+    """Return all Mutations, room by room."""
+    return [
+        mutation
+        for path in sorted(folder.glob("*.txt"))
+        for mutation in read_table(path.stem, path.read_text("utf-8"))
+    ]
 
 
 def mutated(mutation, source):
@@ -119,7 +87,7 @@ def run_tests(folder, tests):
     """Run the tests on the package in folder until one fails; return status and report."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line"]
     command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder)]
-    command += ["-o", "pythonpath=", "-o", "addopts=", *map(str, tests)]
+    command += ["-o", "pythonpath=", "-o", "addopts=--import-mode=importlib", *map(str, tests)]
     path = os.pathsep.join([str(folder), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -141,50 +109,56 @@ def try_fault(file, change, tests):
         return run_tests(Path(folder), tests)
 
 
-def tests_of(file, given):
-    """Return the test files for a file of the package: those given, or those of its name."""
+def tests_of(mutation, given):
+    """Return the test files for a fault: those given, or those of its file that exist."""
     if given:
         return [path.resolve() for path in given]
-    paths = [ROOT / "tests" / f"test_{name}.py" for name in TESTS[file]]
+    rooms = [name.rpartition("/") for name in mutation.tests]
+    paths = [ROOT / "tests" / room / f"test_{stem}.py" for room, _, stem in rooms]
     return [path for path in paths if path.exists()]
 
 
-def check_setting(file, given):
-    """Exit unless the tests import the copy, and pass on one that is not changed."""
-    tests = tests_of(file, given)
+def check_setting(mutation, given=()):
+    """Exit unless the tests of a fault import the copy, and pass on one that is not changed."""
+    tests = tests_of(mutation, given)
     if not tests:
-        raise SystemExit(f"there is no test for {file}")
+        raise SystemExit(f"there is no test for {mutation.file}")
     _, report = try_fault("__init__.py", lambda text: text + "\nraise ImportError('canary')", tests)
     if "canary" not in report:
         raise SystemExit(f"the tests do not import the copy of the package:\n{report}")
-    status, report = try_fault(file, str, tests)
+    status, report = try_fault(mutation.file, str, tests)
     if status:
-        raise SystemExit(f"the tests of {file} fail without any fault:\n{report}")
+        raise SystemExit(f"the tests of {mutation.file} fail without any fault:\n{report}")
 
 
-def outcome(mutation, given):
+def outcome(mutation, given=()):
     """Return (caught, what caught it) for one mutation."""
-    tests = tests_of(mutation.file, given)
+    tests = tests_of(mutation, given)
     status, report = try_fault(mutation.file, lambda text: mutated(mutation, text), tests)
     first = re.search(r"^(?:FAILED|ERROR) (?:\S*::)?(.*?)(?: - .*)?$", report, re.M)
     return status != 0, first[1] if first else report.strip().splitlines()[-1]
 
 
-def chosen(words):
-    """Return the mutations whose file or fault holds one of the words, all without words."""
-    texts = {mutation: f"{mutation.file} {mutation.fault}" for mutation in MUTATIONS}
-    return [m for m, text in texts.items() if not words or any(word in text for word in words)]
+def chosen(mutations, words=(), sample=None, turn=0):
+    """Return the mutations that hold one of the words; of these a sample, others in each turn."""
+    found = [m for m in mutations if not words or any(w in f"{m.file} {m.fault}" for w in words)]
+    if sample is None or sample >= len(found):
+        return found
+    step = len(found) // sample  # far apart, so of several rooms
+    return [found[(turn + number * step) % len(found)] for number in range(sample)]
 
 
 def main(arguments=None):
     """Try the mutations that the command line chooses; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("words", nargs="*", help="part of a file name or of a fault")
+    parser.add_argument("words", nargs="*", help="part of a room, a file or a fault")
     parser.add_argument("--tests", nargs="+", type=Path, help="test files to run instead")
+    parser.add_argument("--sample", type=int, help="how many to try")
+    parser.add_argument("--turn", type=int, default=0, help="which sample")
     options = parser.parse_args(arguments)
-    mutations = chosen(options.words)
-    for file in dict.fromkeys(mutation.file for mutation in mutations):
-        check_setting(file, options.tests)
+    mutations = chosen(read_tables(), options.words, options.sample, options.turn)
+    for mutation in {mutation.file: mutation for mutation in mutations}.values():
+        check_setting(mutation, options.tests)
     print("| file | fault | result | by |\n|---|---|---|---|")
     survived = 0
     for mutation in mutations:

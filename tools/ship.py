@@ -11,9 +11,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from gpt_helpers import data, ngrams, scoring, syntax
-from gpt_helpers.checkpoint import replace_file
-from gpt_helpers.pretrained import STDLIB, load_model
+from gpt_helpers.evaluation import losses, ngrams, syntax
+from gpt_helpers.files import replace_file
+from gpt_helpers.text.corpus import load_corpus
+from gpt_helpers.text.tokenizer import encode
+from gpt_helpers.weights.pretrained import STDLIB, load_model
 
 N_SAMPLES, N_TOKENS, TEMPERATURE, SEEDS = 200, 200, 0.8, (0, 1, 2)
 CARD = """# The model that ships with the book
@@ -61,7 +63,7 @@ def shares(model, tokenizer, corpus, tokens):
         texts = [
             text
             for generator in generators
-            for text in scoring.sample_functions(
+            for text in losses.sample_functions(
                 writer, tokenizer, N_SAMPLES, N_TOKENS, TEMPERATURE, generator
             )
         ]
@@ -76,14 +78,14 @@ def shares(model, tokenizer, corpus, tokens):
 
 def score(model, tokenizer, corpus):
     """Return the scores of the model and of what it is compared with, a row per writer."""
-    tokens = data.encode(tokenizer, corpus.training)
-    held_out = data.encode(tokenizer, corpus.held_out)
+    tokens = encode(tokenizer, corpus.training)
+    held_out = encode(tokenizer, corpus.held_out)
     parsed, five = shares(model, tokenizer, corpus, tokens)
     n_bytes = sum(len(document.text.encode()) for document in corpus.held_out)
     nats = -five.probability_of(held_out).mean().item()
     bits = {
-        "model": scoring.document_bits_per_byte(model, tokenizer, corpus.held_out, stride=128),
-        "5-gram": scoring.bits_per_byte(nats, n_bytes / len(held_out)),
+        "model": losses.document_bits_per_byte(model, tokenizer, corpus.held_out, stride=128),
+        "5-gram": losses.bits_per_byte(nats, n_bytes / len(held_out)),
     }
     table = pd.DataFrame({"bits per byte": bits, "share that parses": parsed})
     return table.loc[["people", "model", "5-gram"]].round(3).rename_axis("writer")
@@ -119,7 +121,7 @@ def main():
     parser.add_argument("folder", type=Path, help="a finished run of the recipe stdlib")
     folder = parser.parse_args().folder
     model, tokenizer = load_model(folder / "model.safetensors")
-    corpus, log = data.load_corpus(), pd.read_csv(folder / "log.csv")
+    corpus, log = load_corpus(), pd.read_csv(folder / "log.csv")
     scores = score(model, tokenizer, corpus)
     print(scores.to_string())
     size = (folder / "model.safetensors").stat().st_size

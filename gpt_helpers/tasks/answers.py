@@ -2,7 +2,7 @@
 
 import torch
 
-from gpt_helpers.inputs import IGNORED
+from gpt_helpers.architecture.inputs import IGNORED
 
 
 def padded(rows, side="right", padding=0):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.config import check_positive_integer
 from gpt_helpers.tasks.answers import padded
 from gpt_helpers.tasks.items import draw_items, held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
+from gpt_helpers.validation import check_positive_integer
 
 LETTERS, DIGITS = "abcdefghij", "0123456789"
 CHARACTERS = LETTERS + DIGITS
@@ -192,7 +192,7 @@ def unfinished(items):
 
 
 def as_steps(rows, n_steps, batch_size, chance):
-    """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for training.train.
+    """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for loop.train.
 
     Raises ValueError if there are none.
     """

@@ -7,8 +7,8 @@ function of the item, no draw, no seed and no order can move it to the other sid
 import numpy as np
 import torch
 
-from gpt_helpers.data import check_counts
 from gpt_helpers.tasks.answers import padded
+from gpt_helpers.validation import check_counts
 
 SHARE = 8  # one item in so many is held out
 MAX_DRAWS = 1000

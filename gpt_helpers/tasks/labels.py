@@ -8,12 +8,11 @@ the examples, the label of the next word can be told from them, and from nothing
 import numpy as np
 import torch
 
-from gpt_helpers.config import check_positive_integer
-from gpt_helpers.data import check_counts
-from gpt_helpers.inputs import IGNORED
-from gpt_helpers.sampling import evaluating
-from gpt_helpers.tasks.scores import Score
+from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.vocabulary import Vocabulary
+from gpt_helpers.validation import check_counts, check_positive_integer
 
 PRAISE = (
     "good great fine lovely superb brilliant charming delightful excellent fantastic"

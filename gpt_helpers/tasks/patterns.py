@@ -12,9 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.sampling import evaluating
+from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.answers import padded
-from gpt_helpers.tasks.scores import Score
 
 WORDS = (
     "add", "all", "arg", "args", "base", "call", "char", "code", "cur", "data", "default", "end",

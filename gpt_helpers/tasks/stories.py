@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.config import check_choice, check_positive_integer
 from gpt_helpers.tasks.answers import padded, token_after
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
+from gpt_helpers.validation import check_choice, check_positive_integer
 
 PERSONS = ("Jack He his", "Ken He his", "Tom He his", "Emma She her", "Yuki She her", "Ann She her")
 THINGS = ("apples", "books", "coins", "stamps", "pens", "cards")

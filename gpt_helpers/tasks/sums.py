@@ -9,9 +9,9 @@ what follows ":", for nobody can foresee the digits.
 import numpy as np
 import torch
 
-from gpt_helpers.config import check_positive_integer
 from gpt_helpers.tasks.answers import token_after
 from gpt_helpers.tasks.vocabulary import Vocabulary
+from gpt_helpers.validation import check_positive_integer
 
 SUM_WORDS = Vocabulary((*"0123456789", ":", "=", "."))
 ZERO, ASK, EQUALS, DOT = (SUM_WORDS.ids[word] for word in "0:=.")

@@ -1,12 +1,12 @@
 """What a token costs a model of any family: FLOPs, and bytes of its keys and values.
 
-The conventions are those of gpt_helpers.scaling, which counts GPT-2. A model may be on the
+The conventions are those of scaling_laws.counts, which counts GPT-2. A model may be on the
 meta device.
 """
 
 import torch.nn as nn
 
-from gpt_helpers.config import check_positive_integer
+from gpt_helpers.validation import check_positive_integer
 from gpt_helpers.variants.mlps import Experts
 
 

@@ -10,10 +10,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config, check_positive_integer, check_real
-from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.model import init_weights
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import refuse_misfits
+from gpt_helpers.architecture.model import init_weights
+from gpt_helpers.config import check_config
+from gpt_helpers.validation import check_positive_integer, check_real
 from gpt_helpers.variants.latent import LatentAttention, check_latents
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import positions, repeat_heads, visible_keys, visible_softmax
-from gpt_helpers.config import check_positive_integer, check_real
-from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.model import GPTLMHeadModel
-from gpt_helpers.operands import check_heads
+from gpt_helpers.architecture.attention import (
+    positions,
+    repeat_heads,
+    visible_keys,
+    visible_softmax,
+)
+from gpt_helpers.architecture.inputs import refuse_misfits
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.architecture.operands import check_heads
+from gpt_helpers.validation import check_positive_integer, check_real
 from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import GeGLUMLP

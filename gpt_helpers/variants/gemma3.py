@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_real
-from gpt_helpers.model import GPTLMHeadModel
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.validation import check_real
 from gpt_helpers.variants.gemma2 import Gemma2Block, Gemma2Config, Gemma2Model, scaled_queries
 from gpt_helpers.variants.qwen3 import Qwen3Attention
 from gpt_helpers.variants.rotary import rotary_angles

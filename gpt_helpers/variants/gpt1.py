@@ -2,8 +2,8 @@
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.model import GPTBlock, GPTModel
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.model import GPTBlock, GPTModel
 
 
 class GPT1Block(GPTBlock):

@@ -3,9 +3,10 @@
 import functools
 from dataclasses import dataclass
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import GPTConfig, check_config, check_positive_integer
-from gpt_helpers.model import GPTBlock, GPTModel
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.model import GPTBlock, GPTModel
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_positive_integer
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.model import GPTAttention, GPTBlock
 from gpt_helpers.config import check_config
-from gpt_helpers.model import GPTAttention, GPTBlock
 from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import GPTConfig, check_config, check_real
-from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.model import GPTMLP
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import refuse_misfits
+from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_real
 from gpt_helpers.variants.rotary import (
     RotaryAttention,
     RotaryBlock,

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn as nn
 
+from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.config import check_config
-from gpt_helpers.inputs import refuse_misfits
 from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import Experts
-from gpt_helpers.variants.rotary import (
-    RotaryAttention,
-    RotaryBlock,
-    RotaryLMHeadModel,
-    sharpening,
-)
+from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel, sharpening
 from gpt_helpers.variants.sinks import attention_with_sinks
 
 ALPHA, LIMIT = 1.702, 7.0

@@ -8,10 +8,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config, check_positive_integer
-from gpt_helpers.inputs import check_callable, refuse_misfits
-from gpt_helpers.model import split_heads
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import check_callable, refuse_misfits
+from gpt_helpers.architecture.model import split_heads
+from gpt_helpers.config import check_config
+from gpt_helpers.validation import check_positive_integer
 from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours, sharpening
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import GPTConfig, check_config, check_positive_integer, check_real
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_positive_integer, check_real
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
 from gpt_helpers.variants.rotary import (
     RotaryAttention,

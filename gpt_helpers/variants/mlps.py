@@ -6,9 +6,9 @@ In shapes, N is the number of tokens B*T, A that of all experts, and K that of a
 import torch
 import torch.nn as nn
 
-from gpt_helpers.config import check_positive_integer
-from gpt_helpers.inputs import check_callable, refuse_misfits
-from gpt_helpers.model import ACTIVATIONS
+from gpt_helpers.architecture.inputs import check_callable, refuse_misfits
+from gpt_helpers.architecture.model import ACTIVATIONS
+from gpt_helpers.validation import check_positive_integer
 from gpt_helpers.variants.rotary import check_rotary
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.inputs import refuse_misfits
-from gpt_helpers.model import split_heads
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import refuse_misfits
+from gpt_helpers.architecture.model import split_heads
 from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.rotary import RotaryAttention, rotate
 

@@ -3,8 +3,8 @@
 import functools
 from dataclasses import dataclass
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.operands import check_heads
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.operands import check_heads
 from gpt_helpers.variants.gpt_j import GPTJBlock
 from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.rotary import RotaryAttention

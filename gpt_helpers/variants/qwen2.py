@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
+from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.rotary import RotaryAttention
 

@@ -10,10 +10,17 @@ import math
 import torch
 import torch.nn as nn
 
-from gpt_helpers.attention import attention_fused
-from gpt_helpers.config import check_config, check_real
-from gpt_helpers.inputs import check_callable, check_integers, refuse_misfits
-from gpt_helpers.model import GPTAttention, GPTLMHeadModel, GPTModel, init_weights, split_heads
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import check_callable, check_integers, refuse_misfits
+from gpt_helpers.architecture.model import (
+    GPTAttention,
+    GPTLMHeadModel,
+    GPTModel,
+    init_weights,
+    split_heads,
+)
+from gpt_helpers.config import check_config
+from gpt_helpers.validation import check_real
 
 BASE = 10000.0
 

@@ -3,8 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.attention import attention, positions, repeat_heads, tile_scores, visible_keys
-from gpt_helpers.operands import check_devices, check_heads
+from gpt_helpers.architecture.attention import attention, positions, repeat_heads, visible_keys
+from gpt_helpers.architecture.operands import check_devices, check_heads
+from gpt_helpers.optimization.tiled import tile_scores
 
 
 def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=None):

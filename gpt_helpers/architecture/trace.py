@@ -1,0 +1,187 @@
+"""One forward pass as a list of steps: which module ran, on whose output, with what result.
+
+The book's diagrams are drawn from these steps, so they show what the code does. What a pass
+leaves behind, attention weights, results of modules and saved bytes, is recorded here too.
+"""
+
+import contextlib
+import functools
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a forward pass.
+
+    name is the module's path ("h.0.attn") or "+" for a sum; kind its class name or "+".
+    inputs are the numbers of the steps whose results it reads, None for what came from
+    outside. shape is that of its result; n_parameters counts its own parameters.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[int | None, ...]
+    shape: tuple[int, ...]
+    n_parameters: int
+
+
+def trace(model, *inputs, leaves=LEAVES):
+    """Run model(*inputs) once and return its Steps in order.
+
+    leaves names the classes to record as one step each; what lies inside them is not
+    looked at. Sums of tensors outside of leaves are steps too, and every other module or
+    operation is taken as part of what surrounds it.
+    """
+    check_module(model)
+    if not isinstance(leaves, list | tuple | set) or not all(type(name) is str for name in leaves):
+        raise ValueError(f"leaves={leaves!r} must be a tuple of class names, such as {LEAVES}")
+    recorder = Recorder(leaves)
+    handles = [
+        handle
+        for name, module in model.named_modules()
+        for handle in (
+            module.register_forward_pre_hook(recorder.enter),
+            module.register_forward_hook(recorder.leave(name)),
+        )
+    ]
+    try:
+        with torch.no_grad(), recorder:
+            model(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return recorder.steps
+
+
+class Recorder(TorchFunctionMode):
+    """Collects Steps from module hooks and from the sums that torch is asked for."""
+
+    def __init__(self, leaves):
+        """Start with nothing recorded."""
+        super().__init__()
+        self.leaves, self.depth = leaves, 0
+        self.steps, self.origin, self.alive = [], {}, []
+
+    def enter(self, module, inputs):
+        """Note that a leaf, or something inside of one, begins."""
+        self.depth += bool(self.depth or type(module).__name__ in self.leaves)
+
+    def leave(self, name):
+        """Return the hook that records the module of this name when it ends."""
+
+        def hook(module, inputs, output):
+            if self.depth:
+                self.depth -= 1
+                if not self.depth:
+                    count = sum(parameter.numel() for parameter in module.parameters())
+                    self.record(name, type(module).__name__, inputs, output, count)
+            elif isinstance(module, torch.nn.Dropout | torch.nn.Identity):
+                self.keep(output, self.origin.get(id(inputs[0])))
+
+        return hook
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        """Run the operation, and record it if it is a sum of two tensors."""
+        result = function(*args, **(kwargs or {}))
+        is_sum = function.__name__ in ("add", "__add__") and not self.depth
+        if is_sum and all(isinstance(value, torch.Tensor) for value in args[:2]):
+            self.record("+", "+", args[:2], result, 0)
+        return result
+
+    def record(self, name, kind, inputs, output, n_parameters):
+        """Append a Step and remember that output is its result."""
+        tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
+        origins = tuple(self.origin.get(id(tensor)) for tensor in tensors)
+        self.keep(output, len(self.steps))
+        self.steps.append(Step(name, kind, origins, tuple(output.shape), n_parameters))
+
+    def keep(self, tensor, number):
+        """Remember which step made a tensor, and keep it alive so that its id stays its own."""
+        self.origin[id(tensor)] = number
+        self.alive.append(tensor)
+
+
+@contextlib.contextmanager
+def recorded_attention(model, measure=None):
+    """Collect the weights (B, H, T, S) of every attention call in the list that is yielded.
+
+    They are those with which each layer reads its values, whatever its attention does to
+    scores; what it reads of a sink is missing from the sum of a row. With measure, the list
+    holds measure(q, k, padding, window) instead: of queries and keys as they come to the
+    attention, which may do more than multiply them.
+    """
+    check_module(model)
+    if measure is not None and not callable(measure):
+        raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
+    collected = []
+    modules = [module for module in model.modules() if hasattr(module, "attend")]
+
+    def recording(attend):
+        def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
+            if measure is None:
+                bound = functools.partial(attend, padding=padding, window=window, **others)
+                collected.append(weights_read(bound, q, k))
+            else:
+                collected.append(measure(q, k, padding, window))
+            return attend(q, k, v, padding, dropout, window, **others)
+
+        # The window of a layer may be bound to its attention: then it is an argument here too.
+        if isinstance(attend, functools.partial):
+            attend, bound = attend.func, attend.keywords
+            return functools.partial(attend_and_record, **bound)
+        return attend_and_record
+
+    originals = [module.attend for module in modules]
+    for module, attend in zip(modules, originals, strict=True):
+        module.attend = recording(attend)
+    try:
+        yield collected
+    finally:
+        for module, attend in zip(modules, originals, strict=True):
+            module.attend = attend
+
+
+def weights_read(attend, q, k):
+    """Return the weights (B, H, T, S) with which attend(q, k, v) reads its values.
+
+    q is (B, H, T, D), k (B, G, S, D). A value that is 1 at one key, in a column of its own, and
+    0 at all others comes out as the weight of that key: so it is with any attention, whether it
+    has a window, a sink, a cap or none of them. Errors are those of attend.
+    """
+    n_keys, width = k.shape[2:]
+    units = torch.eye(n_keys, dtype=k.dtype, device=k.device)  # (S, S)
+    columns = F.pad(units, (0, -n_keys % width)).split(width, dim=1)
+    read = [attend(q, k, values.expand_as(k)) for values in columns]
+    return torch.cat(read, dim=-1)[..., :n_keys]  # (B, H, T, S)
+
+
+@contextlib.contextmanager
+def recorded_outputs(model, kind):
+    """Collect the result of every module of the class named kind in the list that is yielded."""
+    check_module(model)
+    kinds = sorted({type(module).__name__ for module in model.modules()})
+    if kind not in kinds:
+        raise ValueError(f"kind={kind!r} is no module of this model; use one of {kinds}")
+    collected = []
+    handles = [
+        module.register_forward_hook(lambda module, inputs, output: collected.append(output))
+        for module in model.modules()
+        if type(module).__name__ == kind
+    ]
+    try:
+        yield collected
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def check_module(model):
+    """Raise ValueError unless model is a module."""
+    if not isinstance(model, torch.nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")

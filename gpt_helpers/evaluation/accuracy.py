@@ -1,0 +1,101 @@
+"""Answers that a model writes, how many of them are right, and how sure that is."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gpt_helpers.validation import check_positive_integer, check_real
+
+Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
+
+
+@dataclass(frozen=True)
+class Score:
+    """So many right answers of n.
+
+    Raises ValueError unless 0 <= right <= n and n >= 1.
+    """
+
+    right: int
+    n: int
+
+    def __post_init__(self):
+        """Refuse counts that no test can have."""
+        check_positive_integer("n", self.n)
+        if type(self.right) is not int or not 0 <= self.right <= self.n:
+            raise ValueError(f"right={self.right!r} must be an integer from 0 to n={self.n}")
+
+    @property
+    def share(self):
+        """Return the share of right answers."""
+        return self.right / self.n
+
+    @property
+    def interval(self):
+        """Return (lowest, highest) of the 95 % interval of the share, as wilson gives it."""
+        return wilson(self.right, self.n)
+
+    def __add__(self, other):
+        """Return the score of both tests together, such as those of several seeds."""
+        return Score(self.right + other.right, self.n + other.n)
+
+
+def wilson(right, n, z=Z95):
+    """Return (lowest, highest): the shares that right of n answers are compatible with.
+
+    z is the number of standard deviations. Unlike share +- z * deviation it stays within 0
+    and 1, and is no point where all answers are right. It takes the answers as independent.
+    Raises ValueError for counts that no test can have. Source: wilson1927interval.
+    """
+    share = Score(right, n).share
+    check_real("z", z, above=0)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    deviation = math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    half = z * deviation / (1 + z * z / n)
+    low = middle - half if right else 0.0
+    high = middle + half if right < n else 1.0
+    return low, high
+
+
+def bootstrap(values, seed=0, n_draws=10_000):
+    """Return (lowest, highest) of the mean of values (N,), 95 %, by drawing them anew.
+
+    For what is no share, such as a difference of two losses. Raises ValueError for less than
+    two values. Source: efron1979bootstrap.
+    """
+    values = np.asarray(values, dtype=float)
+    check_positive_integer("n_draws", n_draws)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"values have shape {values.shape}; give at least two finite numbers (N,)")
+    chance = np.random.default_rng(seed)
+    chosen = chance.integers(len(values), size=(n_draws, len(values)))
+    low, high = np.quantile(values[chosen].mean(1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def written(model, prompts, n_tokens, **settings):
+    """Return the n_tokens tokens (N, n_tokens) that a model writes after prompts (N, T).
+
+    It takes the likeliest token each time, unless settings of generation.generate say otherwise;
+    attention_mask (N, T) is one of them, for prompts that are padded on the left.
+    """
+    settings = {"temperature": 0} | settings
+    return model.generate(prompts, n_tokens, **settings)[:, prompts.shape[1] :]  # (N, A)
+
+
+def exactly(found, wanted, ignored=None):
+    """Return the Score of found (N, A) against wanted (N, A): a row counts if all of it is right.
+
+    Where wanted is the id ignored, such as padding, anything may stand. Raises ValueError for
+    shapes that differ.
+    """
+    if found.shape != wanted.shape or found.ndim != 2:
+        raise ValueError(
+            f"found is {tuple(found.shape)}, wanted {tuple(wanted.shape)}; both (N, A)"
+        )
+    same = found == wanted
+    if ignored is not None:
+        same = same | (wanted == ignored)
+    return Score(int(torch.as_tensor(same).all(1).sum()), len(wanted))

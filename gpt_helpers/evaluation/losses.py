@@ -1,0 +1,130 @@
+"""How good a language model is: nats per token, bits per byte, and functions to judge."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
+from gpt_helpers.validation import check_positive_integer, check_real
+
+
+def evaluate(model, windows, batch_size=16):
+    """Return the mean loss, in nats per token, of a model on windows (N, T) of token ids.
+
+    Every token but the first of each window is predicted from those before it in the window.
+    Train or eval mode is left as it was found. Raises ValueError for what is no (N, T).
+    """
+    check_positive_integer("batch_size", batch_size)
+    if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
+        found = getattr(windows, "shape", type(windows).__name__)
+        raise ValueError(f"windows is {found}; it must be a tensor (N, T) with T >= 2")
+    total = 0.0
+    with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
+        for rows in windows.split(batch_size):
+            ids = rows.to(device)
+            total += model(ids, labels=ids)["loss"].item() * len(ids)
+    return total / len(windows)
+
+
+def exact_match(model, windows, lengths, batch_size=16):
+    """Return {length: share of the runs of so many tokens that greedy decoding gets all right}.
+
+    A run begins after each token of windows (B, T) that has so many after it. The model writes
+    it token by token; as long as all are right it reads the window itself, so one pass decides.
+    Raises ValueError for lengths that are not in 1 to T - 1.
+    """
+    n_tokens = windows.shape[1]
+    for length in lengths:
+        if type(length) is not int or not 1 <= length < n_tokens:
+            raise ValueError(f"lengths={lengths!r} must hold integers in 1 to {n_tokens - 1}")
+    with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
+        right = [
+            (model(rows.to(device))["logits"][:, :-1].argmax(-1).cpu() == rows[:, 1:])
+            for rows in windows.split(batch_size)
+        ]
+    runs = torch.cat(right)  # (B, T-1)
+    return {n: runs.unfold(1, n, 1).all(-1).double().mean().item() for n in lengths}
+
+
+def bits_per_byte(nats_per_token, bytes_per_token):
+    """Return a loss in bits per byte of text, which does not depend on the tokenizer.
+
+    Raises ValueError for a negative loss, or no bytes.
+    """
+    check_real("nats_per_token", nats_per_token, at_least=0)
+    check_real("bytes_per_token", bytes_per_token, above=0)
+    return nats_per_token / math.log(2) / bytes_per_token
+
+
+def document_nats(model, ids, context, stride):
+    """Return the nats that a model pays for all tokens of one document, ids (N,), but the first.
+
+    Windows of context tokens begin every stride tokens, and each scores what the one before
+    did not: so a token is predicted from at least context - stride tokens before it, or from
+    all there are. Raises ValueError unless 1 <= stride < context.
+    """
+    check_positive_integer("stride", stride)
+    check_positive_integer("context", context)
+    if stride >= context:
+        raise ValueError(f"stride={stride} must be below context={context}")
+    nats, scored = 0.0, 1
+    with evaluating(model), torch.no_grad():
+        device = next(model.parameters()).device
+        for start in range(0, max(len(ids) - context, 0) + stride, stride):
+            window = ids[None, start : start + context].to(device)
+            fresh = start + window.shape[1] - scored
+            if fresh <= 0:
+                break
+            logits = model(window)["logits"][0, :-1]  # (T-1, V)
+            losses = F.cross_entropy(logits, window[0, 1:], reduction="none")
+            nats += losses[-fresh:].sum().item()
+            scored = start + window.shape[1]
+    return nats
+
+
+def document_bits_per_byte(model, tokenizer, documents, stride):
+    """Return the bits per byte that a model pays for whole documents, their ends included.
+
+    Each document is read by itself, after an end of text, in windows of n_positions tokens
+    that begin every stride tokens, as in document_nats.
+    """
+    end = torch.tensor([tokenizer.token_to_id(END_OF_TEXT)])
+    nats = sum(
+        document_nats(
+            model,
+            torch.cat([end, encode(tokenizer, [document])]),
+            model.config.n_positions,
+            stride,
+        )
+        for document in documents
+    )
+    n_bytes = sum(len(document.text.encode()) for document in documents)
+    return bits_per_byte(nats, n_bytes)
+
+
+def sample_functions(model, tokenizer, n_samples, n_tokens, temperature, generator=None):
+    """Return n_samples texts that begin with "def", each of n_tokens sampled tokens.
+
+    The prompt ends in "def": the space after it belongs to the next token, as in every text
+    that the tokenizer has read. model is a GPT or an n-gram model, anything that generates.
+    """
+    prompt = tokenizer.encode("\n\n\ndef").ids
+    ids = torch.tensor([prompt] * n_samples)
+    written = model.generate(ids, n_tokens, temperature=temperature, generator=generator)
+    texts = tokenizer.decode_batch(written.tolist(), skip_special_tokens=False)
+    return [text.lstrip("\n") for text in texts]
+
+
+def token_losses(model, windows, batch_size=16):
+    """Return the loss of every token but the first of windows (N, T), in nats (N, T-1)."""
+    cross_entropy = torch.nn.functional.cross_entropy
+    with evaluating(model), torch.no_grad():
+        losses = [
+            cross_entropy(model(ids)["logits"][:, :-1].mT, ids[:, 1:], reduction="none")
+            for ids in windows.split(batch_size)
+        ]
+    return torch.cat(losses)

@@ -1,0 +1,161 @@
+"""The loss of the largest run, predicted from all others before it is run.
+
+    python -m gpt_helpers.experiments.prediction          write prediction.csv, from sweep.csv
+    python -m gpt_helpers.experiments.sweep --stage largest    then run what was predicted
+    python -m gpt_helpers.experiments.prediction --copying RUNS   then copying.csv
+
+Each form of a law is fitted to the profiles, each token counted by what it is worth. The form that
+foretells the highest of their budgets best from the others is chosen; it also chooses the size of
+the largest run. An interval holds the refits of resampled runs and the errors that runs have.
+
+The prediction was too high. What the largest run copies from its own window is a part of why.
+"""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from gpt_helpers.experiments.budgets import LARGEST_BUDGET, LARGEST_WIDTHS, PROFILES, run_on
+from gpt_helpers.experiments.copying import COPYING, COPYING_NUMBERS, copying, copying_runs
+from gpt_helpers.experiments.sweep import PREDICTION, SWEEP, recorded_runs, runs_on
+from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.scaling_laws.counts import count_parameters
+from gpt_helpers.scaling_laws.data_limits import REPETITION
+from gpt_helpers.scaling_laws.fits import (
+    FORMS,
+    bootstrap_laws,
+    fit_loss_law,
+    interval,
+    predicted_losses,
+)
+
+CONSTANTS = (
+    "E", "A", "B", "alpha", "beta",
+    "params_scale", "tokens_scale", "params_exponent", "tokens_exponent", "floor",
+)  # fmt: skip
+PREDICTED_NUMBERS = (
+    "foretelling_error", "chosen", "width", "n_params", "tokens", "effective_tokens",
+    "predicted_loss", "low", "high", "share", "runs", *CONSTANTS,
+)  # fmt: skip
+SHARE, N_SAMPLES = 0.9, 300
+
+
+def law_runs(rows, purposes=("profile",), size="n_params"):
+    """Return rows (parameters, tokens by worth, loss), as fits take them, of these purposes.
+
+    size is "n_params" or "n_non_embedding". A token that is repeated is worth what
+    data_limits.REPETITION says.
+    """
+    return [
+        (row[size], effective_tokens(row), row["held_out_loss"])
+        for row in rows
+        if row["purpose"] in purposes
+    ]
+
+
+def effective_tokens(row):
+    """Return how many new tokens the tokens of a run are worth."""
+    return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
+
+
+def foretelling_errors(rows):
+    """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
+    highest = runs_on(rows, max(PROFILES))
+    known = law_runs([row for row in rows if row not in highest])
+    n_params, n_tokens, losses = np.transpose(law_runs(highest))
+    laws = {form: fit_loss_law(known, form) for form in FORMS}
+    return {
+        form: float(np.abs(np.log(law.loss(n_params, n_tokens) / losses)).mean())
+        for form, law in laws.items()
+    }
+
+
+def chosen_run(law):
+    """Return the largest run: of LARGEST_WIDTHS the one nearest to the best size by a law."""
+    best = law.optimum(LARGEST_BUDGET).n_params
+    runs = [run_on("largest", width, LARGEST_BUDGET) for width in LARGEST_WIDTHS]
+    return min(runs, key=lambda run: abs(math.log(count_parameters(run.config) / best)))
+
+
+def predict(rows):
+    """Return predictions of the largest run from the rows of the sweep, a row per form."""
+    runs, errors = law_runs(rows), foretelling_errors(rows)
+    laws = {form: fit_loss_law(runs, form) for form in FORMS}
+    chosen = min(errors, key=errors.get)
+    run, n_unique = chosen_run(laws[chosen]), max(row["unique_tokens"] for row in rows)
+    n_params = count_parameters(run.config)
+    worth = float(REPETITION.effective_tokens(run.n_tokens, n_unique))
+    facts = {"width": run.width, "n_params": n_params, "tokens": run.n_tokens, "runs": len(runs)}
+    found = []
+    for form, law in laws.items():
+        losses = predicted_losses(runs, law, bootstrap_laws(runs, law, N_SAMPLES), n_params, worth)
+        said = {"predicted_loss": law.loss(n_params, worth), "effective_tokens": worth}
+        limits = {**interval(losses, SHARE)._asdict(), "share": SHARE}
+        choice = {"form": form, "foretelling_error": errors[form], "chosen": int(form == chosen)}
+        constants = {name: getattr(law, name, "") for name in CONSTANTS}
+        found.append(choice | facts | said | limits | constants)
+    return found
+
+
+def predictions(path=PREDICTION):
+    """Return {form: row} of the predictions that were written; ValueError if there are none."""
+    rows = read_rows(path, PREDICTED_NUMBERS)
+    if not rows:
+        raise ValueError(
+            f"{path} holds no prediction; run python -m gpt_helpers.experiments.prediction"
+        )
+    return {row["form"]: row for row in rows}
+
+
+def chosen_prediction(path=PREDICTION):
+    """Return the row of the form that was chosen."""
+    return next(row for row in predictions(path).values() if row["chosen"])
+
+
+def outcome(path=PREDICTION, sweep=SWEEP):
+    """Return what was predicted of the largest run, what it measured, and by how much they differ.
+
+    difference is the measured loss divided by the predicted one, less 1. Raises ValueError if
+    the run is not among those of the sweep.
+    """
+    said = chosen_prediction(path)
+    found = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
+    if not found:
+        raise ValueError(
+            f"{sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
+        )
+    measured = found[0]["held_out_loss"]
+    return {
+        "predicted": said["predicted_loss"],
+        "low": said["low"],
+        "high": said["high"],
+        "measured": measured,
+        "difference": measured / said["predicted_loss"] - 1,
+        "inside": said["low"] <= measured <= said["high"],
+    }
+
+
+def main(arguments=None):
+    """Write the predictions, unless the largest run has been done; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sweep", type=Path, default=SWEEP, help="the runs to fit")
+    parser.add_argument("--csv", type=Path, default=PREDICTION, help="the file to write")
+    parser.add_argument("--copying", type=Path, help="write copying.csv; folder of checkpoints")
+    options = parser.parse_args(arguments)
+    if options.copying:
+        rows = [copying(run, options.copying) for run in copying_runs()]
+        write_rows(COPYING, rows, ("run", *COPYING_NUMBERS))
+        return 0
+    rows = recorded_runs(options.sweep)
+    if any(row["purpose"] == "largest" for row in rows):
+        sys.stderr.write("not predicted: the largest run is in the sweep already\n")
+        return 1
+    write_rows(options.csv, predict(rows), ("form", *PREDICTED_NUMBERS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Self-consistency: several sampled chains of thought, and the answer that most of them give."""
+
+import torch
+import torch.nn.functional as F
+
+from gpt_helpers.evaluation.accuracy import written
+from gpt_helpers.tasks import sums
+from gpt_helpers.validation import check_positive_integer
+
+
+def majority(answers):
+    """Return the answer (N,) that each row of answers (N, A) gives most often.
+
+    Of answers given equally often it is the smallest. A negative number is no answer and has no
+    vote; without any other it remains. K is the largest answer plus 1.
+    Source: wang2022selfconsistency, sec. 2.
+    """
+    if answers.ndim != 2 or not answers.numel():
+        raise ValueError(f"answers are {tuple(answers.shape)}; give (N, A), at least one of each")
+    votes = F.one_hot(answers.clamp(min=-1) + 1)[..., 1:].sum(1)  # (N, K)
+    if not votes.shape[1]:
+        return answers[:, 0]
+    return votes.argmax(1).where(votes.any(1), answers[:, 0])  # (N,)
+
+
+def sampled_answers(model, items, n_samples, seed=0):
+    """Return the answers (N, A) of A = n_samples chains of thought sampled for each sum (N, K).
+
+    They are sampled at temperature 1. Raises ValueError for no samples.
+    """
+    check_positive_integer("n_samples", n_samples)
+    prompts = sums.sum_questions(items).repeat_interleave(n_samples, 0)
+    generator = torch.Generator().manual_seed(seed)
+    texts = written(model, prompts, items.shape[1] + 2, temperature=1.0, generator=generator)
+    return sums.sum_answers(texts).view(len(items), n_samples)  # (N, A)
+
+
+def exchanged_errors(answers, right, seed=0):
+    """Return answers (N, A) with as many errors of each kind, but shared out among all items.
+
+    An error is the difference from right (N,) modulo 10. What an item is answered in one vote
+    then tells nothing of the next: this is how votes would go if errors were independent.
+    """
+    errors = (answers - right[:, None]).remainder(10).where(answers >= 0, sums.NO_ANSWER)
+    order = torch.randperm(errors.numel(), generator=torch.Generator().manual_seed(seed))
+    errors = errors.flatten()[order].view_as(answers)  # (N, A)
+    return (errors + right[:, None]).remainder(10).where(errors >= 0, sums.NO_ANSWER)

@@ -1,0 +1,110 @@
+"""Laws and runs on logarithmic axes: lines are formulas, points are measurements."""
+
+from typing import Any, NamedTuple
+
+import seaborn as sns
+
+from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+
+LINES = {
+    "line": {"linestyle": "-", "linewidth": 1.6},
+    "dashed": {"linestyle": "--", "linewidth": 1.4},
+    "thin": {"linestyle": ":", "linewidth": 0.9},
+    "points": {"linestyle": "", "marker": "o", "markersize": 4},
+    "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
+    "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
+}
+NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
+
+
+class Mark(NamedTuple):
+    """What is drawn of a law or of runs.
+
+    kind is a key of LINES, "band" (y is a pair: lowest and highest), "names" or "names below"
+    (label is one text per point, drawn above or below its right). colour is the number of a
+    colour, or None for ink.
+    """
+
+    kind: str
+    x: Any
+    y: Any
+    label: Any = ""
+    colour: int | None = None
+
+
+def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
+    """Return the Mark of two columns of rows, as sweep.recorded_runs has them."""
+    return Mark(kind, [row[x] for row in rows], [row[y] for row in rows], label, colour)
+
+
+def names_apart(models):
+    """Return {kind: models} for names that do not lie on each other: above, or below the point.
+
+    models are rows with n_params and n_tokens. A name goes below if a point close to the right
+    or the left, and as high or higher, has its name above.
+    """
+    placed = {kind: [] for kind in NAMES}
+    for model in sorted(models, key=lambda row: (-row["n_tokens"], row["n_params"])):
+        near = [
+            other
+            for other in placed["names"]
+            if 0.15 < model["n_params"] / other["n_params"] < 6
+            and model["n_tokens"] > other["n_tokens"] / 2.5
+        ]
+        placed["names below" if near else "names"].append(model)
+    return placed
+
+
+def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
+    """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
+
+    legend_above gives all panels one legend, above them. Raises ValueError for a kind that is
+    unknown, and unless each panel has an xlabel and a ylabel.
+    """
+    check_drawable("panels_of_marks", panels_of_marks)
+    for name, labels in (("xlabels", xlabels), ("ylabels", ylabels)):
+        if len(labels) != len(panels_of_marks):
+            raise ValueError(f"{len(labels)} {name} for {len(panels_of_marks)} panels")
+    figure, axes = panels(len(panels_of_marks), height)
+    rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
+    for axis, (title, drawn), xlabel, ylabel in rows:
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axis.set(**{f"{side}scale": "log" for side in log})
+        for mark in drawn:
+            draw_mark(axis, mark)
+        label_ticks(axis, log)
+        handles, labels = axis.get_legend_handles_labels()
+        if handles and not legend_above:
+            axis.legend(handles, labels)
+    if legend_above:
+        found = [axis.get_legend_handles_labels() for axis in axes]
+        handles = {label: h for pair in found for h, label in zip(*pair, strict=True)}
+        figure.legend(handles.values(), handles, loc="outside upper center", ncols=4)
+    sns.despine(figure)
+    return figure
+
+
+def label_ticks(axis, log):
+    """Write plain numbers on a logarithmic axis that spans less than a power of 10."""
+    for side in log:
+        low, high = getattr(axis, f"get_{side}lim")()
+        if high < 10 * low:
+            ticks = getattr(axis, f"{side}axis")
+            ticks.set_major_formatter("{x:g}")
+            ticks.set_minor_formatter("{x:g}")
+
+
+def draw_mark(axis, mark):
+    """Draw one mark."""
+    colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
+    if mark.kind == "band":
+        axis.fill_between(mark.x, *mark.y, color=colour, alpha=0.18, linewidth=0, label=mark.label)
+    elif mark.kind in NAMES:
+        for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
+            offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
+            axis.annotate(text, (x, y), **offset, size=6, color=colour)
+    elif mark.kind in LINES:
+        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
+    else:
+        known = (*LINES, *NAMES, "band")
+        raise ValueError(f"kind={mark.kind!r} is unknown; use one of {known}")

@@ -1,0 +1,84 @@
+"""Shares of right answers with their intervals, over seeds."""
+
+import seaborn as sns
+from matplotlib.ticker import MaxNLocator
+
+from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+
+MARKERS = "osD^vPX*"
+
+
+def pooled(scores):
+    """Return (share of all together, lowest, highest) of the Scores of several seeds.
+
+    The interval spans the 95 % intervals of every seed. Raises ValueError for no scores.
+    """
+    if not scores:
+        raise ValueError("there are no scores to draw; give one per seed")
+    lowest = min(score.interval[0] for score in scores)
+    highest = max(score.interval[1] for score in scores)
+    return sum(scores[1:], scores[0]).share, lowest, highest
+
+
+def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
+    """Draw {title: {label: {x: [Score of each seed]}}}: shares with intervals, against x.
+
+    known is {label: (x, y)}, lines to compare with, in every panel; chance a share to expect of
+    guessing. Bars span the 95 % intervals of all seeds.
+    """
+    check_drawable("panels_of_scores", panels_of_scores)
+    figure, axes = panels(len(panels_of_scores), height, sharey=True)
+    for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
+        for label, (x, y) in (known or {}).items():
+            axis.plot(x, y, color=INK, linewidth=1, linestyle="--", label=label, zorder=1)
+        if chance is not None:
+            axis.axhline(chance, color=INK, linewidth=0.8, linestyle=":", zorder=0)
+        for index, (label, by_x) in enumerate(lines.items()):
+            draw_line(axis, label, by_x, index)
+        axis.set(title=title, xlabel=xlabel, ylim=(-0.03, 1.03))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # x counts something
+        axis.legend()
+    axes[0].set_ylabel("accuracy")
+    sns.despine(figure)
+    return figure
+
+
+def draw_line(axis, label, by_x, index):
+    """Draw one line of accuracy: {x: [Score of each seed]}."""
+    points = [(x, *pooled(scores)) for x, scores in sorted(by_x.items())]
+    x, share, low, high = zip(*points, strict=True)
+    errors = [
+        [max(0.0, s - bound) for s, bound in zip(share, low, strict=True)],
+        [max(0.0, bound - s) for s, bound in zip(share, high, strict=True)],
+    ]
+    style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 4, "capsize": 2}
+    axis.errorbar(x, share, errors, label=label, color=PALETTE[index], linewidth=1.3, **style)
+
+
+def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
+    """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals."""
+    check_drawable("panels_of_scores", panels_of_scores)
+    figure, axes = panels(len(panels_of_scores), height, sharey=True)
+    for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
+        for row, scores in enumerate(lines.values()):
+            check_scores(scores)
+            share, low, high = pooled(scores)
+            error = [[max(0.0, share - low)], [max(0.0, high - share)]]
+            axis.barh(
+                row, share, xerr=error, color=(*PALETTE[row % 10], 0.6), ecolor=INK, capsize=2
+            )
+        if chance is not None:
+            axis.axvline(chance, color=INK, linewidth=0.8, linestyle=":")
+        axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03), yticks=range(len(lines)))
+        axis.set_yticklabels(lines)
+        if axis is axes[0]:
+            axis.invert_yaxis()
+    sns.despine(figure)
+    return figure
+
+
+def check_scores(scores):
+    """Raise ValueError unless scores is a list of Scores."""
+    if not isinstance(scores, list) or not all(isinstance(score, Score) for score in scores):
+        raise ValueError(f"scores={scores!r:.60} must be a list of Score, one per seed")

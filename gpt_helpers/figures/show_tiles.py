@@ -1,0 +1,123 @@
+"""The tiles that tiled attention computes, and the roofline under which attention runs."""
+
+from itertools import pairwise
+
+import numpy as np
+import seaborn as sns
+import torch
+from matplotlib.patches import Rectangle
+
+from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+from gpt_helpers.optimization.roofline import attainable
+from gpt_helpers.optimization.tiled import tiles
+from gpt_helpers.validation import check_positive_integer
+
+KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
+
+
+def tile_kinds(n_queries, n_keys, block_size, window=None):
+    """Return (rows, columns, kind) of each tile: slices of queries and keys, in visiting order.
+
+    kind is "full" where every query of the tile reads every key, "mask" where some do, and
+    "skip" where attention_tiled does not go; which ones these are, tiled.tiles says.
+
+    Raises ValueError for what is no positive integer, and for more queries than keys.
+    """
+    sizes = {"n_queries": n_queries, "n_keys": n_keys, "block_size": block_size}
+    sizes |= {} if window is None else {"window": window}
+    for name, value in sizes.items():
+        check_positive_integer(name, value)
+    if n_queries > n_keys:
+        raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
+    keys, found = torch.arange(n_keys), []
+    for rows, visited in tiles(n_queries, n_keys, block_size, window):
+        queries = keys[n_keys - n_queries :][rows]
+        for columns in visited:
+            is_full = bool(causal_mask(queries, keys[columns], window).all())
+            found.append((rows, columns, "full" if is_full else "mask"))
+        found += [(rows, columns, "skip") for columns in between(visited, n_keys, block_size)]
+    return found
+
+
+def between(visited, n_keys, block_size):
+    """Return the slices of keys that are not visited, cut where tiles begin."""
+    edges = {*range(0, n_keys, block_size), n_keys, *(part.stop for part in visited)}
+    starts = {part.start for part in visited}
+    pairs = pairwise(sorted(edges))
+    return [slice(low, high) for low, high in pairs if low not in starts]
+
+
+def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
+    """Draw the (T, S) matrix as tiles: computed without a mask, with one, or skipped.
+
+    Numbers give the order in which the last row of tiles is visited. Errors are those of
+    tile_kinds.
+    """
+    kinds = tile_kinds(n_queries, n_keys, block_size, window)
+    figure, (axis,) = panels(1, height, width=height + 1)
+    for rows, columns, kind in kinds:
+        axis.add_patch(tile_patch(rows, columns, KINDS[kind]))
+    last = [tile for tile in kinds if tile[0] == kinds[-1][0] and tile[2] != "skip"]
+    for number, (rows, columns, kind) in enumerate(last, 1):
+        middle = [(part.start + part.stop) / 2 for part in (columns, rows)]
+        ink = "white" if kind == "full" else INK
+        axis.text(*middle, str(number), ha="center", va="center", size=8, color=ink)
+    axis.set(xlim=(0, n_keys), ylim=(n_queries, 0), xlabel="key", ylabel="query", aspect="equal")
+    axis.set(xticks=edges_of(n_keys, block_size), yticks=edges_of(n_queries, block_size))
+    drawn = [kind for kind in KINDS if kind in {tile[2] for tile in kinds}]
+    handles = [tile_patch(slice(0, 1), slice(0, 1), KINDS[kind]) for kind in drawn]
+    figure.legend(handles, drawn, loc="outside upper center", ncols=len(KINDS))
+    sns.despine(figure)
+    return figure
+
+
+def edges_of(length, block_size):
+    """Return where about 8 tiles at most begin, and the end."""
+    step = block_size * max(1, -(-length // block_size) // 8)
+    return [*range(0, length, step), length]
+
+
+def tile_patch(rows, columns, colour):
+    """Return the rectangle of a tile, with a white edge."""
+    place, width = (columns.start, rows.start), columns.stop - columns.start
+    return Rectangle(place, width, rows.stop - rows.start, facecolor=colour, edgecolor="white")
+
+
+def roofline(ceilings, points, height=3.0):
+    """Draw what a device attains by FLOP/byte, on logarithmic axes, and named points below.
+
+    ceilings is {device: {"flops", "bandwidth"}}; points is {name: (FLOP/byte, FLOP/s)}, where
+    None instead of FLOP/s sets the point on the roof of the first device.
+
+    Raises ValueError for an empty dict, and for what is no positive number.
+    """
+    check_drawable("ceilings", ceilings)
+    check_drawable("points", points)
+    first = next(iter(ceilings.values()))
+    places = {
+        name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
+    }
+    across = [x for x, _ in places.values()]
+    across += [each["flops"] / each["bandwidth"] for each in ceilings.values()]  # the ridges
+    figure, (axis,) = panels(1, height)
+    x = np.geomspace(min(across) / 3, max(across) * 5, 200)
+    for device, each in ceilings.items():
+        axis.plot(x, [attainable(float(at), **each) for at in x], label=device)
+    for index, (place, names) in enumerate(sorted(names_by_place(places).items())):
+        axis.plot(*place, "o", color=INK, markersize=4)
+        above = {"xytext": (-5, 6), "ha": "right"}
+        offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
+        axis.annotate(names, place, **offset, textcoords="offset points", size=7, color=INK)
+    axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
+    axis.legend(loc="lower right")
+    sns.despine(figure)
+    return figure
+
+
+def names_by_place(places):
+    """Return {place: names} of {name: place}; points at one place share a label."""
+    found = {}
+    for name, place in places.items():
+        found.setdefault(place, []).append(name)
+    return {place: ", ".join(names) for place, names in found.items()}

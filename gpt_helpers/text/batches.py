@@ -1,0 +1,86 @@
+"""Windows of tokens: what a training step reads, and what a model is scored on."""
+
+import numpy as np
+import torch
+
+from gpt_helpers.validation import check_counts
+
+
+class Batches:
+    """Training data as a list: batches[step] is (B, T), a function of the seed and the step.
+
+    An epoch cuts the tokens (N,) into windows of T = n_tokens, from a random first token on,
+    and shuffles them. So no token is read twice in an epoch, and all are read but those at the
+    edges and in windows that fill no batch. A run that stops and goes on reads what it would
+    have read.
+    """
+
+    def __init__(self, tokens, batch_size, n_tokens, seed=0):
+        """Remember the tokens; raise ValueError if they do not fill one batch."""
+        check_row(tokens)
+        sizes = {"batch_size": (batch_size, 1), "n_tokens": (n_tokens, 1), "seed": (seed, 0)}
+        check_counts(sizes)
+        self.n_windows = (len(tokens) - n_tokens + 1) // n_tokens
+        if self.n_windows < batch_size:
+            raise ValueError(
+                f"{len(tokens)} tokens hold {max(self.n_windows, 0)} windows of {n_tokens};"
+                f" batch_size={batch_size} needs more"
+            )
+        self.tokens, self.batch_size, self.n_tokens, self.seed = tokens, batch_size, n_tokens, seed
+
+    @property
+    def steps_per_epoch(self):
+        """Return the number of batches until the tokens are shuffled anew."""
+        return self.n_windows // self.batch_size
+
+    def __getitem__(self, step):
+        """Return the windows (B, T) of a step, counted from 0 over all epochs."""
+        check_counts({"step": (step, 0)})
+        epoch, index = divmod(step, self.steps_per_epoch)
+        chance = np.random.default_rng([self.seed, epoch])
+        offset, order = chance.integers(self.n_tokens), chance.permutation(self.n_windows)
+        chosen = torch.from_numpy(order[index * self.batch_size :][: self.batch_size])
+        starts = chosen[:, None] * self.n_tokens + offset
+        return self.tokens[starts + torch.arange(self.n_tokens)].long()  # (B, T)
+
+
+def fixed_windows(tokens, n_tokens, n_windows=None):
+    """Return (n_windows, T) windows of T = n_tokens, evenly spread over tokens (N,).
+
+    Without n_windows as many as fit side by side. Raises ValueError if there are not so many.
+    """
+    check_row(tokens)
+    check_counts({"n_tokens": (n_tokens, 1)})
+    available = len(tokens) // n_tokens
+    if available == 0:
+        raise ValueError(f"{len(tokens)} tokens hold no window of {n_tokens}; give more of them")
+    wanted = available if n_windows is None else n_windows
+    check_counts({"n_windows": (wanted, 1)})
+    if wanted > available:
+        raise ValueError(f"n_windows={wanted}, but {len(tokens)} tokens hold {available}")
+    chosen = torch.arange(wanted) * available // wanted
+    return tokens[chosen[:, None] * n_tokens + torch.arange(n_tokens)].long()
+
+
+def sample_batch(tokens, batch_size, n_tokens, generator=None):
+    """Return (B, T) windows of T = n_tokens tokens that start at random places of tokens (N,).
+
+    They serve as input_ids and as labels: the model shifts by one itself. Raises ValueError
+    if tokens is not one row of integers at least n_tokens long.
+    """
+    check_counts({"batch_size": (batch_size, 1), "n_tokens": (n_tokens, 1)})
+    check_row(tokens)
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")
+    if len(tokens) < n_tokens:
+        raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
+    starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)
+    return tokens[starts + torch.arange(n_tokens)]  # (B, T)
+
+
+def check_row(tokens):
+    """Raise ValueError unless tokens is one row of integers."""
+    is_tensor = isinstance(tokens, torch.Tensor)
+    if not is_tensor or tokens.ndim != 1 or tokens.dtype not in (torch.int64, torch.int32):
+        found = f"{getattr(tokens, 'dtype', '')} {getattr(tokens, 'shape', type(tokens).__name__)}"
+        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor, .long()")

@@ -1,0 +1,99 @@
+"""Byte-level BPE: from text to tokens and back."""
+
+import json
+from collections.abc import Iterable
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from gpt_helpers.text.corpus import Document
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+N_BYTES = 256
+
+
+def train_tokenizer(texts, vocab_size):
+    """Return a byte-level BPE tokenizer learned from texts, with vocab_size tokens at most.
+
+    Token 0 is the end of a text; then come the 256 bytes, so any string can be encoded and
+    decoded without loss; the rest are merges, most frequent first. Raises ValueError for a
+    vocabulary below 257 or for no text. Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
+    """
+    if type(vocab_size) is not int or vocab_size <= N_BYTES:
+        raise ValueError(f"vocab_size={vocab_size!r} must be an integer above {N_BYTES}, the bytes")
+    texts = check_texts(texts)
+    tokenizer = byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def byte_level(bpe):
+    """Return a Tokenizer that applies a BPE model to bytes."""
+    tokenizer = Tokenizer(bpe)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def merges_of(tokenizer):
+    """Return the merges of a tokenizer of train_tokenizer, [[left, right], ...], in order."""
+    check_encodable(tokenizer, [Document("", "")])
+    return [list(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def build_tokenizer(merges):
+    """Return the tokenizer that has these merges: all that training one adds to the bytes.
+
+    Raises ValueError for a merge of what is not in the vocabulary by then.
+    """
+    vocabulary = [END_OF_TEXT, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    for pair in merges:
+        if len(pair) != 2 or not all(part in ids for part in pair):
+            raise ValueError(f"merge {pair!r} joins no two earlier tokens; the list is incomplete")
+        ids.setdefault("".join(pair), len(ids))
+    tokenizer = byte_level(models.BPE(vocab=ids, merges=[tuple(pair) for pair in merges]))
+    tokenizer.add_special_tokens([END_OF_TEXT])
+    return tokenizer
+
+
+def check_texts(texts):
+    """Return texts as a list; raise ValueError unless they are strings, at least one not empty."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise ValueError(f"texts is a {type(texts).__name__}; make it a list of strings")
+    texts = list(texts)
+    others = {type(text).__name__ for text in texts if not isinstance(text, str)}
+    if others or not any(texts):
+        found = f"{len(texts)} items, {sorted(others)} among them" if others else repr(texts[:3])
+        raise ValueError(f"texts holds {found}; it must hold strings that are not all empty")
+    return texts
+
+
+def encode(tokenizer, documents):
+    """Return the tokens of all documents in one row (N,), each closed by the end of text.
+
+    Raises ValueError for no documents, or a tokenizer without an end of text.
+    """
+    check_encodable(tokenizer, documents)
+    end = tokenizer.token_to_id(END_OF_TEXT)
+    encodings = tokenizer.encode_batch([document.text for document in documents])
+    return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
+
+
+def check_encodable(tokenizer, documents):
+    """Raise ValueError unless tokenizer is one of train_tokenizer's, and documents hold text."""
+    if not isinstance(tokenizer, Tokenizer) or tokenizer.token_to_id(END_OF_TEXT) is None:
+        found = type(tokenizer).__name__
+        raise ValueError(f"tokenizer is a {found}; it must be a Tokenizer with {END_OF_TEXT}")
+    is_sequence = isinstance(documents, list | tuple) and documents
+    if not is_sequence or not all(isinstance(item, Document) for item in documents):
+        found = f"{type(documents).__name__} {documents!r:.40}"
+        raise ValueError(f"documents is {found}; it must be a list of at least one Document")

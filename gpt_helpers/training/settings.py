@@ -1,0 +1,97 @@
+"""Everything that fixes a training run besides the model and the data. Imports no torch."""
+
+from dataclasses import dataclass
+
+from gpt_helpers.validation import check_choice, check_positive_integer, check_real
+
+SCHEDULES = ("cosine", "wsd")
+
+
+OPTIMIZERS = ("adamw", "muon")
+
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that fixes a training run besides the model and the data.
+
+    total_steps is where the run ends, schedule_steps where its schedule does (None: there
+    too). cooldown_share is the share of the schedule in which "wsd" lowers the learning rate;
+    0 keeps it constant. "muon" gives hidden matrices to Muon at muon_lr, the rest to AdamW at
+    max_lr; both follow the schedule. max_grad_norm None does not clip. accumulation is the
+    number of passes that a step is divided into. evaluate_every and save_every count steps.
+
+    Raises ValueError for values out of range. betas, epsilon, weight_decay and max_grad_norm
+    are GPT-3's. Source: brown2020gpt3, app. B.
+    """
+
+    total_steps: int = 1000
+    max_lr: float = 3e-3
+    min_lr: float = 3e-4
+    warmup_steps: int = 50
+    schedule: str = "cosine"
+    schedule_steps: int | None = None
+    cooldown_share: float = 0.2
+    optimizer: str = "adamw"
+    muon_lr: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.95)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.1
+    decay_embeddings: bool = True
+    max_grad_norm: float | None = 1.0
+    accumulation: int = 1
+    precision: str = "float32"
+    evaluate_every: int = 100
+    save_every: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        """Refuse values out of range."""
+        for name in ("total_steps", "accumulation", "evaluate_every", "save_every"):
+            check_positive_integer(name, getattr(self, name))
+        check_schedule(**self.schedule_arguments)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("precision", self.precision, PRECISIONS)
+        if type(self.betas) is not tuple or len(self.betas) != 2:
+            raise ValueError(f"betas={self.betas!r} must be a pair, such as (0.9, 0.95)")
+        for beta in self.betas:
+            check_real("betas", beta, at_least=0, below=1)
+        check_real("muon_lr", self.muon_lr, above=0)
+        check_real("epsilon", self.epsilon, above=0)
+        check_real("weight_decay", self.weight_decay, at_least=0)
+        if self.max_grad_norm is not None:
+            check_real("max_grad_norm", self.max_grad_norm, above=0)
+        if type(self.seed) is not int or self.seed < 0:
+            raise ValueError(f"seed={self.seed!r} must be an integer of at least 0")
+
+    @property
+    def schedule_arguments(self):
+        """Return the keyword arguments of optimizers.learning_rate."""
+        ends = self.total_steps if self.schedule_steps is None else self.schedule_steps
+        return {
+            "schedule": self.schedule,
+            "max_lr": self.max_lr,
+            "min_lr": self.min_lr,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": ends,
+            "cooldown_share": self.cooldown_share,
+        }
+
+
+def check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share):
+    """Raise ValueError unless these arguments of optimizers.learning_rate fit together."""
+    check_choice("schedule", schedule, SCHEDULES)
+    check_real("max_lr", max_lr, above=0)
+    check_real("min_lr", min_lr, at_least=0)
+    if min_lr > max_lr:
+        raise ValueError(f"min_lr={min_lr} is above max_lr={max_lr}; lower it")
+    check_positive_integer("total_steps", total_steps)
+    if type(warmup_steps) is not int or not 0 <= warmup_steps <= total_steps:
+        raise ValueError(
+            f"warmup_steps={warmup_steps!r} must be an integer from 0 to total_steps={total_steps}"
+        )
+    check_real("cooldown_share", cooldown_share, at_least=0)
+    if cooldown_share > 1:
+        raise ValueError(f"cooldown_share={cooldown_share} must be at most 1, the whole schedule")

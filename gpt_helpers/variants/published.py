@@ -1,0 +1,221 @@
+"""Published models by name: shape, size, tokens, licence, each with its source and its basis."""
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt_helpers.files import read_rows
+from gpt_helpers.validation import check_choice
+
+PUBLISHED = Path(__file__).with_name("models.csv")
+UNDISCLOSED = "undisclosed"
+NEEDED = ("model", "organisation", "family", "sources", "seen", "as_of")
+CHOICES = {
+    "family": (
+        "gpt1", "gpt2", "gpt3", "gpt_neo", "gpt_j", "gpt_neox", "llama", "plamo", "gemma", "qwen",
+        "olmo", "deepseek", "gpt_oss", "other",
+    ),
+    "positions": ("learned", "rotary", "rotary or none"),
+    "norm": ("LayerNorm", "RMSNorm", "RMSNorm and QK-norm"),
+    "norm_placement": ("pre", "post", "output", "pre and output"),
+    "activation": ("GELU", "SwiGLU", "GeGLU"),
+    "tied": (True, False),
+}  # fmt: skip
+LEAST = {
+    "n_params": 1, "n_active": 1, "n_tokens": 1, "n_layer": 1, "n_embd": 1, "n_head": 1,
+    "n_kv_head": 1, "head_width": 1, "n_inner": 1, "n_experts": 0, "n_chosen": 0,
+    "vocab_size": 1, "n_positions": 1,
+}  # fmt: skip
+AT_MOST = {"n_active": "n_params", "n_chosen": "n_experts", "n_kv_head": "n_head"}
+DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+TRUTH = {"yes": True, "no": False}
+# What the scaling page draws, in this order.
+ON_THE_PLANE = (
+    "GPT-3 Small", "GPT-3 XL", "GPT-3 13B", "GPT-3 175B", "Gopher", "Chinchilla", "LLaMA 7B",
+    "Llama 2 7B", "Llama 2 70B", "Llama 3.1 405B", "Gemma 2 9B", "Gemma 2 27B", "Qwen2.5 7B",
+    "Qwen2.5 72B", "Qwen3 32B", "llm-jp-3-172b", "GPT-4",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedModel:
+    """A model as its sources describe it. What is None is undisclosed, or unknown here.
+
+    n_params counts all parameters, n_active those that compute one token; n_params_printed
+    and n_active_printed are what the source prints. The shape has the names of GPTConfig;
+    head_width is D, n_inner is F (of one expert), a token is read by n_chosen of n_experts (0:
+    the MLP is dense), vocab_size counts padding. The norm comes before a sub-layer ("pre"),
+    after the sum ("post"), or after the sub-layer and before the sum ("output"). tied says
+    whether the head is the token embedding. n_tokens are those of pre-training.
+
+    computed and undisclosed name fields: those that follow from others, and those that the
+    maker keeps back; all else is reported. sources are keys of the bibliography, seen says
+    where in them it was read, as_of when.
+
+    Raises ValueError for values that no model can have.
+    """
+
+    model: str = ""
+    organisation: str = ""
+    family: str | None = None
+    sources: tuple[str, ...] = ()
+    seen: str = ""
+    as_of: str = ""
+    released: str | None = None
+    n_params: int | None = None
+    n_active: int | None = None
+    n_params_printed: str | None = None
+    n_active_printed: str | None = None
+    n_layer: int | None = None
+    n_embd: int | None = None
+    n_head: int | None = None
+    n_kv_head: int | None = None
+    head_width: int | None = None
+    n_inner: int | None = None
+    n_experts: int | None = None
+    n_chosen: int | None = None
+    vocab_size: int | None = None
+    n_positions: int | None = None
+    positions: str | None = None
+    norm: str | None = None
+    norm_placement: str | None = None
+    activation: str | None = None
+    tied: bool | None = None
+    n_tokens: int | None = None
+    licence: str | None = None
+    note: str | None = None
+    computed: tuple[str, ...] = ()
+    undisclosed: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        faults = [*wrong_values(self), *wrong_marks(self)]
+        if faults:
+            raise ValueError(f"{self.model or 'a model without a name'}: {'; '.join(faults)}")
+
+    def basis(self, name):
+        """Return "reported", "computed", "undisclosed" or "unknown" for the field of this name."""
+        check_choice("name", name, FIELDS)
+        if name in self.undisclosed:
+            return UNDISCLOSED
+        if getattr(self, name) in (None, ()):
+            return "unknown"
+        return "computed" if name in self.computed else "reported"
+
+    def cell(self, name):
+        """Return a field for a table: "undisclosed", "" where it is unknown, or its value."""
+        instead = {UNDISCLOSED: UNDISCLOSED, "unknown": ""}
+        return instead.get(self.basis(name), getattr(self, name))
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(PublishedModel))
+
+
+def wrong_values(model):
+    """Yield what is wrong with the values of a model, one by one and in pairs."""
+    known = {name: value for name, value in vars(model).items() if value is not None}
+    counts = {name: known[name] for name in LEAST if name in known}
+    for name in NEEDED:
+        if not known.get(name) and name not in model.undisclosed:
+            yield f"{name} is missing"
+    for name, choices in CHOICES.items():
+        if name in known and known[name] not in choices:
+            yield f"{name}={known[name]!r} is none of {choices}"
+    for name, count in counts.items():
+        if type(count) is not int or count < LEAST[name]:
+            yield f"{name}={count!r} must be an integer of at least {LEAST[name]}"
+    numbers = {name: count for name, count in counts.items() if type(count) is int}
+    for part, whole in AT_MOST.items():
+        if numbers.get(part, 0) > numbers.get(whole, math.inf):
+            yield f"{part}={numbers[part]} is more than {whole}={numbers[whole]}"
+    for name in ("released", "as_of"):
+        if known.get(name) and not DATE.fullmatch(known[name]):
+            yield f"{name}={known[name]!r} must be a date, such as 2026-11"
+
+
+def wrong_marks(model):
+    """Yield what is wrong with the names of fields that are computed or undisclosed."""
+    for name in (*model.computed, *model.undisclosed):
+        if name not in FIELDS:
+            yield f"{name} is no field"
+    for name in model.computed:
+        if getattr(model, name, 0) is None:
+            yield f"{name} is computed, and yet None"
+    for name in model.undisclosed:
+        if getattr(model, name, None) is not None:
+            yield f"{name} is undisclosed, and yet {getattr(model, name)!r}"
+
+
+def load_models(path=PUBLISHED):
+    """Return the PublishedModels of a file, in its order.
+
+    Raises ValueError for a file without models, a column that is no field, a cell that its
+    field cannot hold, and a name that comes twice.
+    """
+    models = [read_model(row) for row in read_rows(Path(path), ())]
+    names = {model.model for model in models}
+    if not models or len(names) < len(models):
+        raise ValueError(
+            f"{path} has {len(models)} rows of {len(names)} models; each needs its own"
+        )
+    return models
+
+
+def read_model(row):
+    """Return the PublishedModel of a row of the file, {column: text}; empty text is unknown."""
+    undisclosed = tuple(name for name, text in row.items() if text == UNDISCLOSED)
+    known = {name: text for name, text in row.items() if text not in ("", UNDISCLOSED)}
+    foreign = [name for name in known if name not in FIELDS]
+    if foreign:
+        raise ValueError(f"{row.get('model')}: the columns {foreign} are no fields")
+    return PublishedModel(
+        **{name: value_of(name, text) for name, text in known.items()}, undisclosed=undisclosed
+    )
+
+
+def value_of(name, text):
+    """Return the value of a cell: a count as an integer, also from 3e11; names as a tuple."""
+    if name in ("computed", "sources"):
+        return tuple(text.split())
+    if name == "tied":
+        return TRUTH.get(text, text)
+    if name not in LEAST:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number
+
+
+def published_models(path=PUBLISHED):
+    """Return a row per model of the scaling page: model, organisation, released, and so on.
+
+    basis says where n_params comes from: "computed" from the published shape, "reported" by
+    the paper, or "undisclosed", then n_params and n_tokens are nan. source is a key of the
+    bibliography, seen says where the numbers were read, as_of when.
+    """
+    models = {model.model: model for model in load_models(path)}
+    return [scaling_row(models[name]) for name in ON_THE_PLANE]
+
+
+def scaling_row(model):
+    """Return what the scaling page needs of a model, its numbers as floats."""
+    return {
+        "model": model.model,
+        "organisation": model.organisation,
+        "released": model.released or "",
+        "n_params": math.nan if model.n_params is None else float(model.n_params),
+        "n_tokens": math.nan if model.n_tokens is None else float(model.n_tokens),
+        "basis": model.basis("n_params"),
+        "source": model.sources[0],
+        "seen": model.seen,
+        "as_of": model.as_of,
+    }
+
+
+def disclosed_models(path=PUBLISHED):
+    """Return the rows of published_models of which both numbers are known."""
+    return [row for row in published_models(path) if row["basis"] != UNDISCLOSED]

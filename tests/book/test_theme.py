@@ -1,0 +1,157 @@
+"""The theme: mathematics, Japanese search, tables, and what fails the strict build."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+import quickjs
+from docutils import nodes
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gpt_helpers
+from theme.docstrings import to_markup
+from theme.mathematics import to_mathml
+from theme.search import SPLIT_QUERY, JapanesePairs
+from theme.tables import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = st.text(alphabet="自己注意機構のトークンABc 1、", max_size=12)
+# Triton ships for Linux only, and its kernels are read through flash.
+KERNELS = {"gpt_helpers.optimization.flash_forward", "gpt_helpers.optimization.flash_backward"}
+MODULES = [
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(gpt_helpers.__path__, "gpt_helpers.")
+    if module.name not in KERNELS and not module.ispkg
+]
+
+
+def parse(tex):
+    """Return the MathML element of a formula."""
+    return ElementTree.fromstring(to_mathml(tex, display=True))
+
+
+def test_letters_of_number_sets_are_the_characters_that_unicode_has_for_them():
+    assert "".join(parse(r"\mathbb{R}\mathcal{L}\mathbf{W}\mathbb{E}").itertext()) == "ℝℒ𝐖𝔼"
+
+
+def test_columns_of_aligned_equations_meet_at_the_sign():
+    sides = [
+        cell.get("style")[:16] for cell in parse(r"\begin{aligned}a&=b\end{aligned}").iter("mtd")
+    ]
+    assert sides == ["text-align:right", "text-align:left;"]
+
+
+def test_a_function_stands_apart_from_its_argument_but_not_from_a_bracket():
+    assert len(list(parse(r"\log x").iter("mspace"))) == 1
+    assert len(list(parse(r"\log(x)").iter("mspace"))) == 0
+
+
+@pytest.mark.parametrize("tex", [r"\frac{1}{", r"\unknown{x}", "a_b_c", r"\begin{cases} 1"])
+def test_a_formula_that_is_wrong_is_refused(tex):
+    with pytest.raises(ValueError, match="KaTeX parse error"):
+        to_mathml(tex)
+
+
+@given(st.tuples(TEXT, TEXT, TEXT))
+def test_the_terms_of_a_query_are_terms_of_every_text_that_holds_it(parts):
+    before, query, after = parts
+    script = f"{SPLIT_QUERY} JSON.stringify(splitQuery({json.dumps(query.strip())}))"
+    terms = json.loads(quickjs.Context().eval(script))
+    japanese = [term for term in terms if not re.match("[A-Za-z0-9]", term)]
+    text = before + query + after
+    found = JapanesePairs({}).split(text)
+    assert [term for term in japanese if len(term) == 2 and term not in found] == []
+
+
+def test_a_data_frame_keeps_every_cell_and_its_index_name():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=pd.Index(["p", "q"], name="model"))
+    rows = [[e.astext() for e in row] for row in read_table(frame.to_html()).findall(nodes.row)]
+    assert rows == [["model", "a", "b"], ["p", "1", "x"], ["q", "2", "y"]]
+
+
+def test_a_cell_that_spans_rows_is_repeated_in_each():
+    index = pd.MultiIndex.from_tuples([("p", "q"), ("p", "r")], names=["i", "j"])
+    rows = read_table(pd.DataFrame({"a": [1, 2]}, index=index).to_html()).findall(nodes.row)
+    assert [[e.astext() for e in row] for row in rows][1:] == [["p", "q", "1"], ["p", "r", "2"]]
+
+
+def test_columns_of_numbers_are_marked_and_others_are_not():
+    columns = {"a": [1, -2.5], "b": [1, "x"], "c": ["", "0.5"], "d": ["", ""]}
+    frame = pd.DataFrame(columns, index=["p", "q"])
+    marked = [[e["classes"] for e in row] for row in read_table(frame.to_html()).findall(nodes.row)]
+    assert marked == [[[], ["number"], [], ["number"], []]] * 3
+
+
+def test_a_docstring_keeps_its_indented_lines_and_cites_its_source():
+    lines = ["Return 2 * x.", "", "    1 0", "", "Source: vaswani2017attention, eq. 1."]
+    to_markup(None, "function", "f", None, None, lines)
+    cited = "Source: :cite:t:`vaswani2017attention`, eq. 1."
+    assert lines == [r"Return 2 \* x.", "", "::", "", "    1 0", "", cited]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("edition", ["ja", "en"])
+def test_an_api_page_lists_every_public_name_and_the_first_links_to_it(site, edition, module):
+    first = (site / edition / "api.html").read_text(encoding="utf-8")
+    place = re.search(rf'href="(api_\w+\.html)#module-{re.escape(module.__name__)}"', first)
+    page = (site / edition / place.group(1)).read_text(encoding="utf-8")
+    names = [
+        name
+        for name, value in vars(module).items()
+        if (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
+    assert [name for name in names if f'id="{module.__name__}.{name}"' not in page] == []
+
+
+def make_book(book, page):
+    """Write a book of one page in each edition into a folder and return the command to build it."""
+    for name in ("theme", "tools"):
+        shutil.copytree(ROOT / name, book / name)
+    for path in [*ROOT.glob("_config*.yml"), ROOT / "constraints.txt"]:
+        shutil.copy(path, book)
+    for edition, ending in (("ja", ""), ("en", ".en")):
+        (book / "chapters" / edition).mkdir(parents=True)
+        (book / f"_toc{ending}.yml").write_text("format: jb-book\nroot: index\n")
+        shutil.copy(ROOT / "theme/static/favicon.svg", book / "chapters" / edition)
+        (book / "chapters" / edition / "index.md").write_text(page)
+    (book / "chapters/references.bib").touch()
+    return [sys.executable, str(book / "tools/build.py")]
+
+
+@pytest.fixture(scope="module")
+def log_of_a_faulty_book(tmp_path_factory):
+    """Build a book of one faulty page in each edition and return the exit status and the log."""
+    page = "# Page\n\n$\\unknown{x}$ {doc}`nowhere` {cite}`nobody2000`\n\n![](favicon.svg)\n"
+    command = make_book(tmp_path_factory.mktemp("book"), page)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_book_that_is_up_to_date_can_be_built_again(tmp_path):
+    command = make_book(tmp_path, "# Page\n\n$x$\n")
+    sheet = tmp_path / "_build/html/en/_static/styles/joined.css"
+    sheets = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        sheets.append(sheet.read_text(encoding="utf-8"))
+    assert sheets[0] == sheets[1] != ""
+
+
+@pytest.mark.parametrize(
+    "fault", ["Undefined control sequence", "nowhere", "nobody2000", "image without alt text"]
+)
+def test_the_strict_build_fails_and_names_the_fault(log_of_a_faulty_book, fault):
+    assert log_of_a_faulty_book.returncode != 0
+    assert fault in log_of_a_faulty_book.stdout

@@ -1,0 +1,454 @@
+"""The rules of the house for the package, and for the tables of the two READMEs.
+
+Each rule is a function from source text to a list of faults, and is itself tested with a
+planted fault. The picture that the rules draw is in CONTRIBUTING.md.
+
+The READMEs answer "where is ...?" with a table that is checked row by row:
+
+    | where is ...? | in the code | in the book | test |
+    |---|---|---|---|
+    | the causal mask | `attention.causal_mask` | [Causal mask](chapters/en/architecture.ipynb#causal-mask) | `tests/architecture/test_attention.py::test_...` |
+
+The header of the table holds "where is" in README.md and 「どこ」 in README.ja.md. The link
+names a page and, after #, a label such as (causal-mask)= of that page. Both READMEs have the
+same rows in the same order, each with links into its own edition.
+"""  # noqa: E501
+
+import ast
+import functools
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.book import CHAPTERS, ROOT, bibliography_keys, prose, values
+
+PACKAGE = ROOT / "gpt_helpers"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MAX_FUNCTION_LINES = 30
+MAX_MODULE_LINES = 250
+FORBIDDEN_WORDS = {
+    "demonstrate", "demonstration", "explain", "visualize", "visualise", "visualization",
+    "demo", "trick", "tricks", "technique", "techniques", "util", "utils", "misc",
+}  # fmt: skip
+FORBIDDEN_NAMES_KEPT = {"run_gpt_demo", "demo"}  # and the module that holds it
+DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
+NEED_TRITON = {"optimization.flash_forward", "optimization.flash_backward"}
+NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
+# A program has a main; one that records experiments has a plan, columns and a file of its own.
+OF_EACH_PROGRAM = {
+    "main", "EXPERIMENTS", "SEEDS", "planned", "complete_rows", "recorded",
+    "RESULTS", "NUMBERS", "MACHINE", "COLUMNS",
+}  # fmt: skip
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+DEFINITIONS = FUNCTIONS | ast.ClassDef
+WITHOUT_TORCH = (
+    "config", "training.settings", "training.memory", "evaluation.syntax", "optimization.roofline",
+    *(f"scaling_laws.{name}" for name in ("counts", "laws", "data_limits", "fits", "isoflop")),
+    "scaling_laws.planner", "validation", "files",
+)  # fmt: skip
+KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
+
+
+def names_of_module(path):
+    """Return the dotted name of a module of the package, without the package: "variants.gpt1"."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def functions(source):
+    """Return every function of a source text, methods and nested ones included."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, FUNCTIONS)]
+
+
+def docstring_lines(node):
+    """Return the numbers of the lines of a docstring, none if there is none."""
+    if ast.get_docstring(node) is None:
+        return set()
+    return set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+
+
+def long_functions(source):
+    """Return the functions that have too many lines, blank ones and docstrings not counted."""
+    lines, found = source.splitlines(), []
+    for node in functions(source):
+        numbers = set(range(node.lineno, node.end_lineno + 1)) - docstring_lines(node)
+        count = sum(bool(lines[number - 1].strip()) for number in numbers)
+        if count > MAX_FUNCTION_LINES:
+            found.append(f"{node.name} has {count} lines")
+    return found
+
+
+def long_module(source):
+    """Return the number of lines of a module that has too many, its imports not counted."""
+    count = len(source.splitlines())
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            count -= node.end_lineno - node.lineno + 1
+    return [f"{count} lines"] if count > MAX_MODULE_LINES else []
+
+
+def calls_of_print(source):
+    """Return the lines that call print."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [f"line {call.lineno}: print" for call in calls if ast.unparse(call.func) == "print"]
+
+
+def defined_names(source):
+    """Return every name that a source text gives to something."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, DEFINITIONS):
+            names.append(node.name)
+        elif isinstance(node, ast.arg):
+            names.append(node.arg)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.append(node.id if isinstance(node, ast.Name) else node.attr)
+    return names
+
+
+def forbidden_words(names):
+    """Return the names that hold a word of which nobody can say what it means."""
+    found = []
+    for name in names:
+        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+        if name not in FORBIDDEN_NAMES_KEPT and FORBIDDEN_WORDS & {word.lower() for word in words}:
+            found.append(name)
+    return found
+
+
+def imports(source):
+    """Return the dotted names of all that a source text imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            whole = base in ("gpt_helpers", ".")
+            found |= {f"{base}.{alias.name}" for alias in node.names} if whole else {base}
+    return found
+
+
+def forbidden_imports(name, source):
+    """Return what the module of this name must not import from other packages."""
+    foreign = NOTEBOOK_TOOLS | (set() if name.startswith("figures.") else DRAWING)
+    found = []
+    for imported in sorted(imports(source)):
+        package = imported.partition(".")[0]
+        if package == "":
+            found.append(f"{imported}: write the whole name")
+        elif package in foreign:
+            found.append(imported)
+    return found
+
+
+def undocumented(source):
+    """Return the public module, classes, functions and methods that have no docstring."""
+
+    def visit(node, path):
+        found = [] if ast.get_docstring(node) else [path]
+        inner = [] if isinstance(node, FUNCTIONS) else node.body
+        for child in inner:
+            if isinstance(child, DEFINITIONS) and not re.match(r"_(?!_init__)", child.name):
+                found += visit(child, f"{path}.{child.name}".lstrip("."))
+        return found
+
+    return visit(ast.parse(source), "")
+
+
+def unknown_sources(source, keys):
+    """Return what a "Source: ..." names that is no key of the bibliography."""
+    found = []
+    for match in re.finditer(r"Source:\s+(.*?)(?:\n\s*\n|\"\"\"|\Z)", source, re.S):
+        named = KEY.findall(match[1])
+        found += [key for key in named if key not in keys] or [] if named else [match[0].strip()]
+    return found
+
+
+def top_level_names(source):
+    """Return the public names that a module defines at its top level."""
+    names = []
+    for node in ast.parse(source).body:
+        if isinstance(node, DEFINITIONS):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def defined_twice(sources):
+    """Return the public names that more than one of the modules {name: source} defines.
+
+    What belongs to a program, such as its main, is no concept: each program has its own.
+    """
+    places = {}
+    for module, source in sources.items():
+        for name in set(top_level_names(source)) - OF_EACH_PROGRAM:
+            places.setdefault(name, []).append(module)
+    return [f"{name}: {', '.join(where)}" for name, where in places.items() if len(where) > 1]
+
+
+def other_masks(source):
+    """Return where a source builds a triangle of its own; causal_mask compares positions."""
+    return re.findall(r"\b(?:tril|triu)\w*", source)
+
+
+def faults_in_package(rule):
+    """Return the faults that rule(name, source) finds in the modules of the package."""
+    found = []
+    for path in MODULES:
+        source = path.read_text("utf-8")
+        found += [
+            f"{path.relative_to(ROOT)}: {fault}" for fault in rule(names_of_module(path), source)
+        ]
+    return found
+
+
+def sources():
+    """Return {module name: source} of the package."""
+    return {names_of_module(path): path.read_text("utf-8") for path in MODULES}
+
+
+def check_package(rule):
+    """Fail with every fault that the rule finds in the package."""
+    found = faults_in_package(rule)
+    assert not found, "\n".join(found)
+    assert len(MODULES) > 5
+
+
+def test_no_function_is_longer_than_30_lines():
+    check_package(lambda name, source: long_functions(source))
+
+
+def test_no_module_is_longer_than_250_lines():
+    check_package(lambda name, source: long_module(source))
+
+
+def test_nothing_is_printed():
+    check_package(lambda name, source: calls_of_print(source))
+
+
+def test_no_name_holds_a_word_without_meaning():
+    check_package(lambda name, source: forbidden_words([name, *defined_names(source)]))
+
+
+def test_only_figures_import_what_draws_and_nothing_imports_notebook_tools():
+    check_package(forbidden_imports)
+
+
+def test_rooms_import_one_way():
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Contracts: 1 kept, 0 broken" in done.stdout
+
+
+def test_everything_public_has_a_docstring():
+    check_package(lambda name, source: undocumented(source))
+
+
+def test_every_source_named_in_the_package_is_in_the_bibliography():
+    check_package(lambda name, source: unknown_sources(source, bibliography_keys()))
+
+
+def test_every_public_name_is_defined_once():
+    assert defined_twice(sources()) == []
+
+
+def test_the_causal_mask_is_defined_once_and_compares_positions():
+    check_package(lambda name, source: other_masks(source))
+    defined = [
+        name
+        for name, source in sources().items()
+        for f in functions(source)
+        if f.name == "causal_mask"
+    ]
+    assert defined == ["architecture.attention"]
+
+
+def loaded_after_importing(modules, watched):
+    """Return which of the watched packages each module loads, all in one new interpreter."""
+    code = (
+        "import importlib, sys\n"
+        f"for module in {modules!r}:\n"
+        "    importlib.import_module(module)\n"
+        f"    for name in {sorted(watched)!r}:\n"
+        "        if name in sys.modules: print(module, 'loads', name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_what_only_counts_and_parses_does_not_load_torch():
+    modules = [f"gpt_helpers.{name}" for name in WITHOUT_TORCH]
+    assert loaded_after_importing(modules, {"torch"}) == []
+    assert loaded_after_importing(["gpt_helpers.architecture.attention"], {"torch"})
+
+
+def test_only_what_draws_loads_a_drawing_library():
+    names = [names_of_module(path) for path in MODULES]
+    left_out = set() if importlib.util.find_spec("triton") else NEED_TRITON
+    modules = [
+        f"gpt_helpers.{name}".rstrip(".")
+        for name in names
+        if name not in left_out and not name.startswith("figures.")
+    ]
+    assert loaded_after_importing(modules, DRAWING) == []
+
+
+def words(source):
+    """Return the forbidden names in a source text."""
+    return forbidden_words(defined_names(source))
+
+
+def sources_unknown_to_a_small_bibliography(source):
+    """Return the sources that a bibliography with one entry lacks."""
+    return unknown_sources(source, {"a2020x"})
+
+
+def twice_beside_x(source):
+    """Return what a source text and another module, which has X, both define."""
+    return defined_twice({"a": source, "b": "X = 1"})
+
+
+def imports_of(name):
+    """Return the rule for the imports of the module of this name."""
+    return functools.partial(forbidden_imports, name)
+
+
+@pytest.mark.parametrize(
+    ("rule", "right", "wrong"),
+    [
+        (long_functions, "def f():\n" + "    x = 1\n\n" * 29, "def f():\n" + "    x = 1\n" * 30),
+        (long_module, "x = 1\n" * 250, "x = 1\n" * 251),
+        (calls_of_print, "printed = 'print(1)'", "def f():\n    print(1)"),
+        (undocumented, "'M.'\ndef _f(): pass", "'M.'\ndef f(): pass"),
+        (undocumented, "'M.'\nclass A:\n  'A.'", "'M.'\nclass A:\n  'A.'\n  def g(s): 0"),
+        (undocumented, "'M.'", "x = 1"),
+        (other_masks, "keys <= queries", "mask = torch.tril(ones)"),
+        (sources_unknown_to_a_small_bibliography, "# Source: a2020x, eq. 1", "# Source: b2020x"),
+        (sources_unknown_to_a_small_bibliography, "# Source:\n# a2020x.", "# Source: a paper"),
+        (words, "def run_gpt_demo(): 0", "def show_demo(): 0"),
+        (words, "x = 'explain'", "def f(explain_it): 0"),
+        (words, "utility = 1", "class MaskUtils: 0"),
+        (imports_of("architecture.model"), "import gpt_helpers.config", "import matplotlib"),
+        (imports_of("training.memory"), "import gpt_helpers.config", "import altair"),
+        (imports_of("architecture.model"), "import torch", "from . import config"),
+        (imports_of("figures.show"), "import matplotlib", "import nbclient"),
+        (twice_beside_x, "_X = Y = 1", "X: int = 2"),
+        (twice_beside_x, "def main(): 0", "def X(): 0"),
+    ],
+)
+def test_each_rule_finds_a_planted_fault_and_nothing_else(rule, right, wrong):
+    assert rule(right) == []
+    assert rule(wrong) != []
+
+
+# The tables of the READMEs.
+
+ROW = re.compile(r"^\s*\|(.+)\|\s*$", re.M)
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)#([^)\s]+)\)")
+
+
+def where_table(text):
+    """Return the rows, each a list of four cells, of the "where is ...?" table of a README."""
+    blocks = re.findall(r"(?:^[ \t]*\|.*\n?)+", text, re.M)
+    tables = [[[cell.strip() for cell in row.split("|")] for row in ROW.findall(b)] for b in blocks]
+    wanted = [table for table in tables if re.search(r"where is|どこ", table[0][0], re.I)]
+    return wanted[0][2:] if wanted else []
+
+
+def broken_cells(row, language, root=ROOT):
+    """Return what in a row of the table does not exist: object, section or test."""
+    if len(row) != 4:
+        return [f"{row}: needs four cells"]
+    code, link, test = row[1].strip("`"), LINK.fullmatch(row[2]), row[3].strip("`")
+    found = [] if is_defined(code) else [f"no object {code}"]
+    if not link or not is_section(root / link[2], link[3]) or f"/{language}/" not in link[2]:
+        found.append(f"no section {row[2]}")
+    file, _, name = test.partition("::")
+    source = (root / file).read_text("utf-8") if (root / file).is_file() else ""
+    if name not in [function.name for function in functions(source)]:
+        found.append(f"no test {test}")
+    return found
+
+
+def is_defined(dotted):
+    """Return whether "module.name", perhaps with more dots, is an object of the package."""
+    parts = dotted.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(["gpt_helpers", *parts[:split]]))
+            for part in parts[split:]:
+                found = getattr(found, part)
+        except (ModuleNotFoundError, AttributeError):
+            continue
+        return True
+    return False
+
+
+def is_section(path, label):
+    """Return whether the page at path has this label in its text."""
+    return path.is_file() and any(label in values(text, "label") for text in prose(path).values())
+
+
+README = {"en": "README.md", "ja": "README.ja.md"}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_row_of_where_is_names_what_exists(language):
+    rows = where_table((ROOT / README[language]).read_text("utf-8"))
+    found = [f"{row[0]}: {fault}" for row in rows for fault in broken_cells(row, language)]
+    assert not found, "\n".join(found)
+    assert len(rows) >= 5
+
+
+def test_both_readmes_have_the_same_rows():
+    def facts(language):
+        rows = where_table((ROOT / README[language]).read_text("utf-8"))
+        return [
+            (row[1], row[2].partition("(")[2].replace(f"/{language}/", "/"), row[3]) for row in rows
+        ]
+
+    assert facts("en") == facts("ja")
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (1, "`architecture.attention.causal_masks`"),
+        (1, "`architecture.attentions.causal_mask`"),
+        (2, "[Mask](chapters/en/architecture.md#mask)"),
+        (2, "[Mask](chapters/en/page.md#masks)"),
+        (2, "[Mask](chapters/ja/page.md#mask)"),
+        (2, "Mask"),
+        (3, "`tests/test_house.py::test_that_is_not_there`"),
+        (3, "`tests/test_none.py::test_x`"),
+    ],
+)
+def test_a_row_that_names_nothing_is_found(tmp_path, cell, text):
+    (tmp_path / "chapters" / "en").mkdir(parents=True)
+    (tmp_path / "chapters" / "en" / "page.md").write_text("(mask)=\n# Mask\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_house.py").write_text("def test_x(): pass\n")
+    row = [
+        "the mask",
+        "`architecture.attention.causal_mask`",
+        "[Mask](chapters/en/page.md#mask)",
+        "`tests/test_house.py::test_x`",
+    ]
+    assert broken_cells(row, "en", tmp_path) == []
+    row[cell] = text
+    assert broken_cells(row, "en", tmp_path) != []
+
+
+def test_the_bibliography_is_found():
+    assert (CHAPTERS / "references.bib").is_file()
+    assert len(bibliography_keys()) > 10

@@ -1,0 +1,47 @@
+"""Parabolas through iso-FLOP profiles find the minimum that made the data."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gpt_helpers.scaling_laws.isoflop import fit_power, lowest_minimum, profile_minimum
+from gpt_helpers.scaling_laws.laws import LossLaw
+from tests.helpers.reference import refused
+
+TRUE = LossLaw(1.5, 60.0, 300.0, 0.30, 0.37, "made up", "F")
+
+
+def test_the_minimum_of_a_parabola_comes_back():
+    n_params = np.array([1e5, 3e5, 1e6, 5e6])
+    losses = 4 + 0.3 * (np.log10(n_params) - 5.7) ** 2
+    found = profile_minimum(n_params, losses)
+    assert found == pytest.approx((10**5.7, 4, 0.3))
+
+
+def test_the_minima_of_profiles_on_a_law_grow_with_the_exponent_of_the_law():
+    budgets, minima = np.array([1e12, 1e13, 1e14]), []
+    for flops in budgets:
+        n_params = TRUE.optimum(flops).n_params * np.array([0.5, 0.7, 1, 1.4, 2])
+        minima.append(profile_minimum(n_params, TRUE.loss(n_params, flops / (6 * n_params))))
+    _, exponent = fit_power(budgets, [minimum.n_params for minimum in minima])
+    assert exponent == pytest.approx(TRUE.exponents[0], abs=0.01)
+
+
+def test_a_power_comes_back():
+    assert fit_power([1, 10, 100], [3, 30**0.5 * 3**0.5, 30]) == pytest.approx((3, 0.5))
+
+
+def test_profiles_without_a_minimum_are_refused():
+    refused("have no minimum", profile_minimum, [1e5, 1e6, 1e7], [4.0, 4.2, 4.0])
+    refused("must hold at least 3 sizes", profile_minimum, [1e5, 1e6, 1e6], [4.0, 4.2, 4.0])
+
+
+def test_the_lowest_sizes_decide_where_far_ones_do_not_fit():
+    sizes = [1e4, 1e5, 1e6, 1e7, 1e9, 1e5]
+    losses = [0.1 * (math.log10(size) - 5.5) ** 2 + 3 for size in sizes]
+    losses[4] = 9.0
+    found = lowest_minimum(sizes, losses)
+    assert found.n_params == pytest.approx(10**5.5)
+    assert found.loss == pytest.approx(3)
+    assert found.loss_at(np.array(sizes[:4])) == pytest.approx(losses[:4])
