@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpt_helpers.validation import check_choice, check_positive_integer, check_real
+from gpt_helpers.validation import check_choice, check_integer, check_real
 
 ACTIVATION_NAMES = ("gelu", "gelu_erf", "relu", "swish")
 
@@ -38,10 +38,10 @@ class GPTConfig:
     def __post_init__(self):
         """Refuse values that no model can have."""
         for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
-            check_positive_integer(name, getattr(self, name))
+            check_integer(name, getattr(self, name), at_least=1)
         for name in ("n_kv_head", "n_inner"):
             if getattr(self, name) is not None:
-                check_positive_integer(name, getattr(self, name))
+                check_integer(name, getattr(self, name), at_least=1)
         if self.n_embd % self.n_head:
             raise ValueError(
                 f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads;"

@@ -1,37 +1,83 @@
-"""What an argument must be: each check names the value and says what to do. Imports no torch."""
+"""What an argument must be. Each check names the value and says what to do; imports no torch.
+
+A public function checks its arguments once, at its door, and what it calls inside trusts them.
+NumPy's integers and floats are numbers as Python's are; bools are not. check_integer and
+check_real return a plain Python number, so that what is stored and written is one.
+"""
+
+import math
+from numbers import Integral, Real
+
+
+def check_integer(name, value, at_least=None, at_most=None):
+    """Return value as an int; raise ValueError unless it is an integer within the bounds."""
+    is_integer = isinstance(value, Integral) and not is_bool(value)
+    is_high_enough = is_integer and (at_least is None or value >= at_least)
+    if is_high_enough and (at_most is None or value <= at_most):
+        return int(value)
+    raise ValueError(f"{name}={value!r} must be {wanted_integer(at_least, at_most)}")
+
+
+def wanted_integer(at_least, at_most):
+    """Return the words for an integer within the bounds."""
+    if at_most is not None:
+        return f"an integer from {at_least} to {at_most}"
+    if at_least == 1:
+        return "a positive integer, such as 1 or 64"
+    return "an integer" if at_least is None else f"an integer of at least {at_least}"
+
+
+def check_real(name, value, *, at_least=None, above=None, below=None, at_most=None):
+    """Return value as a number; raise ValueError unless it is finite and within the bounds."""
+    is_real = isinstance(value, Real) and not is_bool(value) and math.isfinite(value)
+    bounds = {">=": at_least, ">": above, "<": below, "<=": at_most}
+    if is_real and all(
+        (at_least is None or value >= at_least,
+         above is None or value > above,
+         below is None or value < below,
+         at_most is None or value <= at_most)
+    ):  # fmt: skip
+        return int(value) if isinstance(value, Integral) else float(value)
+    wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
+    raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
+
+
+def is_bool(value):
+    """Return whether value is a truth value, Python's or NumPy's."""
+    return type(value).__name__ in ("bool", "bool_")
 
 
 def check_choice(name, value, choices):
     """Raise ValueError unless value is one of the names in choices."""
-    if value not in choices:
+    if not isinstance(value, str | Integral) or is_bool(value) or value not in choices:
         raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(choices)}")
 
 
-def check_positive_integer(name, value):
-    """Raise ValueError unless value is an integer of at least 1 (a bool is not one)."""
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name}={value!r} must be a positive integer, such as 1 or 64")
+def check_callable(name, value):
+    """Raise ValueError unless value can be called."""
+    if not callable(value):
+        raise ValueError(f"{name}={value!r} must be a function or a class, not its name")
 
 
-def check_real(name, value, *, at_least=None, above=None, below=None):
-    """Raise ValueError unless value is a finite real number within the bounds that are given."""
-    inside = (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < float("inf")
-        and (at_least is None or value >= at_least)
-        and (above is None or value > above)
-        and (below is None or value < below)
-    )
-    if not inside:
-        bounds = {">=": at_least, ">": above, "<": below}
-        wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
-        raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
+def check_module(name, value):
+    """Raise ValueError unless value is an nn.Module."""
+    from torch import nn  # only here: what counts and parses loads no torch
+
+    if not isinstance(value, nn.Module):
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be an nn.Module")
 
 
-def check_counts(counts):
-    """Raise ValueError unless each {name: (value, least)} is an integer of at least least."""
-    for name, (value, least) in counts.items():
-        if type(value) is not int or value < least:
-            kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
-            raise ValueError(f"{name}={value!r} must be {kind}")
+def check_tensor(name, value, axes, integers=False):
+    """Raise ValueError unless value is a tensor of these axes, such as "(B, T)".
+
+    integers asks for a dtype that an embedding can look up, int64 or int32.
+    """
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        kind = "tensor of integers" if integers else "tensor"
+        raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
+    if value.ndim != axes.count(",") + 1 - axes.endswith(",)"):
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {axes}")
+    if integers and value.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .long()")

@@ -121,7 +121,7 @@ def test_the_shipped_model_writes_a_function_and_its_scores_are_those_of_the_rec
     assert facts["shipped_params"] == 2_470_464
     assert facts["function"].lstrip().startswith("def ")
     assert 0 <= facts["n_parsing"] <= facts["n_functions"] == 2
-    for row in recorded("stdlib/scores.csv"):
+    for row in recorded("weights/stdlib/scores.csv"):
         assert facts["share"][row["writer"]] == float(row["share that parses"])
         if row["bits per byte"]:
             assert facts["bits"][row["writer"]] == float(row["bits per byte"])
@@ -162,8 +162,12 @@ def test_our_own_runs_are_those_of_the_record(facts):
     assert facts["budget_growth"] == pytest.approx(100)
     assert facts["size_growth"] == pytest.approx(9.0, abs=0.05)  # as the page on scaling laws says
     assert 0.46 < facts["exponent"] < 0.53
-    (largest,) = [row for row in recorded("sweep.csv") if row["purpose"] == "largest"]
-    (chosen,) = [row for row in recorded("prediction.csv") if row["chosen"] == "1"]
+    (largest,) = [
+        row for row in recorded("experiments/results/sweep.csv") if row["purpose"] == "largest"
+    ]
+    (chosen,) = [
+        row for row in recorded("experiments/results/prediction.csv") if row["chosen"] == "1"
+    ]
     measured, predicted = float(largest["held_out_loss"]), float(chosen["predicted_loss"])
     assert facts["outcome"]["difference"] == pytest.approx(measured / predicted - 1)
 
@@ -203,7 +207,7 @@ def shares(experiment, variant, measure, x):
     key = experiment, variant, measure
     return [
         int(row["right"]) / int(row["n"])
-        for row in recorded("applications.csv")
+        for row in recorded("experiments/results/applications.csv")
         if (row["experiment"], row["variant"], row["measure"]) == key and float(row["x"]) == x
     ]
 

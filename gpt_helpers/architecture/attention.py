@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.operands import check_heads, check_positions
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def causal_mask(queries, keys, window=None):
@@ -26,7 +26,7 @@ def causal_mask(queries, keys, window=None):
     check_positions(queries, keys)
     visible = keys <= queries[:, None]  # (T, S)
     if window is not None:
-        check_positive_integer("window", window)
+        check_integer("window", window, at_least=1)
         visible = visible & (keys > queries[:, None] - window)  # (T, S)
     return visible
 

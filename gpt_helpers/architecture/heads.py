@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.trace import recorded_attention
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def repeated(vocab_size, n_tokens, batch_size, generator=None):
@@ -22,7 +22,7 @@ def repeated(vocab_size, n_tokens, batch_size, generator=None):
     are not so many other tokens.
     """
     for name, value in (("n_tokens", n_tokens), ("batch_size", batch_size)):
-        check_positive_integer(name, value)
+        check_integer(name, value, at_least=1)
     if type(vocab_size) is not int or n_tokens >= vocab_size:
         raise ValueError(f"n_tokens={n_tokens} different tokens need a larger {vocab_size=}")
     order = torch.rand(batch_size, vocab_size - 1, generator=generator).argsort(1)  # (B, V-1)

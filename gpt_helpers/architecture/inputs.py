@@ -95,12 +95,6 @@ def check_split(x, n_heads):
         raise ValueError(f"x is {found}; it must be (B, T, C), C a multiple of {n_heads}")
 
 
-def check_callable(name, value):
-    """Raise ValueError unless value can be called."""
-    if not callable(value):
-        raise ValueError(f"{name}={value!r} must be a function or a class, not its name")
-
-
 def check_token_ids(input_ids, vocab_size):
     """Raise ValueError unless input_ids is a non-empty (B, T) tensor of integers below V."""
     check_integers("input_ids", input_ids)

@@ -3,7 +3,7 @@
 import torch
 
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 class KVCache:
@@ -47,7 +47,7 @@ class LayerCache:
 
     def __init__(self, n_positions):
         """Remember the size; the first append allocates."""
-        check_positive_integer("n_positions", n_positions)
+        check_integer("n_positions", n_positions, at_least=1)
         self.n_positions, self.length = n_positions, 0
         self.keys = self.values = None
 

@@ -9,7 +9,6 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.generation import generate
 from gpt_helpers.architecture.inputs import (
     IGNORED,
-    check_callable,
     check_inputs,
     check_labels,
     check_predictions,
@@ -20,10 +19,10 @@ from gpt_helpers.architecture.inputs import (
     refuse_misfits,
 )
 from gpt_helpers.architecture.kv_cache import KVCache
-from gpt_helpers.architecture.modules import parts_at_hand
+from gpt_helpers.architecture.modules import fast_attribute_lookup
 from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_real
+from gpt_helpers.validation import check_callable, check_real
 
 ACTIVATIONS = {
     "gelu": functools.partial(F.gelu, approximate="tanh"),
@@ -169,7 +168,7 @@ class GPTLMHeadModel(nn.Module):
     @functools.wraps(generate)
     def generate(self, *args, **kwargs):
         """Return generation.generate(self, ...)."""
-        with parts_at_hand(self):
+        with fast_attribute_lookup(self):
             return generate(self, *args, **kwargs)
 
     @property

@@ -27,7 +27,7 @@ def store_by_columns(model):
 
 
 @contextlib.contextmanager
-def parts_at_hand(model):
+def fast_attribute_lookup(model):
     """Let every module find its weights, sub-modules and forward at once; then all is as before.
 
     nn.Module keeps its parts in dicts of its own, in which Python looks after everything else

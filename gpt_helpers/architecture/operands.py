@@ -2,7 +2,7 @@
 
 import torch
 
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
@@ -30,7 +30,7 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
     if not isinstance(dropout, float | int) or dropout is True or not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout!r} must be a number, at least 0 and below 1")
     if window is not None:
-        check_positive_integer("window", window)
+        check_integer("window", window, at_least=1)
 
 
 def check_no_dropout(name, dropout):

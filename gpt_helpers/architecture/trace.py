@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from gpt_helpers.validation import check_module
+
 LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
 
 
@@ -38,7 +40,7 @@ def trace(model, *inputs, leaves=LEAVES):
     looked at. Sums of tensors outside of leaves are steps too, and every other module or
     operation is taken as part of what surrounds it.
     """
-    check_module(model)
+    check_module("model", model)
     if not isinstance(leaves, list | tuple | set) or not all(type(name) is str for name in leaves):
         raise ValueError(f"leaves={leaves!r} must be a tuple of class names, such as {LEAVES}")
     recorder = Recorder(leaves)
@@ -116,7 +118,7 @@ def recorded_attention(model, measure=None):
     holds measure(q, k, padding, window) instead: of queries and keys as they come to the
     attention, which may do more than multiply them.
     """
-    check_module(model)
+    check_module("model", model)
     if measure is not None and not callable(measure):
         raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
     collected = []
@@ -164,7 +166,7 @@ def weights_read(attend, q, k):
 @contextlib.contextmanager
 def recorded_outputs(model, kind):
     """Collect the result of every module of the class named kind in the list that is yielded."""
-    check_module(model)
+    check_module("model", model)
     kinds = sorted({type(module).__name__ for module in model.modules()})
     if kind not in kinds:
         raise ValueError(f"kind={kind!r} is no module of this model; use one of {kinds}")
@@ -179,9 +181,3 @@ def recorded_outputs(model, kind):
     finally:
         for handle in handles:
             handle.remove()
-
-
-def check_module(model):
-    """Raise ValueError unless model is a module."""
-    if not isinstance(model, torch.nn.Module):
-        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")

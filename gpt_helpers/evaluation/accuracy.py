@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
 
@@ -23,7 +23,7 @@ class Score:
 
     def __post_init__(self):
         """Refuse counts that no test can have."""
-        check_positive_integer("n", self.n)
+        check_integer("n", self.n, at_least=1)
         if type(self.right) is not int or not 0 <= self.right <= self.n:
             raise ValueError(f"right={self.right!r} must be an integer from 0 to n={self.n}")
 
@@ -66,11 +66,11 @@ def bootstrap(values, seed=0, n_draws=10_000):
     two values. Source: efron1979bootstrap.
     """
     values = np.asarray(values, dtype=float)
-    check_positive_integer("n_draws", n_draws)
+    check_integer("n_draws", n_draws, at_least=1)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"values have shape {values.shape}; give at least two finite numbers (N,)")
-    chance = np.random.default_rng(seed)
-    chosen = chance.integers(len(values), size=(n_draws, len(values)))
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(values), size=(n_draws, len(values)))
     low, high = np.quantile(values[chosen].mean(1), [0.025, 0.975])
     return float(low), float(high)
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 
 
 def evaluate(model, windows, batch_size=16):
@@ -16,7 +16,7 @@ def evaluate(model, windows, batch_size=16):
     Every token but the first of each window is predicted from those before it in the window.
     Train or eval mode is left as it was found. Raises ValueError for what is no (N, T).
     """
-    check_positive_integer("batch_size", batch_size)
+    check_integer("batch_size", batch_size, at_least=1)
     if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
         found = getattr(windows, "shape", type(windows).__name__)
         raise ValueError(f"windows is {found}; it must be a tensor (N, T) with T >= 2")
@@ -67,8 +67,8 @@ def document_nats(model, ids, context, stride):
     did not: so a token is predicted from at least context - stride tokens before it, or from
     all there are. Raises ValueError unless 1 <= stride < context.
     """
-    check_positive_integer("stride", stride)
-    check_positive_integer("context", context)
+    check_integer("stride", stride, at_least=1)
+    check_integer("context", context, at_least=1)
     if stride >= context:
         raise ValueError(f"stride={stride} must be below context={context}")
     nats, scored = 0.0, 1

@@ -14,7 +14,7 @@ from gpt_helpers.evaluation.accuracy import wilson
 from gpt_helpers.exercises.grading import answer, expect, expect_tensor
 from gpt_helpers.experiments.voting import majority
 from gpt_helpers.scaling_laws.counts import count_parameters
-from gpt_helpers.scaling_laws.data_limits import worth
+from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.laws import FITS
 from gpt_helpers.training.lora import add_lora, count_trained
 from gpt_helpers.variants.sizes import MODEL_SIZES, built, count_all
@@ -114,7 +114,7 @@ def tokens_per_parameter(function):
 def worth_of_repeated(function):
     """Try function(n_tokens, n_unique, decay): how many new tokens repeated ones are worth."""
     for n_tokens, n_unique, decay in ((50.0, 100.0, 15.0), (400.0, 100.0, 15.0), (9e6, 3e6, 2.0)):
-        expected = worth(n_tokens, n_unique, decay)
+        expected = effective_amount(n_tokens, n_unique, decay)
         found = function(n_tokens, n_unique, decay)
         given = f"n_tokens={n_tokens:g}, n_unique={n_unique:g}, decay={decay:g}"
         is_right = math.isclose(found, expected, rel_tol=1e-6)

@@ -106,8 +106,8 @@ def main_rows(seed):
     """Return the rows of accuracy of the modern model, and those of its controls and heads."""
     log, items = [], items_for_tests()
     model = trained(seed, MUON, after_step=functools.partial(watch, log, items[:500]))
-    ids, chance = torch.tensor(labels.labelled_rows(items)), np.random.default_rng(TEST_SEED)
-    shuffled = torch.tensor(labels.shuffled_rows(items, chance))
+    ids, rng = torch.tensor(labels.labelled_rows(items)), np.random.default_rng(TEST_SEED)
+    shuffled = torch.tensor(labels.shuffled_rows(items, rng))
     found = {
         "accuracy": labels.label_scores(model, ids),
         "accuracy, shuffled": labels.label_scores(model, shuffled, wanted=ids[:, 1::2]),
@@ -173,10 +173,10 @@ def induction_rows(seed, n_most=4):
     model, tokenizer = load_model()
     ids = code_windows(seed, tokenizer)
     scores = induction_scores(model, ids)
-    order, chance = ranked(scores), random.Random(seed)
+    order, rng = ranked(scores), random.Random(seed)
     rows = measurements("score", dict(enumerate(scores.flatten().tolist())))
     for n_heads in range(n_most + 1):
-        others = [chance.sample(order[n_most:], n_heads) for _ in range(N_DRAWS)]
+        others = [rng.sample(order[n_most:], n_heads) for _ in range(N_DRAWS)]
         rows += loss_rows(model, ids, "highest scores", [order[:n_heads]])
         rows += loss_rows(model, ids, "others", others)
     return rows

@@ -74,13 +74,13 @@ TENTH = {"max_lr": 3e-4, "min_lr": 3e-5}
 SEQUENTIAL = {"rotary_width": None, "parallel": False}
 ROTARY_RUN = Variation(shape=SEQUENTIAL, kind=GPTNeoXConfig, transformer=GPTNeoXModel)
 
-PLAIN = {"rotary_base": BASE, "stretch": 1.0}  # the frequencies of the rung before
+PLAIN = {"rotary_base": BASE, "rope_factor": 1.0}  # the frequencies of the rung before
 UNGATED_RUN = Variation(shape=PLAIN, kind=LlamaConfig, transformer=UngatedModel)
 
 GATED = PLAIN | {"n_inner": 256}  # 8/3 C: three matrices are as large as two of width 4C
 LLAMA_RUN = Variation(shape=GATED, kind=LlamaConfig, transformer=LlamaModel)
 QWEN3 = GATED | {"head_width": CONFIG.head_width}
-EXPERTS = GATED | {"n_inner": 128, "n_experts": 4, "n_chosen": 2}  # two are as large as one
+EXPERTS = GATED | {"n_inner": 128, "n_experts": 4, "n_experts_per_token": 2}  # two are one
 
 GPT2, LLAMA = "residual scaling", "SwiGLU"
 LADDER = {

@@ -61,7 +61,7 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
-def foretelling_errors(rows):
+def extrapolation_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
     highest = runs_on(rows, max(PROFILES))
     known = law_runs([row for row in rows if row not in highest])
@@ -82,7 +82,7 @@ def chosen_run(law):
 
 def predict(rows):
     """Return predictions of the largest run from the rows of the sweep, a row per form."""
-    runs, errors = law_runs(rows), foretelling_errors(rows)
+    runs, errors = law_runs(rows), extrapolation_errors(rows)
     laws = {form: fit_loss_law(runs, form) for form in FORMS}
     chosen = min(errors, key=errors.get)
     run, n_unique = chosen_run(laws[chosen]), max(row["unique_tokens"] for row in rows)

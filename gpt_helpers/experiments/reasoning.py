@@ -198,8 +198,8 @@ def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS, **se
 def story_items(name, size, n_items=N_PROBLEMS // 2):
     """Return n_items stories, of a family by name, whose calculations are held out."""
     family = stories.FAMILIES[name]
-    draw, chance = functools.partial(family.draw, size), np.random.default_rng(size)
-    items = draw_items(draw, n_items, chance, True, family.is_test)
+    draw, rng = functools.partial(family.draw, size), np.random.default_rng(size)
+    items = draw_items(draw, n_items, rng, True, family.is_test)
     return [family.story(item) for item in items]
 
 

@@ -48,8 +48,8 @@ TEST_SEED, DATA_SEED = 1, 2  # beside the seed of a model
 
 def base_corpus(seed):
     """Return the sentences (N, T) that the base model of this seed reads, each one once."""
-    chance = np.random.default_rng([seed, DATA_SEED])
-    items = instructions.base_items(PRETRAINING.total_steps * BATCH_SIZE, chance)
+    rng = np.random.default_rng([seed, DATA_SEED])
+    items = instructions.base_items(PRETRAINING.total_steps * BATCH_SIZE, rng)
     return instructions.encoded(
         [instructions.statement(item, turn) for turn, item in enumerate(items)]
     )
@@ -68,9 +68,9 @@ def base_model(seed):
 
 def examples(n_examples, seed, polite_share=0.0):
     """Return rows (N, T) of prompt and answer to tune on, the wordings in turn."""
-    chance = np.random.default_rng([seed, DATA_SEED, n_examples])
-    items = instructions.tuning_items(n_examples, chance)
-    polite = chance.random(n_examples) < polite_share
+    rng = np.random.default_rng([seed, DATA_SEED, n_examples])
+    items = instructions.tuning_items(n_examples, rng)
+    polite = rng.random(n_examples) < polite_share
     return instructions.encoded(
         [
             f"{instructions.instruction(item, turn)} {instructions.response(item, polite[turn])}"
@@ -81,16 +81,16 @@ def examples(n_examples, seed, polite_share=0.0):
 
 def tuned(model, rows, seed, settings, loss_of=ANSWER):
     """Train the model on batches drawn from rows (N, T) and return it."""
-    chance = np.random.default_rng([seed, DATA_SEED])
-    batches = instructions.as_steps(rows, settings.total_steps, BATCH_SIZE, chance)
+    rng = np.random.default_rng([seed, DATA_SEED])
+    batches = instructions.as_steps(rows, settings.total_steps, BATCH_SIZE, rng)
     train(model, batches, dataclasses.replace(settings, seed=seed), loss_of=loss_of)
     return model
 
 
 def unseen_items(seed, commands=instructions.SINGLES):
     """Return the items (1000, 7) with these commands that a model of this seed is tested on."""
-    chance = np.random.default_rng([seed, TEST_SEED])
-    return draw_items(instructions.draw_from(commands), N_TESTS, chance, for_tests=True)
+    rng = np.random.default_rng([seed, TEST_SEED])
+    return draw_items(instructions.draw_from(commands), N_TESTS, rng, for_tests=True)
 
 
 def answered(model, prompts, answers):
@@ -228,8 +228,8 @@ def model_of_two_styles(seed):
 @functools.cache
 def pairs_of(seed, for_tests):
     """Return pairs (B, 2, T) that the model of two styles has sampled, for one side."""
-    chance = np.random.default_rng([seed, DATA_SEED, 2 + for_tests])
-    items = draw_items(instructions.draw_from(instructions.SINGLES), 3 * N_TESTS, chance, for_tests)
+    rng = np.random.default_rng([seed, DATA_SEED, 2 + for_tests])
+    items = draw_items(instructions.draw_from(instructions.SINGLES), 3 * N_TESTS, rng, for_tests)
     return sampled_pairs(model_of_two_styles(seed), items, 2 * seed + for_tests)
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from gpt_helpers.evaluation.accuracy import written
 from gpt_helpers.tasks import sums
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def majority(answers):
@@ -28,7 +28,7 @@ def sampled_answers(model, items, n_samples, seed=0):
 
     They are sampled at temperature 1. Raises ValueError for no samples.
     """
-    check_positive_integer("n_samples", n_samples)
+    check_integer("n_samples", n_samples, at_least=1)
     prompts = sums.sum_questions(items).repeat_interleave(n_samples, 0)
     generator = torch.Generator().manual_seed(seed)
     texts = written(model, prompts, items.shape[1] + 2, temperature=1.0, generator=generator)

@@ -21,7 +21,7 @@ from gpt_helpers.figures.vegalite import (
 )
 from gpt_helpers.scaling_laws.laws import FITS, FLOPS_PER_PARAMETER, law_of
 from gpt_helpers.training.memory import FLOAT, INTEGER, STATE_BYTES
-from gpt_helpers.validation import check_choice, check_positive_integer
+from gpt_helpers.validation import check_choice, check_integer
 
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3")
 
@@ -37,7 +37,7 @@ def schedule_explorer(run_steps=200, height=220):
     Raises ValueError unless run_steps is a positive integer.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    check_positive_integer("run_steps", run_steps)
+    check_integer("run_steps", run_steps, at_least=1)
     last = " + ', ' + ".join(
         f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
         f" + format(datum.{name}_mean, '.3f') + ')'"

@@ -10,7 +10,7 @@ import math
 import altair as alt
 
 from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -25,7 +25,7 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    check_positive_integer("n_shown", n_shown)
+    check_integer("n_shown", n_shown, at_least=1)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
     names = json.dumps([token_of(token) for token in order[:n_shown]])

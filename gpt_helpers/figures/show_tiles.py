@@ -11,7 +11,7 @@ from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
 
@@ -27,7 +27,7 @@ def tile_kinds(n_queries, n_keys, block_size, window=None):
     sizes = {"n_queries": n_queries, "n_keys": n_keys, "block_size": block_size}
     sizes |= {} if window is None else {"window": window}
     for name, value in sizes.items():
-        check_positive_integer(name, value)
+        check_integer(name, value, at_least=1)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     keys, found = torch.arange(n_keys), []

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 # The profiler's library would write a line to stderr at each start and stop.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -125,9 +125,9 @@ def measured_ceilings(n_threads, size=1024, n_rounds=7):
 
     Raises ValueError for counts that are no positive integers.
     """
-    check_positive_integer("n_threads", n_threads)
-    check_positive_integer("size", size)
-    check_positive_integer("n_rounds", n_rounds)
+    check_integer("n_threads", n_threads, at_least=1)
+    check_integer("size", size, at_least=1)
+    check_integer("n_rounds", n_rounds, at_least=1)
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

@@ -5,7 +5,7 @@ operands: attainable is the lower of both. Which one it is depends on the FLOPs 
 byte is used for. peak.measured_ceilings measures the two limits of this machine.
 """
 
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 
 # Dense products of 16-bit floats per second, and bytes of device memory per second.
 # Source: nvidia2021a100; nvidia2024h100.
@@ -82,7 +82,7 @@ def fused_pass(
     check_attention_sizes(
         batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
     )
-    check_positive_integer("block_size", block_size)
+    check_integer("block_size", block_size, at_least=1)
     n_read = pairs = 0
     for start in range(0, n_queries, block_size):
         stop = min(start + block_size, n_queries)
@@ -109,9 +109,9 @@ def access_orders(n_tokens, head_width, fast_elements):
 
     Raises ValueError unless D <= M <= TD. Source: dao2022flash, theorem 2.
     """
-    check_positive_integer("n_tokens", n_tokens)
-    check_positive_integer("head_width", head_width)
-    check_positive_integer("fast_elements", fast_elements)
+    check_integer("n_tokens", n_tokens, at_least=1)
+    check_integer("head_width", head_width, at_least=1)
+    check_integer("fast_elements", fast_elements, at_least=1)
     if not head_width <= fast_elements <= n_tokens * head_width:
         bounds = f"{head_width} to {n_tokens * head_width}"
         raise ValueError(f"fast_elements={fast_elements} must be in {bounds}, D to TD")
@@ -138,7 +138,7 @@ def check_attention_sizes(
     """Raise ValueError unless the sizes are positive integers that fit together."""
     sizes = dict(locals())
     for name, value in sizes.items():
-        check_positive_integer(name, value)
+        check_integer(name, value, at_least=1)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     if n_head % n_groups:

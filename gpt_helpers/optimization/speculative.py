@@ -19,7 +19,7 @@ from gpt_helpers.architecture.sampling import (
     top_k_filter,
     top_p_filter,
 )
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def expected_tokens_per_call(acceptance, n_drafted):
     """
     if not is_number(acceptance) or not 0 <= acceptance <= 1:
         raise ValueError(f"acceptance={acceptance!r} must be a probability, 0 to 1")
-    check_positive_integer("n_drafted", n_drafted)
+    check_integer("n_drafted", n_drafted, at_least=1)
     return sum(acceptance**k for k in range(n_drafted + 1))
 
 
@@ -91,8 +91,8 @@ def accept_or_replace(p, q, drafted, generator=None):
     p_chosen = p[:, :places].gather(-1, chosen)[..., 0]  # (B, K)
     q_chosen = q.gather(-1, chosen)[..., 0]  # (B, K)
     options = {"generator": generator, "dtype": q.dtype, "device": q.device}
-    chance = torch.rand(q_chosen.shape, **options)  # (B, K)
-    accepted = chance * q_chosen < p_chosen  # (B, K)
+    draws = torch.rand(q_chosen.shape, **options)  # (B, K)
+    accepted = draws * q_chosen < p_chosen  # (B, K)
     n_accepted = accepted.long().cumprod(-1).sum(-1)  # (B,)
     # Beyond the last drafted token q is 0, so what it lacks there is all of p.
     q = torch.nn.functional.pad(q, (0, 0, 0, 1))  # (B, K+1, V)
@@ -237,7 +237,7 @@ def check_draft_logits(logits, n_rows, vocab_size):
 def check_one_row(model, draft, input_ids, max_new_tokens, n_drafted):
     """Raise ValueError unless model and draft can continue one row of tokens by so many."""
     check_request(model, max_new_tokens, None, True, None)
-    check_positive_integer("n_drafted", n_drafted)
+    check_integer("n_drafted", n_drafted, at_least=1)
     check_prompt(input_ids, None)
     if not callable(getattr(draft, "logits", None)):
         raise ValueError(f"draft is a {type(draft).__name__}; it needs a method logits(ids)")

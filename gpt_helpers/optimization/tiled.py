@@ -5,7 +5,7 @@ from torch.autograd.function import once_differentiable
 
 from gpt_helpers.architecture.attention import positions, repeat_heads, visible_keys
 from gpt_helpers.architecture.operands import check_heads, check_no_dropout
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=128):
@@ -19,7 +19,7 @@ def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=
     """
     check_heads(q, k, v, padding, dropout, window)
     check_no_dropout("attention_tiled", dropout)
-    check_positive_integer("block_size", block_size)
+    check_integer("block_size", block_size, at_least=1)
     return TiledAttention.apply(q, k, v, padding, window, block_size)
 
 
@@ -55,7 +55,7 @@ def widened(x):
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def blank_state(q):
+def initial_softmax_state(q):
     """Return the state of queries q (B, H, T, D) that have not read a key yet.
 
     It is the highest score, the sum of exp(score - highest), and the values weighted by it.
@@ -67,7 +67,7 @@ def blank_state(q):
     return highest, total, mixed
 
 
-def absorb(state, scores, values):
+def update_online_softmax(state, scores, values):
     """Return the state of the queries after reading a tile more.
 
     scores are (B, H, T, S), values (B, H, S, D). What was summed relative to a lower
@@ -92,12 +92,12 @@ class TiledAttention(torch.autograd.Function):
         result, log_sums = torch.empty_like(q), widened(q.new_empty(*q.shape[:3], 1))
         for rows, row_of_tiles in tiles(q.shape[2], k.shape[2], block_size, window):
             q_tile = q[:, :, rows]
-            state = blank_state(q_tile)
+            state = initial_softmax_state(q_tile)
             for columns in row_of_tiles:
                 visible = visible_keys(queries[rows], keys[columns], padding, window)
                 scores = tile_scores(q_tile, k[:, :, columns], visible)  # (B, H, T, S)
                 values = widened(repeat_heads(v[:, :, columns], n_head))
-                state = absorb(state, scores, values)
+                state = update_online_softmax(state, scores, values)
             highest, total, mixed = state
             # A query that read a key has a total of at least 1; any other has zeros.
             total = total.clamp(min=1)

@@ -22,11 +22,11 @@ class RepetitionLaw:
 
     def effective_tokens(self, n_tokens, n_unique):
         """Return how many new tokens n_tokens tokens are worth, of which n_unique are new."""
-        return worth(n_tokens, n_unique, self.tokens_decay)
+        return effective_amount(n_tokens, n_unique, self.tokens_decay)
 
     def effective_params(self, n_params, n_unique):
         """Return how many parameters n_params are worth, with n_unique tokens to learn from."""
-        return worth(n_params, self.law.best_size(n_unique), self.params_decay)
+        return effective_amount(n_params, self.law.best_size(n_unique), self.params_decay)
 
     def loss(self, n_params, n_tokens, n_unique):
         """Return the loss, in nats per token, after n_tokens / n_unique epochs.
@@ -58,7 +58,7 @@ REPETITION = RepetitionLaw(
 )
 
 
-def worth(amount, unique, decay):
+def effective_amount(amount, unique, decay):
     """Return what an amount is worth of which only so much is unique; all of it if it is less.
 
     Raises ValueError unless all three are positive.

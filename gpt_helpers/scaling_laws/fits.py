@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
-from gpt_helpers.scaling_laws.data_limits import worth
+from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw
 
 HUBER_DELTA = 1e-3
@@ -144,10 +144,10 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     law is the fit to all runs: each fit has its form, and begins at it. A sample of fewer than
     6 different runs is drawn anew.
     """
-    runs, chance = checked(runs), np.random.default_rng(seed)
+    runs, rng = checked(runs), np.random.default_rng(seed)
     laws = []
     while len(laws) < n_samples:
-        chosen = chance.integers(len(runs), size=len(runs))
+        chosen = rng.integers(len(runs), size=len(runs))
         if len(set(chosen)) >= 6:
             laws.append(fit_loss_law(runs[chosen], form_of(law), delta, start=law))
     return laws
@@ -158,9 +158,9 @@ def predicted_losses(runs, law, laws, n_params, n_tokens, seed=0):
 
     law is the fit to all runs; the errors are the ratios of their losses to it.
     """
-    runs, chance = checked(runs), np.random.default_rng(seed)
+    runs, rng = checked(runs), np.random.default_rng(seed)
     errors = runs[:, 2] / law.loss(runs[:, 0], runs[:, 1])
-    return [other.loss(n_params, n_tokens) * chance.choice(errors) for other in laws]
+    return [other.loss(n_params, n_tokens) * rng.choice(errors) for other in laws]
 
 
 def interval(values, share=0.8):
@@ -177,13 +177,16 @@ def interval(values, share=0.8):
 def fit_tokens_decay(law, runs):
     """Return after how many repetitions a token has lost 1 - 1/e of its worth, by a law's losses.
 
-    runs are rows (parameters, tokens, unique tokens, loss). The decay is that of data_limits.worth
-    with the least squared error of log loss, between 0.1 and 1000.
+    runs are rows (parameters, tokens, unique tokens, loss). The decay, that of
+    data_limits.effective_amount, is the one with the least squared error of log loss, between
+    0.1 and 1000.
     """
     runs = np.asarray(runs, dtype=float)
 
     def error(log_decay):
-        found = [law.loss(n, worth(d, unique, np.exp(log_decay))) for n, d, unique, _ in runs]
+        found = [
+            law.loss(n, effective_amount(d, unique, np.exp(log_decay))) for n, d, unique, _ in runs
+        ]
         return ((np.log(found) - np.log(runs[:, 3])) ** 2).sum()
 
     return float(np.exp(minimize_scalar(error, bounds=np.log([0.1, 1000]), method="bounded").x))

@@ -14,7 +14,7 @@ import torch
 from gpt_helpers.tasks.answers import padded
 from gpt_helpers.tasks.items import draw_items, held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 LETTERS, DIGITS = "abcdefghij", "0123456789"
 CHARACTERS = LETTERS + DIGITS
@@ -68,17 +68,17 @@ VOCABULARY = Vocabulary(
 
 
 def draw_from(commands):
-    """Return draw(chance, n), which draws n items (n, 7): a command each, and a word.
+    """Return draw(rng, n), which draws n items (n, 7): a command each, and a word.
 
     commands are tuples of one or two names of OPERATIONS, such as ("reverse",). Words of all
     lengths are equally likely. Raises ValueError for what is no such command.
     """
     numbers = np.array([command_numbers(command) for command in commands])
 
-    def draw(chance, n_items):
-        letters = chance.integers(1, len(LETTERS) + 1, size=(n_items, LONGEST))
-        lengths = chance.integers(SHORTEST, LONGEST + 1, size=(n_items, 1))
-        chosen = numbers[chance.integers(len(numbers), size=n_items)]
+    def draw(rng, n_items):
+        letters = rng.integers(1, len(LETTERS) + 1, size=(n_items, LONGEST))
+        lengths = rng.integers(SHORTEST, LONGEST + 1, size=(n_items, 1))
+        chosen = numbers[rng.integers(len(numbers), size=n_items)]
         return np.hstack([chosen, letters * (np.arange(LONGEST) < lengths)])
 
     return draw
@@ -157,26 +157,26 @@ def encoded(texts, side="right"):
     return padded([VOCABULARY.encode(text) for text in texts], side)
 
 
-def base_items(n_items, chance, for_tests=False):
+def base_items(n_items, rng, for_tests=False):
     """Return the items (n_items, 7) of a base corpus: one in four is a number, of all 64.
 
     For tests there are words only, since a base corpus for training has every number.
     """
     n_numbers = 0 if for_tests else n_items // 4
-    words = draw_items(draw_from(SINGLES), n_items - n_numbers, chance, for_tests)
-    return chance.permutation(np.concatenate([words, chance.choice(number_items(), n_numbers)]))
+    words = draw_items(draw_from(SINGLES), n_items - n_numbers, rng, for_tests)
+    return rng.permutation(np.concatenate([words, rng.choice(number_items(), n_numbers)]))
 
 
-def tuning_items(n_items, chance):
+def tuning_items(n_items, rng):
     """Return the items (n_items, 7) to tune on: half of one operation, a tenth numbers, pairs."""
-    check_positive_integer("n_items", n_items)
+    check_integer("n_items", n_items, at_least=1)
     numbers = number_items()
     parts = [
-        draw_items(draw_from(SINGLES), n_items - n_items // 10 - n_items * 2 // 5, chance, False),
-        draw_items(draw_from(TUNED_PAIRS), n_items * 2 // 5, chance, False),
-        chance.choice(numbers[~held_out(numbers)], n_items // 10),
+        draw_items(draw_from(SINGLES), n_items - n_items // 10 - n_items * 2 // 5, rng, False),
+        draw_items(draw_from(TUNED_PAIRS), n_items * 2 // 5, rng, False),
+        rng.choice(numbers[~held_out(numbers)], n_items // 10),
     ]
-    return chance.permutation(np.concatenate(parts))
+    return rng.permutation(np.concatenate(parts))
 
 
 def questions(items, names=TUNED_NAMES):
@@ -191,11 +191,11 @@ def unfinished(items):
     return encoded(sentences, "left"), encoded([response(item) for item in items])
 
 
-def as_steps(rows, n_steps, batch_size, chance):
+def as_steps(rows, n_steps, batch_size, rng):
     """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for loop.train.
 
     Raises ValueError if there are none.
     """
     if not len(rows):
         raise ValueError("there are no rows to draw from; make some examples first")
-    return rows[torch.from_numpy(chance.integers(len(rows), size=(n_steps, batch_size)))]
+    return rows[torch.from_numpy(rng.integers(len(rows), size=(n_steps, batch_size)))]

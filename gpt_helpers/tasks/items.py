@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gpt_helpers.tasks.answers import padded
-from gpt_helpers.validation import check_counts
+from gpt_helpers.validation import check_integer
 
 SHARE = 8  # one item in so many is held out
 MAX_DRAWS = 1000
@@ -33,18 +33,18 @@ def held_out(items):
     return state % np.uint64(SHARE) == 0
 
 
-def draw_items(draw, n_items, chance, for_tests, is_test=held_out):
+def draw_items(draw, n_items, rng, for_tests, is_test=held_out):
     """Return n_items items (N, K) of one side: for tests, or for training.
 
-    draw(chance, n) returns n items of either side, chance being a numpy Generator; it is called
+    draw(rng, n) returns n items of either side, rng being a numpy Generator; it is called
     until enough are of the side that is wanted. is_test(items) says which are for tests; one
     that is stricter than held_out keeps related items on one side.
     Raises ValueError if too few ever are.
     """
-    check_counts({"n_items": (n_items, 1)})
+    check_integer("n_items", n_items, at_least=1)
     found, n_found = [], 0
     for _ in range(MAX_DRAWS):
-        items = draw(chance, n_items)
+        items = draw(rng, n_items)
         found.append(items[is_test(items) == for_tests])
         n_found += len(found[-1])
         if n_found >= n_items:
@@ -62,15 +62,16 @@ class ItemBatches:
 
     def __init__(self, draw, rows, batch_size, seed=0, is_test=held_out):
         """Remember how to draw items, which are for tests only, and how to write the others."""
-        check_counts({"batch_size": (batch_size, 1), "seed": (seed, 0)})
+        check_integer("batch_size", batch_size, at_least=1)
+        check_integer("seed", seed, at_least=0)
         self.draw, self.rows, self.batch_size, self.seed = draw, rows, batch_size, seed
         self.is_test = is_test
 
     def __getitem__(self, step):
         """Return the token ids (B, T) of a step, counted from 0."""
-        check_counts({"step": (step, 0)})
-        chance = np.random.default_rng([self.seed, step])
-        items = draw_items(self.draw, self.batch_size, chance, False, self.is_test)
+        check_integer("step", step, at_least=0)
+        rng = np.random.default_rng([self.seed, step])
+        items = draw_items(self.draw, self.batch_size, rng, False, self.is_test)
         return torch.as_tensor(self.rows(items), dtype=torch.long)
 
 

@@ -12,7 +12,7 @@ from gpt_helpers.architecture.inputs import IGNORED
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_counts, check_positive_integer
+from gpt_helpers.validation import check_integer
 
 PRAISE = (
     "good great fine lovely superb brilliant charming delightful excellent fantastic"
@@ -30,26 +30,26 @@ N_PARTNERS = len(LABELS) - 1  # labels that may stand beside a label
 UNSEEN = ((0, 1), (2, 3), (4, 5))  # pairs of labels that draw_seen never draws together
 
 
-def draw_labelled(chance, n_items):
+def draw_labelled(rng, n_items):
     """Return n_items items (N, 11): the words 0-39 of 9 pairs, and the labels 0-5 of the classes.
 
     Words are drawn with equal chance, again and again; the two labels of an item differ.
     """
-    words = chance.integers(2 * N_CLASS, size=(n_items, N_PAIRS))
-    first = chance.integers(len(LABELS), size=n_items)
-    second = (first + chance.integers(1, len(LABELS), size=n_items)) % len(LABELS)
+    words = rng.integers(2 * N_CLASS, size=(n_items, N_PAIRS))
+    first = rng.integers(len(LABELS), size=n_items)
+    second = (first + rng.integers(1, len(LABELS), size=n_items)) % len(LABELS)
     return np.column_stack([words, first, second])
 
 
-def draw_seen(chance, n_items):
+def draw_seen(rng, n_items):
     """Return items as draw_labelled does, but none whose labels are a pair of UNSEEN."""
-    items = draw_labelled(chance, n_items)
+    items = draw_labelled(rng, n_items)
     return items[~is_unseen(items)]
 
 
-def draw_unseen(chance, n_items):
+def draw_unseen(rng, n_items):
     """Return items as draw_labelled does, but only those whose labels are a pair of UNSEEN."""
-    items = draw_labelled(chance, n_items)
+    items = draw_labelled(rng, n_items)
     return items[is_unseen(items)]
 
 
@@ -65,12 +65,12 @@ def labelled_rows(items):
     return written_out(items, np.take_along_axis(items[:, N_PAIRS:], classes, axis=1))
 
 
-def shuffled_rows(items, chance):
+def shuffled_rows(items, rng):
     """Return the token ids (N, 18) of items (N, 11), each label one of its two by chance.
 
-    The words say nothing about the labels any more. chance is a numpy Generator.
+    The words say nothing about the labels any more. rng is a numpy Generator.
     """
-    either = chance.integers(2, size=(len(items), N_PAIRS))
+    either = rng.integers(2, size=(len(items), N_PAIRS))
     return written_out(items, np.take_along_axis(items[:, N_PAIRS:], either, axis=1))
 
 
@@ -141,8 +141,8 @@ def best_possible(k, n_partners=N_PARTNERS):
     the query, which has probability 2 ** -k; then n_partners labels are left to choose from: all
     that occur together with the one it has seen.
     """
-    check_counts({"k": (k, 0)})
-    check_positive_integer("n_partners", n_partners)
+    check_integer("k", k, at_least=0)
+    check_integer("n_partners", n_partners, at_least=1)
     if k == 0:
         return 1 / len(LABELS)
     return 1 - 0.5**k * (1 - 1 / n_partners)

@@ -58,10 +58,10 @@ PATTERNS = {
 }
 
 
-def draw_lines(chance, n_items):
+def draw_lines(rng, n_items):
     """Return n_items items (N, 9): 7 different numbers of WORDS, then two of SYLLABLES."""
-    words = chance.permuted(np.tile(np.arange(len(WORDS)), (n_items, 1)), axis=1)[:, :N_LINES]
-    return np.column_stack([words, chance.integers(len(SYLLABLES), size=(n_items, 2))])
+    words = rng.permuted(np.tile(np.arange(len(WORDS)), (n_items, 1)), axis=1)[:, :N_LINES]
+    return np.column_stack([words, rng.integers(len(SYLLABLES), size=(n_items, 2))])
 
 
 def row(pattern, item, tokenizer):

@@ -18,7 +18,7 @@ import torch
 from gpt_helpers.tasks.answers import padded, token_after
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_choice, check_positive_integer
+from gpt_helpers.validation import check_choice, check_integer
 
 PERSONS = ("Jack He his", "Ken He his", "Tom He his", "Emma She her", "Yuki She her", "Ann She her")
 THINGS = ("apples", "books", "coins", "stamps", "pens", "cards")
@@ -55,7 +55,7 @@ class Story:
 class Family:
     """A kind of stories.
 
-    draw(size, chance, n) returns n items of a size, the number of events or legs; story(item) is
+    draw(size, rng, n) returns n items of a size, the number of events or legs; story(item) is
     the Story of one; calculations(items) returns the numbers (N, A) that an answer depends on.
     draft is the calculation of the problem that the first draft of the book printed.
     """
@@ -74,20 +74,20 @@ class Family:
         return held_out(calculations) | is_draft
 
 
-def draw_things(n_events, chance, n_items):
+def draw_things(n_events, rng, n_items):
     """Return n_items random items (N, 3 + 2 * n_events) of things gained and lost.
 
     Nobody ever has less than none, or more than 20. Raises ValueError for no events.
     """
-    check_positive_integer("n_events", n_events)
-    person, thing = chance.integers(len(PERSONS), size=(2, n_items))
-    owned = chance.integers(1, MOST_AT_ONCE + 1, n_items)
+    check_integer("n_events", n_events, at_least=1)
+    person, thing = rng.integers(len(PERSONS), size=(2, n_items))
+    owned = rng.integers(1, MOST_AT_ONCE + 1, n_items)
     columns = [person, thing, owned]
     for _ in range(n_events):
-        amount = chance.integers(1, MOST_AT_ONCE + 1, n_items)
-        gains = chance.random(n_items) < 0.5
+        amount = rng.integers(1, MOST_AT_ONCE + 1, n_items)
+        gains = rng.random(n_items) < 0.5
         gains = (gains & (owned + amount <= MOST_THINGS)) | (owned < amount)
-        verb = np.where(gains, 0, 2) + chance.integers(2, size=n_items)
+        verb = np.where(gains, 0, 2) + rng.integers(2, size=n_items)
         owned = owned + SIGNS[verb] * amount
         columns += [verb, amount]
     return np.stack(columns, 1)
@@ -115,15 +115,15 @@ def things_story(item):
     return Story(question, tuple(steps), owned, thing)
 
 
-def draw_legs(n_legs, chance, n_items):
+def draw_legs(n_legs, rng, n_items):
     """Return n_items random items (N, 1 + 2 * n_legs) of a journey.
 
     Raises ValueError for no legs, or more than 4: their distance is in no vocabulary.
     """
     check_choice("n_legs", n_legs, range(1, MOST_LEGS + 1))
-    columns = [chance.integers(len(VEHICLES), size=n_items)]
+    columns = [rng.integers(len(VEHICLES), size=n_items)]
     for _ in range(n_legs):
-        columns += [chance.choice(SPEEDS, n_items), chance.integers(1, MOST_HOURS + 1, n_items)]
+        columns += [rng.choice(SPEEDS, n_items), rng.integers(1, MOST_HOURS + 1, n_items)]
     return np.stack(columns, 1)
 
 

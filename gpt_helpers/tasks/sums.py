@@ -11,17 +11,17 @@ import torch
 
 from gpt_helpers.tasks.answers import token_after
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 SUM_WORDS = Vocabulary((*"0123456789", ":", "=", "."))
 ZERO, ASK, EQUALS, DOT = (SUM_WORDS.ids[word] for word in "0:=.")
 NO_ANSWER = -1
 
 
-def draw_digits(n_digits, chance, n_items):
+def draw_digits(n_digits, rng, n_items):
     """Return n_items rows of n_digits random digits, (N, K)."""
-    check_positive_integer("n_digits", n_digits)
-    return chance.integers(10, size=(n_items, n_digits))
+    check_integer("n_digits", n_digits, at_least=1)
+    return rng.integers(10, size=(n_items, n_digits))
 
 
 def running_sums(items):
@@ -79,7 +79,7 @@ def sum_answers(written):
     return (tokens - ZERO).where(is_digit, NO_ANSWER)
 
 
-def with_wrong_step(items, at, chance):
+def with_wrong_step(items, at, rng):
     """Return prompts that end in a wrong running sum, and the answers that would follow from it.
 
     The prompts (N, A), A = K + 1 + at, hold the first at steps of items (N, K); in place of the
@@ -89,7 +89,7 @@ def with_wrong_step(items, at, chance):
     n_items, n_digits = items.shape
     if not 1 <= at < n_digits:
         raise ValueError(f"at={at} must be in 1 to {n_digits - 1}, so that digits are left")
-    error = torch.as_tensor(chance.integers(1, 10, n_items))
+    error = torch.as_tensor(rng.integers(1, 10, n_items))
     begun = torch.as_tensor(running_sums(items)[:, :at])
     begun[:, -1] = (begun[:, -1] + error) % 10
     return torch.cat([sum_questions(items), ZERO + begun], 1), (sum_of(items) + error) % 10

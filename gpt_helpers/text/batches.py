@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_counts
+from gpt_helpers.validation import check_integer
 
 
 class Batches:
@@ -18,8 +18,12 @@ class Batches:
     def __init__(self, tokens, batch_size, n_tokens, seed=0):
         """Remember the tokens; raise ValueError if they do not fill one batch."""
         check_row(tokens)
-        sizes = {"batch_size": (batch_size, 1), "n_tokens": (n_tokens, 1), "seed": (seed, 0)}
-        check_counts(sizes)
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("n_tokens", n_tokens, 1),
+            ("seed", seed, 0),
+        ):
+            check_integer(name, value, at_least=least)
         self.n_windows = (len(tokens) - n_tokens + 1) // n_tokens
         if self.n_windows < batch_size:
             raise ValueError(
@@ -35,10 +39,10 @@ class Batches:
 
     def __getitem__(self, step):
         """Return the windows (B, T) of a step, counted from 0 over all epochs."""
-        check_counts({"step": (step, 0)})
+        check_integer("step", step, at_least=0)
         epoch, index = divmod(step, self.steps_per_epoch)
-        chance = np.random.default_rng([self.seed, epoch])
-        offset, order = chance.integers(self.n_tokens), chance.permutation(self.n_windows)
+        rng = np.random.default_rng([self.seed, epoch])
+        offset, order = rng.integers(self.n_tokens), rng.permutation(self.n_windows)
         chosen = torch.from_numpy(order[index * self.batch_size :][: self.batch_size])
         starts = chosen[:, None] * self.n_tokens + offset
         return self.tokens[starts + torch.arange(self.n_tokens)].long()  # (B, T)
@@ -50,12 +54,12 @@ def fixed_windows(tokens, n_tokens, n_windows=None):
     Without n_windows as many as fit side by side. Raises ValueError if there are not so many.
     """
     check_row(tokens)
-    check_counts({"n_tokens": (n_tokens, 1)})
+    check_integer("n_tokens", n_tokens, at_least=1)
     available = len(tokens) // n_tokens
     if available == 0:
         raise ValueError(f"{len(tokens)} tokens hold no window of {n_tokens}; give more of them")
     wanted = available if n_windows is None else n_windows
-    check_counts({"n_windows": (wanted, 1)})
+    check_integer("n_windows", wanted, at_least=1)
     if wanted > available:
         raise ValueError(f"n_windows={wanted}, but {len(tokens)} tokens hold {available}")
     chosen = torch.arange(wanted) * available // wanted
@@ -68,7 +72,8 @@ def sample_batch(tokens, batch_size, n_tokens, generator=None):
     They serve as input_ids and as labels: the model shifts by one itself. Raises ValueError
     if tokens is not one row of integers at least n_tokens long.
     """
-    check_counts({"batch_size": (batch_size, 1), "n_tokens": (n_tokens, 1)})
+    check_integer("batch_size", batch_size, at_least=1)
+    check_integer("n_tokens", n_tokens, at_least=1)
     check_row(tokens)
     if generator is not None and not isinstance(generator, torch.Generator):
         raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")

@@ -113,3 +113,7 @@ def main(arguments=None):
         sys.stderr.write(f"not trained: {error}\n")
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

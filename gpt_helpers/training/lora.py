@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from gpt_helpers.architecture.modules import check_model
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 
 ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 
@@ -100,7 +100,7 @@ def linear_layers(model, layers):
 
 def check_rank(rank, layers):
     """Raise ValueError unless every layer's weight can have an update of this rank."""
-    check_positive_integer("rank", rank)
+    check_integer("rank", rank, at_least=1)
     highest = min(min(layer.weight.shape) for layer in layers)
     if rank > highest:
         raise ValueError(f"rank={rank} is above {highest}, the shorter side of a layer; lower it")

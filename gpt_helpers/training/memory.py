@@ -7,7 +7,7 @@ it runs comes on top: logits and their gradient, gathered weights, buffers.
 """
 
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_choice, check_positive_integer
+from gpt_helpers.validation import check_choice, check_integer
 
 STATES = ("weights", "gradients", "master weights", "first moment", "second moment")
 STATE_BYTES = {
@@ -40,7 +40,7 @@ def weight_bytes(n_parameters, precision):
 
     precision is one of WEIGHT_BITS. Raises ValueError for another, or for no positive integer.
     """
-    check_positive_integer("n_parameters", n_parameters)
+    check_integer("n_parameters", n_parameters, at_least=1)
     check_choice("precision", precision, tuple(WEIGHT_BITS))
     return -int(-n_parameters * WEIGHT_BITS[precision] // 8)
 
@@ -74,7 +74,7 @@ def communicated_bytes(n_parameters, strategy, n_gpus, bytes_per_value):
     Source: rajbhandari2020zero, sec. 7.
     """
     check_sharing(n_parameters, strategy, n_gpus)
-    check_positive_integer("bytes_per_value", bytes_per_value)
+    check_integer("bytes_per_value", bytes_per_value, at_least=1)
     once = (n_gpus - 1) * share_of(n_parameters, n_gpus) * bytes_per_value
     if strategy == "ddp":
         return {"all-reduce gradients": 2 * once}
@@ -100,7 +100,7 @@ def activation_bytes(config, batch_size, n_tokens):
     Raises ValueError unless n_tokens is 2 to n_positions.
     """
     check_config(config)
-    check_positive_integer("batch_size", batch_size)
+    check_integer("batch_size", batch_size, at_least=1)
     if type(n_tokens) is not int or not 2 <= n_tokens <= config.n_positions:
         raise ValueError(f"n_tokens={n_tokens!r} must be an integer in 2 to {config.n_positions}")
     rows = batch_size * n_tokens
@@ -142,6 +142,6 @@ def share_of(n_parameters, n_gpus):
 
 def check_sharing(n_parameters, strategy, n_gpus):
     """Raise ValueError unless the counts are positive integers and the strategy is known."""
-    check_positive_integer("n_parameters", n_parameters)
+    check_integer("n_parameters", n_parameters, at_least=1)
     check_choice("strategy", strategy, tuple(SHARDED))
-    check_positive_integer("n_gpus", n_gpus)
+    check_integer("n_gpus", n_gpus, at_least=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.training.settings import TrainingSettings
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 from gpt_helpers.variants.modern import ModernLMHeadModel
 
 
@@ -24,7 +24,7 @@ class Recipe:
 
     def __post_init__(self):
         """Refuse values that no run can have."""
-        check_positive_integer("batch_size", self.batch_size)
+        check_integer("batch_size", self.batch_size, at_least=1)
 
 
 LIVE = GPTConfig(1024, n_positions=256, n_embd=128, n_layer=4, n_head=4, dropout=0.0)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpt_helpers.validation import check_choice, check_positive_integer, check_real
+from gpt_helpers.validation import check_choice, check_integer, check_real
 
 SCHEDULES = ("cosine", "wsd")
 
@@ -50,7 +50,7 @@ class TrainingSettings:
     def __post_init__(self):
         """Refuse values out of range."""
         for name in ("total_steps", "accumulation", "evaluate_every", "save_every"):
-            check_positive_integer(name, getattr(self, name))
+            check_integer(name, getattr(self, name), at_least=1)
         check_schedule(**self.schedule_arguments)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("precision", self.precision, PRECISIONS)
@@ -87,7 +87,7 @@ def check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown
     check_real("min_lr", min_lr, at_least=0)
     if min_lr > max_lr:
         raise ValueError(f"min_lr={min_lr} is above max_lr={max_lr}; lower it")
-    check_positive_integer("total_steps", total_steps)
+    check_integer("total_steps", total_steps, at_least=1)
     if type(warmup_steps) is not int or not 0 <= warmup_steps <= total_steps:
         raise ValueError(
             f"warmup_steps={warmup_steps!r} must be an integer from 0 to total_steps={total_steps}"

@@ -6,7 +6,7 @@ meta device.
 
 import torch.nn as nn
 
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 from gpt_helpers.variants.mlps import Experts
 
 
@@ -28,14 +28,14 @@ def cache_bytes(model, n_tokens, bytes_per_value):
     Of latent attention it is the bytes of what is kept in their place. A layer with a window
     keeps no more than it reads. Errors are those of forward_flops.
     """
-    check_positive_integer("bytes_per_value", bytes_per_value)
+    check_integer("bytes_per_value", bytes_per_value, at_least=1)
     kept = model.config.key_heads * sum(model.config.cached_widths)
     return kept * sum(keys_read(model, n_tokens)) * bytes_per_value
 
 
 def keys_read(model, n_tokens):
     """Return, for each layer, how many keys the last of n_tokens tokens may read."""
-    check_positive_integer("n_tokens", n_tokens)
+    check_integer("n_tokens", n_tokens, at_least=1)
     if n_tokens > model.config.n_positions:
         raise ValueError(
             f"n_tokens={n_tokens} is more than n_positions={model.config.n_positions}; use fewer"
@@ -53,7 +53,7 @@ def active_weights(model):
     weights = matrix_weights(model)
     for module in model.modules():
         if isinstance(module, Experts):
-            idle = len(module.experts) - module.n_chosen
+            idle = len(module.experts) - module.n_experts_per_token
             weights -= idle * matrix_weights(module.experts[0])
     return weights
 

@@ -14,7 +14,7 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import init_weights
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 from gpt_helpers.variants.latent import LatentAttention, check_latents
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel, LlamaModel
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
@@ -29,8 +29,10 @@ class DeepSeek3Config(LlamaConfig):
     of width key_latent, so n_kv_head is 1. Of a query and a key plain_width columns stay and
     rotary_width turn; values have value_width. The first n_dense layers have one MLP of width
     dense_width. In the others each token uses one expert of width n_inner that all share and
-    n_chosen of n_experts, from the best n_groups_chosen of n_groups groups; their shares sum
-    to share_scale. Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1, 4.2, 4.3.
+    n_experts_per_token of n_experts, from the best n_groups_chosen of n_groups groups; their
+    shares sum to routed_scaling_factor.
+
+    Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1, 4.2, 4.3.
     """
 
     vocab_size: int = 129280
@@ -42,10 +44,10 @@ class DeepSeek3Config(LlamaConfig):
     n_kv_head: int | None = 1
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
-    stretch: float = 40.0
-    stretched_from: int = 4096
+    rope_factor: float = 40.0
+    original_positions: int = 4096
     n_experts: int | None = 256
-    n_chosen: int | None = 8
+    n_experts_per_token: int | None = 8
     query_latent: int = 1536
     key_latent: int = 512
     plain_width: int = 128
@@ -55,7 +57,7 @@ class DeepSeek3Config(LlamaConfig):
     dense_width: int = 18432
     n_groups: int = 8
     n_groups_chosen: int = 4
-    share_scale: float = 2.5
+    routed_scaling_factor: float = 2.5
 
     def __post_init__(self):
         """Refuse values that no model can have."""
@@ -63,10 +65,10 @@ class DeepSeek3Config(LlamaConfig):
         super().__post_init__()
         check_experts(self)
         check_groups(self)
-        check_positive_integer("dense_width", self.dense_width)
+        check_integer("dense_width", self.dense_width, at_least=1)
         if type(self.n_dense) is not int or self.n_dense < 0:
             raise ValueError(f"n_dense={self.n_dense!r} must be an integer of at least 0")
-        check_real("share_scale", self.share_scale, above=0)
+        check_real("routed_scaling_factor", self.routed_scaling_factor, above=0)
 
     @property
     def head_width(self):
@@ -93,7 +95,7 @@ class DeepSeek3Experts(Experts):
         self.router.bias.requires_grad_(False)
         self.shared = SwiGLUMLP(config)
         self.groups = config.n_groups, config.n_groups_chosen
-        self.share_scale = config.share_scale
+        self.routed_scaling_factor = config.routed_scaling_factor
 
     @refuse_misfits
     def forward(self, x):
@@ -104,16 +106,16 @@ class DeepSeek3Experts(Experts):
         """Return shares and numbers (N, K) of the experts that tokens (N, C) use."""
         scores = F.linear(tokens, self.router.weight).sigmoid()  # (N, A)
         allowed = self.in_best_groups(scores.detach() + self.router.bias)  # (N, A)
-        chosen = allowed.topk(self.n_chosen, dim=-1).indices  # (N, K)
+        chosen = allowed.topk(self.n_experts_per_token, dim=-1).indices  # (N, K)
         shares = scores.gather(1, chosen)  # (N, K)
-        return self.share_scale * shares / shares.sum(-1, keepdim=True), chosen  # (N, K)
+        return self.routed_scaling_factor * shares / shares.sum(-1, keepdim=True), chosen  # (N, K)
 
     def in_best_groups(self, scores):
         """Return scores (N, A), -inf but in groups whose two best score highest."""
-        n_groups, n_chosen = self.groups
+        n_groups, n_experts_per_token = self.groups
         grouped = scores.unflatten(1, (n_groups, -1))  # (N, J, I)
         best = grouped.topk(2, dim=-1).values.sum(-1)  # (N, J)
-        numbers = best.topk(n_chosen, dim=-1).indices
+        numbers = best.topk(n_experts_per_token, dim=-1).indices
         hidden = torch.ones_like(best).scatter(1, numbers, 0).bool()  # (N, J)
         return grouped.masked_fill(hidden[..., None], -torch.inf).flatten(1)  # (N, A)
 
@@ -164,7 +166,7 @@ class DeepSeek3LMHeadModel(LlamaLMHeadModel):
 def check_groups(config):
     """Raise ValueError unless the groups divide the experts, and hold those that are chosen."""
     for name in ("n_groups", "n_groups_chosen"):
-        check_positive_integer(name, getattr(config, name))
+        check_integer(name, getattr(config, name), at_least=1)
     in_group, rest = divmod(config.n_experts, config.n_groups)
     if rest or in_group < 2:
         raise ValueError(
@@ -175,8 +177,8 @@ def check_groups(config):
         raise ValueError(
             f"n_groups_chosen={config.n_groups_chosen} of n_groups={config.n_groups}; choose fewer"
         )
-    if config.n_chosen > config.n_groups_chosen * in_group:
+    if config.n_experts_per_token > config.n_groups_chosen * in_group:
         raise ValueError(
-            f"n_chosen={config.n_chosen} experts are not in n_groups_chosen="
+            f"n_experts_per_token={config.n_experts_per_token} experts are not in n_groups_chosen="
             f"{config.n_groups_chosen} groups of {in_group}; choose more groups"
         )

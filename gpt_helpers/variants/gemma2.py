@@ -17,8 +17,8 @@ from gpt_helpers.architecture.attention import (
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.operands import check_heads
-from gpt_helpers.validation import check_positive_integer, check_real
-from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
+from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.variants.gpt3 import Windowed, use_sliding_window
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock
@@ -44,7 +44,7 @@ class Gemma2Config(Windowed, LlamaConfig):
     n_kv_head: int | None = 4
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
-    stretch: float = 1.0
+    rope_factor: float = 1.0
     head_width: int = 256
     score_width: int = 256
     window: int = 4096
@@ -52,10 +52,10 @@ class Gemma2Config(Windowed, LlamaConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_positive_integer("score_width", self.score_width)
+        check_integer("score_width", self.score_width, at_least=1)
 
 
-def capped(x, cap):
+def softcap(x, cap):
     """Return x, of any shape, bent so that it stays between -cap and cap; near 0 it is x.
 
     Source: gemma2024gemma2, sec. 2.
@@ -64,7 +64,7 @@ def capped(x, cap):
     return cap * (x / cap).tanh()
 
 
-def attention_capped(q, k, v, padding=None, dropout=0.0, window=None):
+def attention_softcapped(q, k, v, padding=None, dropout=0.0, window=None):
     """Return attention (B, H, T, D) whose scores stay between -SCORE_CAP and SCORE_CAP.
 
     The arguments and the errors are those of attention.attention.
@@ -72,7 +72,7 @@ def attention_capped(q, k, v, padding=None, dropout=0.0, window=None):
     check_heads(q, k, v, padding, dropout, window)
     visible = visible_keys(*positions(q, k), padding, window)
     scores = q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
-    scores = capped(scores, SCORE_CAP)  # (B, H, T, S)
+    scores = softcap(scores, SCORE_CAP)  # (B, H, T, S)
     weights = visible_softmax(scores, visible)  # (B, H, T, S)
     return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
 
@@ -85,7 +85,7 @@ def scaled_queries(q, score_width):
 class Gemma2Attention(RotaryAttention):
     """RotaryAttention whose scores are divided by the square root of config.score_width."""
 
-    def __init__(self, config, attend=attention_capped):
+    def __init__(self, config, attend=attention_softcapped):
         """Make the projections."""
         super().__init__(config, attend)
         self.score_width = config.score_width
@@ -119,10 +119,10 @@ class Gemma2Model(LlamaModel):
 
     config_class, block_class = Gemma2Config, Gemma2Block
 
-    def __init__(self, config, attend=attention_capped):
+    def __init__(self, config, attend=attention_softcapped):
         """Make the layers, and hand those that read a window the attention with it."""
         super().__init__(config, attend)
-        narrow_layers(self.narrow_blocks(), config.window)
+        use_sliding_window(self.narrow_blocks(), config.window)
 
     def narrow_blocks(self):
         """Return the blocks that read a window."""
@@ -144,13 +144,13 @@ class CappedHead(nn.Linear):
 
     def forward(self, hidden):
         """Return logits (B, T, V) for hidden states (B, T, C)."""
-        return capped(super().forward(hidden), LOGIT_CAP)  # (B, T, V)
+        return softcap(super().forward(hidden), LOGIT_CAP)  # (B, T, V)
 
 
 class Gemma2LMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a Gemma2Model, with a CappedHead."""
 
-    def __init__(self, config, attend=attention_capped):
+    def __init__(self, config, attend=attention_softcapped):
         """Make the model and its head, which is tied to the token embedding."""
         super().__init__(config, attend, transformer=Gemma2Model)
         self.lm_head = CappedHead(self.transformer.wte)

@@ -18,7 +18,7 @@ class Gemma3Config(Gemma2Config):
 
     window is the number of tokens that layers read, but for every sixth, which reads all. Layers
     with a window turn with the base window_base, those without with rotary_base and
-    frequencies that are divided by stretch; stretched_from is not used.
+    frequencies that are divided by rope_factor; original_positions is not used.
     Source: gemma2025gemma3, sec. 2.
     """
 
@@ -28,7 +28,7 @@ class Gemma3Config(Gemma2Config):
     n_layer: int = 34
     n_inner: int | None = 10240
     rotary_base: float = 1000000.0
-    stretch: float = 8.0
+    rope_factor: float = 8.0
     window: int = 1024
     window_base: float = 10000.0
 
@@ -84,7 +84,7 @@ class Gemma3Model(Gemma2Model):
 
     def stretched(self, frequencies):
         """Return the frequencies (P,), all of them slowed down alike, for longer texts."""
-        return frequencies / self.config.stretch  # (P,)
+        return frequencies / self.config.rope_factor  # (P,)
 
 
 class Gemma3LMHeadModel(GPTLMHeadModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTBlock, GPTModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_integer
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Windowed:
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_positive_integer("window", self.window)
+        check_integer("window", self.window, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class GPT3Model(GPTModel):
         """Make the layers, and hand every second one the attention with the window."""
         check_config(config, GPT3Config)
         super().__init__(config, attend, block)
-        narrow_layers(self.h[1::2], config.window)
+        use_sliding_window(self.h[1::2], config.window)
 
 
-def narrow_layers(blocks, window):
+def use_sliding_window(blocks, window):
     """Let these blocks read only the last window tokens, in place."""
-    check_positive_integer("window", window)
+    check_integer("window", window, at_least=1)
     for block in blocks:
         block.attn.attend = functools.partial(block.attn.attend, window=window)

@@ -8,10 +8,15 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.config import check_config
-from gpt_helpers.variants.gpt3 import Windowed, narrow_layers
+from gpt_helpers.variants.gpt3 import Windowed, use_sliding_window
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.mlps import Experts
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock, RotaryLMHeadModel, sharpening
+from gpt_helpers.variants.rotary import (
+    RotaryAttention,
+    RotaryBlock,
+    RotaryLMHeadModel,
+    yarn_attention_factor,
+)
 from gpt_helpers.variants.sinks import attention_with_sinks
 
 ALPHA, LIMIT = 1.702, 7.0
@@ -21,8 +26,8 @@ ALPHA, LIMIT = 1.702, 7.0
 class GPTOSSConfig(Windowed, LlamaConfig):
     """The shape of a gpt-oss; the defaults are gpt-oss-120b.
 
-    head_width is D, whatever C / H is. Each token uses n_chosen of n_experts MLPs of width
-    n_inner. window is the number of tokens that the first, third, ... layers read.
+    head_width is D, whatever C / H is. Each token uses n_experts_per_token of n_experts MLPs
+    of width n_inner. window is the number of tokens that the first, third, ... layers read.
     Source: openai2025gptoss, sec. 2.
     """
 
@@ -32,11 +37,11 @@ class GPTOSSConfig(Windowed, LlamaConfig):
     n_head: int = 64
     n_inner: int | None = 2880
     rotary_base: float = 150000.0
-    stretch: float = 32.0
-    stretched_from: int = 4096
+    rope_factor: float = 32.0
+    original_positions: int = 4096
     head_width: int = 64
     n_experts: int | None = 128
-    n_chosen: int | None = 4
+    n_experts_per_token: int | None = 4
     window: int = 128
 
 
@@ -92,7 +97,7 @@ class GPTOSSModel(LlamaModel):
     def __init__(self, config, attend=attention_with_sinks):
         """Make the layers, and hand those that read a window the attention with it."""
         super().__init__(config, attend)
-        narrow_layers(self.h[::2], config.window)
+        use_sliding_window(self.h[::2], config.window)
 
     def rotation(self, position_ids):
         """Return cosines and sines (N, 1, T, P), longer than 1 where texts are stretched.
@@ -100,7 +105,7 @@ class GPTOSSModel(LlamaModel):
         Scores grow by the square of that length, so that the softmax over more keys stays as
         sharp. Source: peng2023yarn.
         """
-        length = sharpening(self.config.stretch)
+        length = yarn_attention_factor(self.config.rope_factor)
         return tuple(length * part for part in super().rotation(position_ids))
 
     def kept(self, turns):

@@ -9,11 +9,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.inputs import check_callable, refuse_misfits
+from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import split_heads
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_positive_integer
-from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours, sharpening
+from gpt_helpers.validation import check_callable, check_integer
+from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours, yarn_attention_factor
 
 
 class LatentAttention(nn.Module):
@@ -32,7 +32,7 @@ class LatentAttention(nn.Module):
         self.key_widths = config.plain_width, config.rotary_width
         self.value_widths = config.plain_width, config.value_width
         # YaRN lengthens what turns, in queries and in keys; here all of a query grows, by both.
-        self.sharpness = sharpening(config.stretch) ** 2
+        self.sharpness = yarn_attention_factor(config.rope_factor) ** 2
         up, epsilon = config.n_head * config.head_width, config.layer_norm_epsilon
         self.q_down = nn.Linear(config.n_embd, config.query_latent, bias=False)
         self.q_norm = nn.RMSNorm(config.query_latent, eps=epsilon)
@@ -86,7 +86,7 @@ def check_latents(config):
     """Raise ValueError unless config is one whose heads can all read one latent."""
     check_config(config)
     for name in ("query_latent", "key_latent", "plain_width", "rotary_width", "value_width"):
-        check_positive_integer(name, getattr(config, name, None))
+        check_integer(name, getattr(config, name, None), at_least=1)
     check_pairs(config.rotary_width)
     if config.n_kv_head != 1:
         raise ValueError(f"n_kv_head={config.n_kv_head!r} but all heads read one latent; use 1")

@@ -7,7 +7,7 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_positive_integer, check_real
+from gpt_helpers.validation import check_integer, check_real
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
 from gpt_helpers.variants.rotary import (
     RotaryAttention,
@@ -23,10 +23,12 @@ from gpt_helpers.variants.rotary import (
 class LlamaConfig(GPTConfig):
     """The shape of a Llama; the defaults are Llama 3.1 8B.
 
-    rotary_base is the base of the frequencies. stretch is how many times longer texts may be
-    than the stretched_from tokens of the first training; 1 leaves the frequencies as they are.
-    With n_experts, each token uses n_chosen of that many MLPs of width n_inner (Mixtral); None
-    means one MLP for all. activation is not used. Source: grattafiori2024llama3, sec. 3.2.
+    rotary_base is the base of the frequencies. rope_factor is how many times longer texts may be
+    than the original_positions tokens of the first training; 1 leaves the frequencies as they are.
+    With n_experts, each token uses n_experts_per_token of that many MLPs of width n_inner
+    (Mixtral); None means one MLP for all. activation is not used.
+
+    Source: grattafiori2024llama3, sec. 3.2.
     """
 
     vocab_size: int = 128256
@@ -38,18 +40,18 @@ class LlamaConfig(GPTConfig):
     n_kv_head: int | None = 8
     dropout: float = 0.0
     rotary_base: float = 500000.0
-    stretch: float = 8.0
-    stretched_from: int = 8192
+    rope_factor: float = 8.0
+    original_positions: int = 8192
     n_experts: int | None = None
-    n_chosen: int | None = None
+    n_experts_per_token: int | None = None
 
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_rotary(self)
         check_real("rotary_base", self.rotary_base, above=1)
-        check_real("stretch", self.stretch, at_least=1)
-        check_positive_integer("stretched_from", self.stretched_from)
+        check_real("rope_factor", self.rope_factor, at_least=1)
+        check_integer("original_positions", self.original_positions, at_least=1)
         if self.n_experts is not None:
             check_experts(self)
 
@@ -90,12 +92,12 @@ class LlamaModel(RotaryModel):
     def stretched(self, frequencies):
         """Return the frequencies (P,) for texts that are longer than those of the first training.
 
-        A pair that hardly turned in stretched_from tokens is slowed down by stretch; of one
+        A pair that hardly turned in original_positions tokens is slowed down by rope_factor; of one
         that turned often, the frequency is kept. Source: peng2023yarn.
         """
-        turns = frequencies * self.config.stretched_from / (2 * math.pi)  # (P,)
+        turns = frequencies * self.config.original_positions / (2 * math.pi)  # (P,)
         kept = self.kept(turns)  # (P,)
-        return frequencies * (kept + (1 - kept) / self.config.stretch)  # (P,)
+        return frequencies * (kept + (1 - kept) / self.config.rope_factor)  # (P,)
 
     def kept(self, turns):
         """Return the shares (P,) of their frequencies that pairs of so many turns keep."""

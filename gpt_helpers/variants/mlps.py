@@ -6,9 +6,9 @@ In shapes, N is the number of tokens B*T, A that of all experts, and K that of a
 import torch
 import torch.nn as nn
 
-from gpt_helpers.architecture.inputs import check_callable, refuse_misfits
+from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
-from gpt_helpers.validation import check_positive_integer
+from gpt_helpers.validation import check_callable, check_integer
 from gpt_helpers.variants.rotary import check_rotary
 
 
@@ -54,11 +54,11 @@ class Experts(nn.Module):
     """
 
     def __init__(self, config, mlp=SwiGLUMLP, bias=False):
-        """Make config.n_experts experts, of which config.n_chosen are used, and the router."""
+        """Make config.n_experts experts and the router."""
         super().__init__()
         check_experts(config)
         check_callable("mlp", mlp)
-        self.n_chosen = config.n_chosen
+        self.n_experts_per_token = config.n_experts_per_token
         self.router = nn.Linear(config.n_embd, config.n_experts, bias=bias)
         self.experts = nn.ModuleList([mlp(config) for _ in range(config.n_experts)])
 
@@ -76,16 +76,17 @@ class Experts(nn.Module):
 
     def routed(self, tokens):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
-        scores, chosen = self.router(tokens).topk(self.n_chosen, dim=-1)  # (N, K)
+        scores, chosen = self.router(tokens).topk(self.n_experts_per_token, dim=-1)  # (N, K)
         return scores.softmax(-1), chosen  # (N, K)
 
 
 def check_experts(config):
     """Raise ValueError unless config says how many experts there are and how many are chosen."""
     check_rotary(config)
-    for name in ("n_experts", "n_chosen"):
-        check_positive_integer(name, getattr(config, name, None))
-    if config.n_chosen > config.n_experts:
+    for name in ("n_experts", "n_experts_per_token"):
+        check_integer(name, getattr(config, name, None), at_least=1)
+    if config.n_experts_per_token > config.n_experts:
         raise ValueError(
-            f"n_chosen={config.n_chosen} experts of n_experts={config.n_experts}; choose fewer"
+            f"n_experts_per_token={config.n_experts_per_token} experts of"
+            f" n_experts={config.n_experts}; choose fewer"
         )

@@ -9,8 +9,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.inputs import check_callable, refuse_misfits
+from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import init_weights
+from gpt_helpers.validation import check_callable
 from gpt_helpers.variants.mlps import SwiGLUMLP
 from gpt_helpers.variants.rotary import (
     RotaryAttention,

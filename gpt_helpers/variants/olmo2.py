@@ -23,7 +23,7 @@ class OLMo2Config(LlamaConfig):
     n_inner: int | None = 11008
     n_kv_head: int | None = None
     layer_norm_epsilon: float = 1e-6
-    stretch: float = 1.0
+    rope_factor: float = 1.0
 
 
 class OLMo2Attention(RotaryAttention):

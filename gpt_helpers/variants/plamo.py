@@ -26,7 +26,7 @@ class PLaMoConfig(LlamaConfig):
     n_kv_head: int | None = 5
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
-    stretch: float = 1.0
+    rope_factor: float = 1.0
 
 
 class PLaMoAttention(RotaryAttention):

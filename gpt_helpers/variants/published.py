@@ -25,10 +25,10 @@ CHOICES = {
 }  # fmt: skip
 LEAST = {
     "n_params": 1, "n_active": 1, "n_tokens": 1, "n_layer": 1, "n_embd": 1, "n_head": 1,
-    "n_kv_head": 1, "head_width": 1, "n_inner": 1, "n_experts": 0, "n_chosen": 0,
+    "n_kv_head": 1, "head_width": 1, "n_inner": 1, "n_experts": 0, "n_experts_per_token": 0,
     "vocab_size": 1, "n_positions": 1,
 }  # fmt: skip
-AT_MOST = {"n_active": "n_params", "n_chosen": "n_experts", "n_kv_head": "n_head"}
+AT_MOST = {"n_active": "n_params", "n_experts_per_token": "n_experts", "n_kv_head": "n_head"}
 DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 TRUTH = {"yes": True, "no": False}
 # What the scaling page draws, in this order.
@@ -45,9 +45,9 @@ class PublishedModel:
 
     n_params counts all parameters, n_active those that compute one token; n_params_printed
     and n_active_printed are what the source prints. The shape has the names of GPTConfig;
-    head_width is D, n_inner is F (of one expert), a token is read by n_chosen of n_experts (0:
-    the MLP is dense), vocab_size counts padding. The norm comes before a sub-layer ("pre"),
-    after the sum ("post"), or after the sub-layer and before the sum ("output"). tied says
+    head_width is D, n_inner is F (of one expert), a token is read by n_experts_per_token of
+    n_experts (0: the MLP is dense), vocab_size counts padding. The norm comes before a sub-layer
+    ("pre"), after the sum ("post"), or after the sub-layer and before the sum ("output"). tied says
     whether the head is the token embedding. n_tokens are those of pre-training.
 
     computed and undisclosed name fields: those that follow from others, and those that the
@@ -75,7 +75,7 @@ class PublishedModel:
     head_width: int | None = None
     n_inner: int | None = None
     n_experts: int | None = None
-    n_chosen: int | None = None
+    n_experts_per_token: int | None = None
     vocab_size: int | None = None
     n_positions: int | None = None
     positions: str | None = None

@@ -21,7 +21,7 @@ class Qwen2Config(LlamaConfig):
     n_kv_head: int | None = 4
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 1000000.0
-    stretch: float = 1.0
+    rope_factor: float = 1.0
 
 
 class Qwen2Attention(RotaryAttention):

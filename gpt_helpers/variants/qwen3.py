@@ -22,7 +22,7 @@ class Qwen3Config(LlamaConfig):
     n_inner: int | None = 12288
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 1000000.0
-    stretch: float = 1.0
+    rope_factor: float = 1.0
     head_width: int = 128
 
 

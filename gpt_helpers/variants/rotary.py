@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.inputs import check_callable, check_integers, refuse_misfits
+from gpt_helpers.architecture.inputs import check_integers, refuse_misfits
 from gpt_helpers.architecture.model import (
     GPTAttention,
     GPTLMHeadModel,
@@ -20,15 +20,15 @@ from gpt_helpers.architecture.model import (
     split_heads,
 )
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_real
+from gpt_helpers.validation import check_callable, check_real
 
 BASE = 10000.0
 
 
-def rotary_angles(position_ids, head_width, base=BASE, stretch=None):
+def rotary_angles(position_ids, head_width, base=BASE, rope_factor=None):
     """Return the cosines and the sines (N, 1, T, P) of the angles of positions (N, T).
 
-    Pair p of the P = head_width / 2 turns by base ** (-p / P) radians per position. stretch
+    Pair p of the P = head_width / 2 turns by base ** (-p / P) radians per position. rope_factor
     is a function of these frequencies (P,) that returns them for longer texts. The axis of
     size 1 is for the heads, which turn alike.
 
@@ -42,8 +42,8 @@ def rotary_angles(position_ids, head_width, base=BASE, stretch=None):
     check_real("base", base, above=0)
     pairs = torch.arange(head_width // 2, device=position_ids.device)  # (P,)
     frequencies = base ** (-2 * pairs / head_width)  # (P,)
-    if stretch is not None:
-        frequencies = stretch(frequencies)  # (P,)
+    if rope_factor is not None:
+        frequencies = rope_factor(frequencies)  # (P,)
     angles = position_ids[:, None, :, None] * frequencies  # (N, 1, T, P)
     return angles.cos(), angles.sin()  # (N, 1, T, P)
 
@@ -79,15 +79,15 @@ def rotate_neighbours(x, rotation):
     return rotate(x[..., order], rotation)[..., order.argsort()]  # (B, M, T, W)
 
 
-def sharpening(stretch):
-    """Return by how much longer queries and keys are where texts are stretch times longer.
+def yarn_attention_factor(rope_factor):
+    """Return by how much longer queries and keys are where texts are rope_factor times longer.
 
     Scores grow by the square of it, so that the softmax over more keys stays as sharp.
 
-    Raises ValueError unless stretch is a number of at least 1. Source: peng2023yarn.
+    Raises ValueError unless rope_factor is a number of at least 1. Source: peng2023yarn.
     """
-    check_real("stretch", stretch, at_least=1)
-    return 0.1 * math.log(stretch) + 1
+    check_real("rope_factor", rope_factor, at_least=1)
+    return 0.1 * math.log(rope_factor) + 1
 
 
 class RotaryAttention(GPTAttention):

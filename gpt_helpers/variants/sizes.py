@@ -36,7 +36,7 @@ MISTRAL = functools.partial(
 
 # Llama 1 and 2 and what has their shape: rotary angles as they were, one key head per head.
 LLAMA2 = functools.partial(
-    LlamaConfig, n_positions=4096, n_kv_head=None, rotary_base=10000.0, stretch=1.0
+    LlamaConfig, n_positions=4096, n_kv_head=None, rotary_base=10000.0, rope_factor=1.0
 )
 NARROW = {"n_embd": 4096, "n_layer": 32, "n_head": 32, "n_inner": 11008}  # 7B
 MIDDLE = {"n_embd": 5120, "n_layer": 40, "n_head": 40, "n_inner": 13824}  # 13B
@@ -86,8 +86,8 @@ MODEL_SIZES = {
     ),
     "Mixtral 8x7B": (
         LlamaLMHeadModel,
-        LLAMA2(vocab_size=32000, n_positions=32768, rotary_base=1e6, n_experts=8, n_chosen=2,
-               **NARROW | {"n_kv_head": 8, "n_inner": 14336}),
+        LLAMA2(vocab_size=32000, n_positions=32768, rotary_base=1e6, n_experts=8,
+               n_experts_per_token=2, **NARROW | {"n_kv_head": 8, "n_inner": 14336}),
     ),
     "Llama 3.1 8B": (LlamaLMHeadModel, LlamaConfig()),
     "Llama 3.1 70B": (LlamaLMHeadModel, LlamaConfig(**WIDE)),
@@ -105,12 +105,12 @@ MODEL_SIZES = {
     "Qwen3 30B-A3B": (
         Qwen3LMHeadModel,
         Qwen3Config(n_embd=2048, n_layer=48, n_head=32, n_kv_head=4, n_inner=768, n_experts=128,
-                    n_chosen=8),
+                    n_experts_per_token=8),
     ),
     "Qwen3 235B-A22B": (
         Qwen3LMHeadModel,
         Qwen3Config(n_embd=4096, n_layer=94, n_head=64, n_kv_head=4, n_inner=1536, n_experts=128,
-                    n_chosen=8),
+                    n_experts_per_token=8),
     ),
     "Gemma 2 2B": (Gemma2LMHeadModel, Gemma2Config()),
     "Gemma 2 9B": (
@@ -125,7 +125,7 @@ MODEL_SIZES = {
     "Gemma 3 1B": (
         Gemma3LMHeadModel,
         Gemma3Config(n_positions=32768, n_embd=1152, n_layer=26, n_head=4, n_kv_head=1,
-                     n_inner=6912, window=512, stretch=1.0),
+                     n_inner=6912, window=512, rope_factor=1.0),
     ),
     "Gemma 3 4B": (Gemma3LMHeadModel, Gemma3Config()),
     "Gemma 3 12B": (
@@ -170,5 +170,7 @@ def count_active(model):
     idle = 0
     for module in model.modules():
         if isinstance(module, Experts):
-            idle += count_all(module.experts[0]) * (len(module.experts) - module.n_chosen)
+            idle += count_all(module.experts[0]) * (
+                len(module.experts) - module.n_experts_per_token
+            )
     return count_all(model) - idle

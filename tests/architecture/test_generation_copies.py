@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpt_helpers.architecture.generation import generate
-from gpt_helpers.architecture.modules import parts_at_hand
+from gpt_helpers.architecture.modules import fast_attribute_lookup
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.optimization.peak import extra_bytes
 from gpt_helpers.variants.modern import ModernLMHeadModel
@@ -118,7 +118,7 @@ def test_attention_reads_the_buffers_of_the_cache_themselves(model):
 
 @ALL
 def test_parts_at_hand_are_the_parts_themselves(model):
-    with parts_at_hand(model):
+    with fast_attribute_lookup(model):
         for module in model.modules():
             for name, part in (module._parameters | module._modules).items():
                 assert vars(module)[name] is part
@@ -128,7 +128,7 @@ def test_parts_at_hand_are_the_parts_themselves(model):
 def test_parts_are_no_longer_at_hand_afterwards_even_after_an_error(model):
     modules = list(model.modules())
     before = [dict(vars(module)) for module in modules]
-    with pytest.raises(ValueError, match="spans"), parts_at_hand(model):
+    with pytest.raises(ValueError, match="spans"), fast_attribute_lookup(model):
         model(random_ids(1, 5) + CONFIG.vocab_size)
     assert [vars(module) for module in modules] == before
 
@@ -165,11 +165,11 @@ def test_hooks_of_all_modules_are_called_with_parts_at_hand():
 
 def test_a_part_that_is_replaced_meanwhile_stays_replaced():
     model = random_model()
-    with parts_at_hand(model):
+    with fast_attribute_lookup(model):
         model.lm_head = torch.nn.Linear(24, 61)
         assert model.lm_head is model._modules["lm_head"]
     assert model.lm_head.bias is not None
 
 
 def test_only_modules_have_parts():
-    refused("model is a list; it must be an nn.Module", parts_at_hand([]).__enter__)
+    refused("model is a list; it must be an nn.Module", fast_attribute_lookup([]).__enter__)

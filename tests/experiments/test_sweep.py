@@ -11,7 +11,7 @@ from gpt_helpers.experiments.prediction import (
     SHARE,
     chosen_prediction,
     effective_tokens,
-    foretelling_errors,
+    extrapolation_errors,
     law_runs,
     outcome,
     predict,
@@ -113,7 +113,7 @@ def test_the_command_does_only_what_is_missing(tmp_path, instant):
 def test_a_law_without_noise_is_chosen_and_predicts_exactly(law, form, monkeypatch):
     monkeypatch.setattr(prediction, "N_SAMPLES", 20)
     rows = made_up_rows(law)
-    errors = foretelling_errors(rows)
+    errors = extrapolation_errors(rows)
     assert errors[form] < 1e-4
     assert errors["joint" if form == "additive" else "additive"] > 1e-3
     said = {row["form"]: row for row in predict(rows)}[form]
@@ -319,7 +319,7 @@ def test_the_committed_predictions_follow_from_the_committed_sweep():
         )
         assert said["runs"] == len(runs)
     errors = {form: said["foretelling_error"] for form, said in predictions().items()}
-    assert foretelling_errors(recorded_runs()) == pytest.approx(errors, rel=0.02)
+    assert extrapolation_errors(recorded_runs()) == pytest.approx(errors, rel=0.02)
     assert chosen_prediction()["form"] == min(errors, key=errors.get)
 
 

@@ -78,8 +78,8 @@ def test_the_base_corpus_has_no_instruction_and_is_read_once():
     corpus = tuning.base_corpus(0)
     assert len(corpus) == tuning.PRETRAINING.total_steps * tuning.BATCH_SIZE
     assert not (corpus == tuning.MARKER).any()
-    chance = np.random.default_rng([0, tuning.DATA_SEED])
-    items = instructions.base_items(len(corpus), chance)
+    rng = np.random.default_rng([0, tuning.DATA_SEED])
+    items = instructions.base_items(len(corpus), rng)
     assert [DECODE(row) for row in corpus] == [
         instructions.statement(i, t) for t, i in enumerate(items)
     ]
@@ -87,8 +87,8 @@ def test_the_base_corpus_has_no_instruction_and_is_read_once():
 
 def test_rows_to_tune_on_are_prompts_with_right_answers_of_items_for_training():
     rows = tuning.examples(300, seed=1)
-    chance = np.random.default_rng([1, tuning.DATA_SEED, 300])
-    items = instructions.tuning_items(300, chance)
+    rng = np.random.default_rng([1, tuning.DATA_SEED, 300])
+    items = instructions.tuning_items(300, rng)
     assert not held_out(items).any()
     for row, item in zip(rows, items, strict=True):
         _, word, answer = asked_of(DECODE(row))

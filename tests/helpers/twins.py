@@ -294,12 +294,12 @@ def llama(config):
     stretched = {
         "rope_type": "llama3",
         "rope_theta": config.rotary_base,
-        "factor": config.stretch,
+        "factor": config.rope_factor,
         "low_freq_factor": 1.0,
         "high_freq_factor": 4.0,
-        "original_max_position_embeddings": config.stretched_from,
+        "original_max_position_embeddings": config.original_positions,
     }
-    rope = plain(config) if config.stretch == 1 else stretched
+    rope = plain(config) if config.rope_factor == 1 else stretched
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
@@ -350,7 +350,7 @@ def qwen3_experts(config):
         Qwen3MoeConfig(
             rope_parameters=plain(config),
             num_experts=config.n_experts,
-            num_experts_per_tok=config.n_chosen,
+            num_experts_per_tok=config.n_experts_per_token,
             moe_intermediate_size=config.mlp_width,
             norm_topk_prob=True,
             **llama_settings(config),
@@ -366,7 +366,7 @@ def mixtral(config):
         MixtralConfig(
             rope_parameters=plain(config),
             num_local_experts=config.n_experts,
-            num_experts_per_tok=config.n_chosen,
+            num_experts_per_tok=config.n_experts_per_token,
             sliding_window=None,
             **llama_settings(config),
         )
@@ -392,7 +392,7 @@ def gemma3(config):
     """Return a small Gemma 3 of transformers, its text part."""
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-    of_all = {"rope_type": "linear", "rope_theta": config.rotary_base, "factor": config.stretch}
+    of_all = {"rope_type": "linear", "rope_theta": config.rotary_base, "factor": config.rope_factor}
     of_windows = {"rope_type": "default", "rope_theta": config.window_base}
     return Gemma3ForCausalLM(
         Gemma3TextConfig(
@@ -414,14 +414,14 @@ def gpt_oss(config):
             rope_parameters={
                 "rope_type": "yarn",
                 "rope_theta": config.rotary_base,
-                "factor": config.stretch,
+                "factor": config.rope_factor,
                 "beta_fast": 32.0,
                 "beta_slow": 1.0,
                 "truncate": False,
-                "original_max_position_embeddings": config.stretched_from,
+                "original_max_position_embeddings": config.original_positions,
             },
             num_local_experts=config.n_experts,
-            num_experts_per_tok=config.n_chosen,
+            num_experts_per_tok=config.n_experts_per_token,
             sliding_window=config.window,
             layer_types=kinds[: config.n_layer],
             attn_implementation="eager",
@@ -444,17 +444,17 @@ def deepseek3(config):
             rope_parameters={
                 "rope_type": "yarn",
                 "rope_theta": config.rotary_base,
-                "factor": config.stretch,
+                "factor": config.rope_factor,
                 "beta_fast": 32,
                 "beta_slow": 1,
                 "mscale": 1.0,
                 "mscale_all_dim": 1.0,
-                "original_max_position_embeddings": config.stretched_from,
+                "original_max_position_embeddings": config.original_positions,
             },
             moe_intermediate_size=config.mlp_width,
             n_routed_experts=config.n_experts,
-            num_experts_per_tok=config.n_chosen,
-            routed_scaling_factor=config.share_scale,
+            num_experts_per_tok=config.n_experts_per_token,
+            routed_scaling_factor=config.routed_scaling_factor,
             q_lora_rank=config.query_latent,
             kv_lora_rank=config.key_latent,
             qk_nope_head_dim=config.plain_width,
@@ -596,7 +596,7 @@ SHARED_EXPERT = {
     **paired(f"{BLOCK}.mlp.shared.c_proj", f"{THEIRS}.mlp.shared_experts.down_proj", WEIGHT),
     f"{BLOCK}.mlp.router.bias": stacked(f"{THEIRS}.mlp.gate.e_score_correction_bias"),
 }
-EXPERTS = {"n_experts": 5, "n_chosen": 2, "n_inner": 20}
+EXPERTS = {"n_experts": 5, "n_experts_per_token": 2, "n_inner": 20}
 ROUTER = paired(f"{BLOCK}.mlp.router", f"{THEIRS}.mlp.gate", WEIGHT)
 MIXTURE = {**ROUTER, **of_experts(5, SWIGLU_EXPERTS)}
 
@@ -621,8 +621,8 @@ DEEPSEEK3_TABLE = {
     **where(SWIGLU, [0]),
     **where(ROUTER | of_experts(6, SWIGLU_EXPERTS) | SHARED_EXPERT, [1, 2]),
 }
-GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0, "stretched_from": 32}
-OSS_ROTATION = {"rotary_base": 10000.0, "stretched_from": 512}
+GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0, "original_positions": 32}
+OSS_ROTATION = {"rotary_base": 10000.0, "original_positions": 512}
 
 
 FAMILIES = {
@@ -646,11 +646,11 @@ FAMILIES = {
         gpt_neox, GPT_NEOX_TABLE, takes_positions=True,
     ),
     "llama": Family(
-        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"stretch": 8.0}), llama,
+        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 8.0}), llama,
         LLAMA_BUT_MLP | SWIGLU,
     ),
     "llama, not stretched": Family(
-        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"stretch": 1.0}), llama,
+        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 1.0}), llama,
         LLAMA_BUT_MLP | SWIGLU,
     ),
     "plamo": Family(
@@ -675,7 +675,7 @@ FAMILIES = {
         qwen3_experts, LLAMA_BUT_MLP | QK_NORMS | MIXTURE, tolerance=1e-4,
     ),
     "mixtral": Family(
-        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | EXPERTS, stretch=1.0),
+        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | EXPERTS, rope_factor=1.0),
         mixtral, LLAMA_BUT_MLP | MIXTURE, tolerance=1e-4,
     ),
     "gemma2": Family(
@@ -687,7 +687,7 @@ FAMILIES = {
         Gemma3LMHeadModel,
         Gemma3Config(
             **SHAPE | {"n_layer": 6}, **GROUPED, head_width=10, score_width=14, window=3,
-            window_base=50.0, stretch=2.0,
+            window_base=50.0, rope_factor=2.0,
         ),
         gemma3, LLAMA_BUT_MLP | SWIGLU | SANDWICH | GEMMA_QK_NORMS,
     ),
@@ -701,9 +701,9 @@ FAMILIES = {
     "deepseek3": Family(
         DeepSeek3LMHeadModel,
         DeepSeek3Config(
-            **SHAPE, rotary_base=10000.0, stretched_from=512, query_latent=11, key_latent=9,
+            **SHAPE, rotary_base=10000.0, original_positions=512, query_latent=11, key_latent=9,
             plain_width=6, rotary_width=8, value_width=5, n_dense=1, dense_width=20, n_inner=8,
-            n_experts=6, n_chosen=2, n_groups=3, n_groups_chosen=2,
+            n_experts=6, n_experts_per_token=2, n_groups=3, n_groups_chosen=2,
         ),
         deepseek3, DEEPSEEK3_TABLE, tolerance=1e-4,
     ),

@@ -33,7 +33,7 @@ import torch.nn.functional as F
 PACKAGE = Path(__file__).resolve().parents[2] / "gpt_helpers"
 LEGEND = set("BTSHGDCVLF")
 TRITON = importlib.util.find_spec("triton") is not None
-NEED_TRITON = {"flash_backward", "flash_kernels"}
+NEED_TRITON = {"flash_backward", "flash_forward"}
 SIZES = {
     "B": 2, "L": 3, "T": 4, "H": 10, "G": 5, "D": 8, "S": 11, "C": 80, "F": 44, "V": 61,
 }  # fmt: skip
@@ -229,7 +229,7 @@ def rewritten(folder):
     try:
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder.parent).with_suffix("").parts
-            if path.name != "show.py" and (TRITON or path.stem not in NEED_TRITON):
+            if path.parent.name != "figures" and (TRITON or path.stem not in NEED_TRITON):
                 importlib.import_module(".".join(parts).removesuffix(".__init__"))
         yield log
     finally:
@@ -336,8 +336,8 @@ def models():
         n_kv_head=SIZES["G"],
         n_inner=SIZES["F"],
     )
-    kinds = (part("model").GPTModel, part("variants.gpt1").GPT1Model)
-    gpts = [part("model").GPTLMHeadModel(config, transformer=kind) for kind in kinds]
+    kinds = (part("architecture.model").GPTModel, part("variants.gpt1").GPT1Model)
+    gpts = [part("architecture.model").GPTLMHeadModel(config, transformer=kind) for kind in kinds]
     modern, config = part("variants.modern"), dataclasses.replace(config, dropout=0.0)
     for mlp in (modern.SquaredReLUMLP, modern.SwiGLUMLP):
         gpts.append(modern.ModernLMHeadModel(config, mlp=mlp))
@@ -353,14 +353,14 @@ FAMILIES = {
     "plamo": ("PLaMo", {}),
     "qwen2": ("Qwen2", {}),
     "olmo2": ("OLMo2", {}),
-    "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
+    "qwen3": ("Qwen3", {"head_width": SIZES["D"], "n_experts": 7, "n_experts_per_token": 2}),
     "gemma2": ("Gemma2", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
     "gemma3": ("Gemma3", {"head_width": SIZES["D"], "score_width": 7, "window": 3}),
-    "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_chosen": 2}),
+    "gpt_oss": ("GPTOSS", {"head_width": SIZES["D"], "n_experts": 7, "n_experts_per_token": 2}),
     "deepseek3": ("DeepSeek3", {
         "n_kv_head": 1, "query_latent": 13, "key_latent": 9, "plain_width": 2, "rotary_width": 6,
-        "value_width": 7, "n_dense": 1, "dense_width": SIZES["F"], "n_experts": 21, "n_chosen": 5,
-        "n_groups": 7, "n_groups_chosen": 6,
+        "value_width": 7, "n_dense": 1, "dense_width": SIZES["F"], "n_experts": 21,
+        "n_experts_per_token": 5, "n_groups": 7, "n_groups_chosen": 6,
     }),
 }  # fmt: skip
 
@@ -376,7 +376,7 @@ def families(config):
             found.append(parts[f"{prefix}LMHeadModel"](own))
         else:
             transformer = parts[f"{prefix}Model"]
-            found.append(part("model").GPTLMHeadModel(own, transformer=transformer))
+            found.append(part("architecture.model").GPTLMHeadModel(own, transformer=transformer))
     return found
 
 
@@ -420,10 +420,10 @@ def use_attention(log):
     q = torch.randn(batch, heads, n_queries, width, requires_grad=True)
     k, v = torch.randn(2, batch, groups, n_keys, width)
     for padding in (None, left_padding(n_keys)):
-        for name in ("attention", "attention_fused", "attention_tiled"):
-            attend = getattr(part("attention"), name)
+        reference, tiled = part("architecture.attention"), part("optimization.tiled")
+        for attend in (reference.attention, reference.attention_fused, tiled.attention_tiled):
             attend(q, k, v, padding, window=3).sum().backward()
-            part("trace").weights_read(attend, q, k)
+            part("architecture.trace").weights_read(attend, q, k)
 
 
 def use_flash(log):
@@ -433,13 +433,13 @@ def use_flash(log):
     q = torch.randn(batch, heads, n_queries, 16, requires_grad=True)
     k, v = torch.randn(2, batch, groups, n_keys, 16)
     for padding in (None, left_padding(n_keys)):
-        part("flash").attention_flash(q, k, v, padding, window=3).sum().backward()
+        part("optimization.flash").attention_flash(q, k, v, padding, window=3).sum().backward()
 
 
 def use_speculation(log):
     """Judge B rows of drafted tokens, and continue one row by a model's draft."""
     log.sizes = SIZES
-    speculative, size = part("speculative"), SIZES["V"]
+    speculative, size = part("optimization.speculative"), SIZES["V"]
     p = torch.rand(SIZES["B"], 4, size).softmax(-1)
     drafted = torch.randint(size, (SIZES["B"], 3))
     speculative.accept_or_replace(p, p[:, 1:], drafted)
@@ -466,32 +466,32 @@ def use_filters(log):
     """Call the filters on one row of logits and on several."""
     log.sizes = SIZES
     for logits in (torch.randn(SIZES["V"]), torch.randn(SIZES["B"], SIZES["T"], SIZES["V"])):
-        part("sampling").apply_temperature(logits, 0)
-        part("sampling").top_k_filter(logits, 3)
-        part("sampling").top_p_filter(logits, 0.5)
+        part("architecture.sampling").apply_temperature(logits, 0)
+        part("architecture.sampling").top_k_filter(logits, 3)
+        part("architecture.sampling").top_p_filter(logits, 0.5)
 
 
 def use_batches(log):
     """Draw batches of T tokens."""
     log.sizes = SIZES
-    part("data").sample_batch(torch.arange(50), SIZES["B"], SIZES["T"])
-    part("batches").Batches(torch.arange(50), SIZES["B"], SIZES["T"])[3]
+    part("text.batches").sample_batch(torch.arange(50), SIZES["B"], SIZES["T"])
+    part("text.batches").Batches(torch.arange(50), SIZES["B"], SIZES["T"])[3]
 
 
 def use_scoring(log):
     """Score a document in windows of T tokens, one at a time."""
     log.sizes = SIZES | {"B": 1, "S": SIZES["T"]}
     for model in models():
-        part("scoring").document_nats(model, token_ids(SIZES["T"] + 4)[0], SIZES["T"], 2)
+        part("evaluation.losses").document_nats(model, token_ids(SIZES["T"] + 4)[0], SIZES["T"], 2)
     log.sizes = SIZES | {"S": SIZES["T"]}
     for model in models():
-        part("scoring").exact_match(model, token_ids(SIZES["T"]), (1, 2))
+        part("evaluation.losses").exact_match(model, token_ids(SIZES["T"]), (1, 2))
 
 
 def use_ngrams(log):
     """Score B rows of T tokens, read on after them, and generate."""
     log.sizes = SIZES
-    ngrams = part("ngrams").NGrams(torch.arange(99) % SIZES["V"], 3, SIZES["V"])
+    ngrams = part("evaluation.ngrams").NGrams(torch.arange(99) % SIZES["V"], 3, SIZES["V"])
     ngrams.probability_of(token_ids(SIZES["T"]))
     ngrams.logits(token_ids(SIZES["T"]))
     ngrams.generate(token_ids(SIZES["T"]), 2)
@@ -500,7 +500,7 @@ def use_ngrams(log):
 def use_heads(log):
     """Repeat T tokens, and measure heads on B rows of T tokens, some of them left out."""
     log.sizes = SIZES | {"S": SIZES["T"]}
-    heads, ids = part("heads"), token_ids(SIZES["T"])
+    heads, ids = part("architecture.heads"), token_ids(SIZES["T"])
     heads.repeated(SIZES["V"], SIZES["T"], SIZES["B"])
     for model in models():
         heads.previous_scores(model, ids)
@@ -516,7 +516,7 @@ def use_labels(log):
     sizes = (("n_positions", "T"), ("n_embd", "C"), ("n_layer", "L"), ("n_head", "H"),
              ("n_kv_head", "G"), ("n_inner", "F"), ("vocab_size", "V"))  # fmt: skip
     config = part("config").GPTConfig(**{name: log.sizes[letter] for name, letter in sizes})
-    model, generator = part("model").GPTLMHeadModel(config), np.random.default_rng(0)
+    model, generator = part("architecture.model").GPTLMHeadModel(config), np.random.default_rng(0)
     ids = torch.tensor(labels.labelled_rows(labels.draw_labelled(generator, SIZES["B"])))
     labels.label_loss(model, ids)
     labels.outside(model, ids)
@@ -534,7 +534,7 @@ def use_patterns(log):
 def use_chains(log):
     """Write sums whose whole text has T tokens, and vote."""
     log.sizes = SIZES
-    sums, answers, voting = part("tasks.sums"), part("tasks.answers"), part("voting")
+    sums, answers, voting = part("tasks.sums"), part("tasks.answers"), part("experiments.voting")
     items = sums.draw_digits(1, np.random.default_rng(0), 3)
     sums.sum_texts(sums.no_steps, items)
     sums.SUM_WORDS.encode("2 : = 2")
@@ -549,7 +549,7 @@ def use_chains(log):
 def use_updates(log):
     """Add low-rank updates, and read with them."""
     log.sizes = {letter: SIZES[letter] for letter in "BTHGDC"}
-    part("lora").add_lora(models()[0], 2)(token_ids(SIZES["T"]))
+    part("training.lora").add_lora(models()[0], 2)(token_ids(SIZES["T"]))
 
 
 def use_preferences(log):
@@ -558,12 +558,16 @@ def use_preferences(log):
     model, reference = models()[:2]
     marker, pairs = 60, torch.randint(1, 60, (3, 2, SIZES["T"]))
     pairs[:, :, 1] = marker
-    part("preferences").preference_loss(reference, marker, 0.1)(model, pairs)
+    part("training.preferences").preference_loss(reference, marker, 0.1)(model, pairs)
 
 
 def use_tuning(log):
     """Sample pairs of answers, and weigh B rows of T tokens, each with an answer."""
-    tuning, modern, log.sizes = part("tuning"), part("variants.modern"), {"H": 4, "G": 4}
+    tuning, modern, log.sizes = (
+        part("experiments.tuning"),
+        part("variants.modern"),
+        {"H": 4, "G": 4},
+    )
     model = modern.ModernLMHeadModel(tuning.TUNING_CONFIG)
     tuning.sampled_pairs(model, part("tasks.instructions").number_items()[:3], 0)
     log.sizes |= {"B": SIZES["B"], "T": SIZES["T"]}

@@ -147,12 +147,12 @@ def test_the_share_accepted_is_the_closed_form(seed):
 
 def test_each_number_of_accepted_tokens_is_as_likely_as_the_closed_form_says():
     p, q = random_distributions(2, seed=1)
-    chance = expected_acceptance(p, q).item()
+    rate = expected_acceptance(p, q).item()
     n_accepted, _, _ = judged(p, q, 3)
-    expected = torch.tensor([chance**n * (1 - chance) for n in range(3)] + [chance**3])
+    expected = torch.tensor([rate**n * (1 - rate) for n in range(3)] + [rate**3])
     assert p_value(torch.bincount(n_accepted, minlength=4), expected) > 0.01
     tokens = (n_accepted + 1.0).mean().item()
-    assert tokens == pytest.approx(expected_tokens_per_call(chance, 3), rel=0.01)
+    assert tokens == pytest.approx(expected_tokens_per_call(rate, 3), rel=0.01)
 
 
 def test_a_draft_equal_to_the_target_is_accepted_whole():

@@ -7,7 +7,13 @@ import torch
 from torch.testing import assert_close
 
 from gpt_helpers.architecture.attention import attention, attention_fused, causal_mask
-from gpt_helpers.optimization.tiled import absorb, attention_tiled, blank_state, key_tiles, tiles
+from gpt_helpers.optimization.tiled import (
+    attention_tiled,
+    initial_softmax_state,
+    key_tiles,
+    tiles,
+    update_online_softmax,
+)
 from tests.helpers.reference import refused
 
 LENGTHS = (1, 2, 63, 64, 65, 129, 300, 1024)
@@ -145,11 +151,13 @@ def test_tiles_before_the_window_and_in_the_future_are_left_out():
 
 def test_two_tiles_by_hand():
     values = torch.tensor([[[[2.0], [4.0]]]])
-    state = blank_state(torch.zeros(1, 1, 1, 1))
-    state = absorb(state, torch.tensor([[[[0.0]]]]), values[:, :, :1])
+    state = initial_softmax_state(torch.zeros(1, 1, 1, 1))
+    state = update_online_softmax(state, torch.tensor([[[[0.0]]]]), values[:, :, :1])
     assert [part.item() for part in state] == [0, 1, 2]
     # A score of log 3 is higher: what was summed is worth a third, and the new weight is 1.
-    highest, total, mixed = absorb(state, torch.tensor([[[[math.log(3)]]]]), values[:, :, 1:])
+    highest, total, mixed = update_online_softmax(
+        state, torch.tensor([[[[math.log(3)]]]]), values[:, :, 1:]
+    )
     assert_close((highest.item(), total.item(), mixed.item()), (math.log(3), 4 / 3, 2 / 3 + 4))
 
 
@@ -158,10 +166,10 @@ def test_the_order_of_the_tiles_does_not_matter():
     values = torch.randn(1, 2, 12, 4, dtype=torch.float64)
     expected = scores.softmax(-1) @ values
     for order in ([0, 1, 2], [2, 0, 1], [2, 1, 0]):
-        state = blank_state(torch.zeros(1, 2, 3, 4, dtype=torch.float64))
+        state = initial_softmax_state(torch.zeros(1, 2, 3, 4, dtype=torch.float64))
         for at in order:
             columns = slice(4 * at, 4 * at + 4)
-            state = absorb(state, scores[..., columns], values[:, :, columns])
+            state = update_online_softmax(state, scores[..., columns], values[:, :, columns])
         assert_close(state[2] / state[1], expected)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gpt_helpers.scaling_laws.data_limits import REPETITION, inference_optimal, worth
+from gpt_helpers.scaling_laws.data_limits import REPETITION, effective_amount, inference_optimal
 from gpt_helpers.scaling_laws.laws import FITS, compute_optimal
 from tests.helpers.reference import refused
 
@@ -19,7 +19,7 @@ def test_epochs_are_worth_what_the_paper_says(epochs, expected):
 
 
 def test_after_as_many_repetitions_as_the_decay_one_more_is_worth_1_over_e():
-    more = [worth(1 + 7 + step, 1, 7) for step in (0, 1e-6)]
+    more = [effective_amount(1 + 7 + step, 1, 7) for step in (0, 1e-6)]
     assert (more[1] - more[0]) / 1e-6 == pytest.approx(1 / math.e, rel=1e-4)
 
 
@@ -82,8 +82,8 @@ def test_what_is_no_amount_is_refused(wrong):
     refused("n_params=.* must be positive", REPETITION.loss, wrong, 1e9, 1e8)
     refused("n_tokens=.* must be positive", REPETITION.loss, 1e9, wrong, 1e8)
     refused("n_unique=.* must be positive", REPETITION.loss, 1e9, 1e9, wrong)
-    refused("amount=.* must be positive", worth, wrong, 1, 1)
-    refused("decay=.* must be positive", worth, 1, 1, wrong)
+    refused("amount=.* must be positive", effective_amount, wrong, 1, 1)
+    refused("decay=.* must be positive", effective_amount, 1, 1, wrong)
 
 
 def test_a_loss_that_no_model_reaches_is_refused():

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from gpt_helpers.scaling_laws.data_limits import worth
+from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.fits import (
     FORMS,
     bootstrap_laws,
@@ -33,9 +33,9 @@ LARGER = (3e6, 1e7)  # parameters and tokens beyond all runs
 
 def runs_of(law, noise=0.0, seed=0, n_runs=36):
     """Return runs (n_runs, 3) on a law, their losses off by a share that is drawn."""
-    chance = np.random.default_rng(seed)
-    n_params, n_tokens = 10 ** chance.uniform((4.3, 5), (6.3, 7.3), size=(n_runs, 2)).T
-    errors = np.exp(noise * chance.standard_normal(n_runs))
+    rng = np.random.default_rng(seed)
+    n_params, n_tokens = 10 ** rng.uniform((4.3, 5), (6.3, 7.3), size=(n_runs, 2)).T
+    errors = np.exp(noise * rng.standard_normal(n_runs))
     return np.stack([n_params, n_tokens, law.loss(n_params, n_tokens) * errors], axis=1)
 
 
@@ -149,7 +149,7 @@ def test_an_interval_holds_the_middle_share():
 
 def test_the_decay_of_repeated_tokens_comes_back():
     sizes, tokens, unique = np.array([(2e5, n * 1e5, 1e5) for n in (1, 2, 4, 8, 16, 32)]).T
-    losses = [TRUE.loss(2e5, worth(n_tokens, 1e5, 5.0)) for n_tokens in tokens]
+    losses = [TRUE.loss(2e5, effective_amount(n_tokens, 1e5, 5.0)) for n_tokens in tokens]
     runs = np.stack([sizes, tokens, unique, losses], axis=1)
     assert fit_tokens_decay(TRUE, runs) == pytest.approx(5, rel=1e-3)
 

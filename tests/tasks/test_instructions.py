@@ -50,14 +50,14 @@ def item_of(command, word):
     return np.array([*numbers, *[0] * (2 - len(numbers)), *codes, *[0] * (LONGEST - len(word))])
 
 
-def chance(seed=0):
+def rng(seed=0):
     """Return a generator."""
     return np.random.default_rng(seed)
 
 
 def drawn(commands, n_items, for_tests):
     """Return items of one side."""
-    return draw_items(draw_from(commands), n_items, chance(), for_tests)
+    return draw_items(draw_from(commands), n_items, rng(), for_tests)
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_42_is_not_in_tuning_nor_are_some_other_numbers_and_each_is_asked_for_on
     unseen = {int(read(item)[1]) for item in items[held_out(items)]}
     assert 42 in unseen
     assert 4 <= len(unseen) <= 12
-    tuned = tuning_items(20_000, chance())
+    tuned = tuning_items(20_000, rng())
     asked = {int(word) for command, word in map(read, tuned) if command == ("binary",)}
     assert asked == set(range(64)) - unseen
 
 
 def test_the_base_corpus_has_every_number_and_no_word_that_is_held_out():
-    items = base_items(20_000, chance())
+    items = base_items(20_000, rng())
     is_number = np.array([read(item)[0] == ("binary",) for item in items])
     assert is_number.sum() == 20_000 // 4
     assert {int(read(item)[1]) for item in items[is_number]} == set(range(64))
@@ -114,13 +114,13 @@ def test_the_base_corpus_has_every_number_and_no_word_that_is_held_out():
 
 
 def test_a_base_corpus_for_tests_has_words_that_are_held_out_and_nothing_else():
-    items = base_items(2000, chance(), for_tests=True)
+    items = base_items(2000, rng(), for_tests=True)
     assert held_out(items).all()
     assert {read(item)[0] for item in items} == set(SINGLES)
 
 
 def test_no_item_of_tuning_is_held_out_and_no_new_pair_is_in_it():
-    items = tuning_items(20_000, chance())
+    items = tuning_items(20_000, rng())
     assert not held_out(items).any()
     commands = {read(item)[0] for item in items}
     assert commands == {*SINGLES, *TUNED_PAIRS, ("binary",)}
@@ -161,8 +161,8 @@ def test_every_wording_takes_its_turn():
 
 def test_the_names_kept_from_tuning_are_in_the_base_corpus():
     kept = [OPERATIONS[name].names[2] for name in ON_WORDS]
-    tuned = [instruction(item, turn) for turn, item in enumerate(tuning_items(3000, chance()))]
-    base = [statement(item, turn) for turn, item in enumerate(base_items(3000, chance()))]
+    tuned = [instruction(item, turn) for turn, item in enumerate(tuning_items(3000, rng()))]
+    base = [statement(item, turn) for turn, item in enumerate(base_items(3000, rng()))]
     asked = questions(drawn(SINGLES, 500, for_tests=True), NEW_NAMES)[0]
     asked = [VOCABULARY.decode(row) for row in asked]
     for name in kept:
@@ -218,16 +218,16 @@ def test_an_answer_is_judged_by_its_style_and_by_what_it_says():
 
 
 def test_batches_are_rows_that_the_seed_chooses():
-    rows = encoded([response(item) for item in tuning_items(50, chance())])
-    batches = as_steps(rows, 7, 4, chance(3))
+    rows = encoded([response(item) for item in tuning_items(50, rng())])
+    batches = as_steps(rows, 7, 4, rng(3))
     assert batches.shape == (7, 4, rows.shape[1])
     known = {tuple(row.tolist()) for row in rows}
     assert all(tuple(row.tolist()) in known for row in batches.flatten(0, 1))
-    assert (batches == as_steps(rows, 7, 4, chance(3))).all()
-    assert (batches != as_steps(rows, 7, 4, chance(4))).any()
+    assert (batches == as_steps(rows, 7, 4, rng(3))).all()
+    assert (batches != as_steps(rows, 7, 4, rng(4))).any()
 
 
 def test_what_is_no_command_on_words_is_refused():
     for command in [("binary",), (), ("reverse",) * 3, ("rotate",)]:
         refused("command=", draw_from, [command])
-    refused("n_items=0", tuning_items, 0, chance())
+    refused("n_items=0", tuning_items, 0, rng())

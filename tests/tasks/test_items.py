@@ -11,9 +11,9 @@ from gpt_helpers.tasks.items import SHARE, ItemBatches, Mixture, draw_items, hel
 from tests.helpers.reference import refused
 
 
-def digits(chance, n):
+def digits(rng, n):
     """Draw n items of 6 digits."""
-    return chance.integers(10, size=(n, 6))
+    return rng.integers(10, size=(n, 6))
 
 
 @given(arrays(np.int64, (5, 3), elements=st.integers(0, 100)), st.permutations(range(5)))
@@ -90,8 +90,8 @@ def test_what_is_no_item_is_refused():
 def test_a_task_without_items_for_a_side_is_refused_and_not_drawn_for_ever():
     only = np.flatnonzero(~held_out(np.arange(64)[:, None]))
 
-    def draw(chance, n):
-        return chance.choice(only, n)[:, None]
+    def draw(rng, n):
+        return rng.choice(only, n)[:, None]
 
     assert len(draw_items(draw, 10, np.random.default_rng(0), for_tests=False)) == 10
     refused("0 items", draw_items, draw, 10, np.random.default_rng(0), for_tests=True)

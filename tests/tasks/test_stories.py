@@ -168,7 +168,7 @@ def test_a_verb_of_the_same_sign_changes_the_words_and_not_the_side():
 
 
 def test_wrong_sizes_are_refused():
-    chance = np.random.default_rng(0)
-    refused("n_events=0", FAMILIES["things"].draw, 0, chance, 3)
-    refused("n_legs=5", FAMILIES["legs"].draw, 5, chance, 3)
-    refused("n_legs=0", FAMILIES["legs"].draw, 0, chance, 3)
+    rng = np.random.default_rng(0)
+    refused("n_events=0", FAMILIES["things"].draw, 0, rng, 3)
+    refused("n_legs=5", FAMILIES["legs"].draw, 5, rng, 3)
+    refused("n_legs=0", FAMILIES["legs"].draw, 0, rng, 3)

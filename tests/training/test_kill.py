@@ -36,19 +36,19 @@ def version(path):
     return status.st_ino, status.st_mtime_ns
 
 
-def kill_at_random(arguments, folder, chance, at_write, errors):
+def kill_at_random(arguments, folder, rng, at_write, errors):
     """Train, kill the process after a few checkpoints, and return whether it was writing one."""
     path, partial = folder / FILE_NAME, folder / f"{FILE_NAME}.partial"
     partial.unlink(missing_ok=True)
     process = start_training(arguments, errors)
     try:
-        for _ in range(chance.integers(1, 5)):
+        for _ in range(rng.integers(1, 5)):
             before = version(path)
             assert has_within(SECONDS, lambda seen=before: version(path) != seen, process)
         if at_write:
             has_within(SECONDS, partial.exists, process)
         else:
-            time.sleep(chance.uniform(0, 0.02))
+            time.sleep(rng.uniform(0, 0.02))
     finally:
         process.kill()
         status = process.wait()
@@ -57,7 +57,7 @@ def kill_at_random(arguments, folder, chance, at_write, errors):
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_path):
-    corpus, chance = write_corpus(tmp_path / "corpus"), np.random.default_rng(20)
+    corpus, rng = write_corpus(tmp_path / "corpus"), np.random.default_rng(20)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     options = [corpus, "--steps", 20 + 10 * KILLS]
     assert main(smoke_arguments(whole, *options)) == 0
@@ -65,7 +65,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_pat
     with open(tmp_path / "errors", "wb") as errors:
         arguments = smoke_arguments(broken, *options)
         for number in range(KILLS):
-            n_writing += kill_at_random(arguments, broken, chance, number % 2 == 0, errors)
+            n_writing += kill_at_random(arguments, broken, rng, number % 2 == 0, errors)
             lengths.append(len(read_sealed(broken / FILE_NAME)[1]["log"]))
     print(f"killed at steps {lengths[1:]}, {n_writing} of {KILLS} times while writing")
     assert lengths == sorted(set(lengths))  # each process came further than the one before

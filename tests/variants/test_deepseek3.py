@@ -18,7 +18,7 @@ from gpt_helpers.variants.deepseek3 import (
 )
 from gpt_helpers.variants.latent import LatentAttention
 from gpt_helpers.variants.mlps import SwiGLUMLP
-from gpt_helpers.variants.rotary import sharpening
+from gpt_helpers.variants.rotary import yarn_attention_factor
 from tests.helpers.reference import random_ids, refused
 from tests.helpers.twins import FAMILIES, randomised
 
@@ -142,11 +142,11 @@ def test_pairs_that_all_turn_often_or_seldom_leave_numbers():
 
 
 def test_scores_grow_with_the_stretch_as_in_yarn():
-    assert sharpening(40.0) == pytest.approx(1.3688879)
-    assert sharpening(1) == 1
-    refused("stretch=0.5", sharpening, 0.5)
+    assert yarn_attention_factor(40.0) == pytest.approx(1.3688879)
+    assert yarn_attention_factor(1) == 1
+    refused("rope_factor=0.5", yarn_attention_factor, 0.5)
     stretched, plain = (
-        randomised(LatentAttention(changed(stretch=s))).queries(X, TURNS) for s in (40.0, 1.0)
+        randomised(LatentAttention(changed(rope_factor=s))).queries(X, TURNS) for s in (40.0, 1.0)
     )
     assert_close(stretched, plain * 1.3688879**2)
 
@@ -168,7 +168,7 @@ def one_by_one(mixture, config, x):
         groups = [range(n * size, (n + 1) * size) for n in range(config.n_groups)]
         groups.sort(key=lambda group: -sum(sorted(chances[n] for n in group)[-2:]))
         allowed = [n for group in groups[: config.n_groups_chosen] for n in group]
-        chosen = sorted(allowed, key=lambda n: -chances[n])[: config.n_chosen]
+        chosen = sorted(allowed, key=lambda n: -chances[n])[: config.n_experts_per_token]
         total = sum(scores[n] for n in chosen)
         mixed = sum(2.5 * scores[n] / total * mixture.experts[n](token) for n in chosen)
         rows.append(mixed + mixture.shared(token))
@@ -179,9 +179,9 @@ def one_by_one(mixture, config, x):
     "changes",
     [
         {},
-        {"n_experts": 12, "n_groups": 4, "n_groups_chosen": 2, "n_chosen": 4},
-        {"n_experts": 12, "n_groups": 3, "n_groups_chosen": 1, "n_chosen": 4},
-        {"n_groups": 1, "n_groups_chosen": 1, "n_chosen": 6},
+        {"n_experts": 12, "n_groups": 4, "n_groups_chosen": 2, "n_experts_per_token": 4},
+        {"n_experts": 12, "n_groups": 3, "n_groups_chosen": 1, "n_experts_per_token": 4},
+        {"n_groups": 1, "n_groups_chosen": 1, "n_experts_per_token": 6},
     ],
 )
 @torch.no_grad()

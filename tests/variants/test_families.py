@@ -158,24 +158,24 @@ def test_configs_that_no_model_of_a_family_can_have_are_refused():
     wrong = {
         "gpt_j": {"dropout": 0.1, "rotary_width": 5, "n_embd": 20},
         "gpt_neox": {"dropout": 0.1, "rotary_width": 8, "rotary_base": 1.0, "parallel": 1},
-        "llama": {"dropout": 0.1, "stretch": 0.5, "stretched_from": 0, "n_experts": 2},
-        "mixtral": {"n_experts": 0, "n_chosen": 6},
+        "llama": {"dropout": 0.1, "rope_factor": 0.5, "original_positions": 0, "n_experts": 2},
+        "mixtral": {"n_experts": 0, "n_experts_per_token": 6},
         "qwen3": {"head_width": 7, "rotary_base": None},
         "plamo": {"dropout": 0.1, "n_kv_head": 4},
-        "qwen2": {"dropout": 0.1, "stretch": 0.5},
+        "qwen2": {"dropout": 0.1, "rope_factor": 0.5},
         "olmo2": {"dropout": 0.1, "rotary_base": 1.0},
         "gemma2": {"score_width": 0, "window": 1.5, "head_width": 7},
         "gemma3": {"window_base": 1.0, "score_width": 2.5},
-        "gpt_oss": {"window": 0, "head_width": 0, "n_chosen": None},
+        "gpt_oss": {"window": 0, "head_width": 0, "n_experts_per_token": None},
         "gpt_neo": {"window": 2.5},
         "deepseek3": {
             "n_kv_head": 2,
             "value_width": 15,
             "n_dense": -1,
             "n_groups": 4,
-            "n_chosen": 5,
+            "n_experts_per_token": 5,
             "n_groups_chosen": 4,
-            "share_scale": 0,
+            "routed_scaling_factor": 0,
             "query_latent": 0,
             "dense_width": None,
             "dropout": 0.1,
@@ -183,6 +183,9 @@ def test_configs_that_no_model_of_a_family_can_have_are_refused():
     }
     for name, changes in wrong.items():
         for field, value in changes.items():
-            message = {"n_embd": "head_width=5", "n_experts": "n_experts=0|n_chosen=None"}
+            message = {
+                "n_embd": "head_width=5",
+                "n_experts": "n_experts=0|n_experts_per_token=None",
+            }
             expected = message.get(field, f"{field}={value}")
             refused(expected, dataclasses.replace, FAMILIES[name].config, **{field: value})

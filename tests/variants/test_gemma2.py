@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from gpt_helpers.architecture.attention import attention
-from gpt_helpers.variants.gemma2 import Gemma2LMHeadModel, attention_capped, capped
+from gpt_helpers.variants.gemma2 import Gemma2LMHeadModel, attention_softcapped, softcap
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.sizes import built
 from tests.helpers.reference import random_ids, refused
@@ -37,30 +37,30 @@ def one_by_one(q, k, v, padding, window):
 @pytest.mark.parametrize("scale", [1, 30])
 def test_attention_capped_is_the_equation_for_small_and_for_large_scores(window, scale):
     q = scale * Q
-    found = attention_capped(q, K, V, PADDING, window=window)
+    found = attention_softcapped(q, K, V, PADDING, window=window)
     assert_close(found, one_by_one(q, K, V, PADDING, window), rtol=1e-4, atol=1e-5)
 
 
 def test_scores_far_below_the_cap_are_hardly_changed_and_large_ones_are():
-    assert_close(attention_capped(Q, K, V), attention(Q, K, V), rtol=0, atol=1e-2)
-    large = attention_capped(1e4 * Q, K, V) - attention(1e4 * Q, K, V)
+    assert_close(attention_softcapped(Q, K, V), attention(Q, K, V), rtol=0, atol=1e-2)
+    large = attention_softcapped(1e4 * Q, K, V) - attention(1e4 * Q, K, V)
     assert large.abs().max() > 0.1
 
 
 def test_a_query_without_keys_reads_nothing_and_dropout_drops_weights():
-    assert attention_capped(Q, K, V, PADDING, window=1)[1, :, :2].abs().max() == 0
+    assert attention_softcapped(Q, K, V, PADDING, window=1)[1, :, :2].abs().max() == 0
     torch.manual_seed(0)
-    dropped = attention_capped(Q, K, V, dropout=0.5)
-    assert (dropped - attention_capped(Q, K, V)).abs().max() > 0.1
+    dropped = attention_softcapped(Q, K, V, dropout=0.5)
+    assert (dropped - attention_softcapped(Q, K, V)).abs().max() > 0.1
 
 
 def test_what_is_capped_keeps_its_order_and_stays_within_the_cap():
     x = torch.linspace(-100, 100, 401)
-    found = capped(x, 30.0)
+    found = softcap(x, 30.0)
     assert found.abs().max() < 30
     assert (found.diff() > 0).all()
-    assert capped(torch.tensor(0.01), 30.0).item() == pytest.approx(0.01)
-    refused("cap=0 must be a finite number > 0", capped, x, 0)
+    assert softcap(torch.tensor(0.01), 30.0).item() == pytest.approx(0.01)
+    refused("cap=0 must be a finite number > 0", softcap, x, 0)
 
 
 @torch.no_grad()

@@ -39,9 +39,9 @@ def test_layers_with_a_window_turn_faster_and_are_not_stretched():
 
 def test_each_base_and_the_stretch_change_what_is_computed():
     before = logits_with()
-    for changes in ({"window_base": 5.0}, {"rotary_base": 5.0}, {"stretch": 4.0}):
+    for changes in ({"window_base": 5.0}, {"rotary_base": 5.0}, {"rope_factor": 4.0}):
         assert (logits_with(**changes) - before).abs().max() > 1e-3
-    assert_close(logits_with(n_layer=5, stretch=4.0), logits_with(n_layer=5))
+    assert_close(logits_with(n_layer=5, rope_factor=4.0), logits_with(n_layer=5))
 
 
 def test_the_head_is_the_embedding():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model, narrow_layers
+from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model, use_sliding_window
 from gpt_helpers.variants.gpt_oss import GPTOSSMLP, GPTOSSModel
 from tests.helpers.reference import refused
 from tests.helpers.twins import FAMILIES
@@ -39,4 +39,4 @@ def test_windows_lie_in_every_second_layer():
 
 
 def test_a_window_is_a_number_of_tokens():
-    refused("window=0", narrow_layers, [], 0)
+    refused("window=0", use_sliding_window, [], 0)

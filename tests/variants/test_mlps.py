@@ -12,7 +12,7 @@ from gpt_helpers.variants.mlps import Experts, SwiGLUMLP
 from tests.helpers.reference import refused
 
 CONFIG = LlamaConfig(
-    vocab_size=61, n_embd=8, n_head=2, n_kv_head=None, n_inner=5, n_experts=6, n_chosen=2
+    vocab_size=61, n_embd=8, n_head=2, n_kv_head=None, n_inner=5, n_experts=6, n_experts_per_token=2
 )
 X = torch.randn(2, 7, 8, generator=torch.Generator().manual_seed(0))
 
@@ -28,21 +28,23 @@ def one_by_one(mixture, x):
     rows = []
     for token in x.flatten(0, 1):
         scores = mixture.router(token)
-        chosen = sorted(range(len(scores)), key=lambda n: -scores[n].item())[: mixture.n_chosen]
+        chosen = sorted(range(len(scores)), key=lambda n: -scores[n].item())[
+            : mixture.n_experts_per_token
+        ]
         total = sum(scores[n].exp() for n in chosen)
         rows.append(sum(scores[n].exp() / total * mixture.experts[n](token) for n in chosen))
     return torch.stack(rows).view_as(x)
 
 
-@pytest.mark.parametrize(("n_chosen", "bias"), [(1, False), (2, True), (6, False)])
-def test_a_token_is_the_weighted_sum_of_its_experts(n_chosen, bias):
-    mixture = experts(bias, n_chosen=n_chosen)
+@pytest.mark.parametrize(("n_experts_per_token", "bias"), [(1, False), (2, True), (6, False)])
+def test_a_token_is_the_weighted_sum_of_its_experts(n_experts_per_token, bias):
+    mixture = experts(bias, n_experts_per_token=n_experts_per_token)
     assert_close(mixture(X), one_by_one(mixture, X))
     assert (mixture.router.bias is not None) == bias
 
 
 def test_one_expert_of_one_is_an_mlp():
-    mixture = experts(n_experts=1, n_chosen=1)
+    mixture = experts(n_experts=1, n_experts_per_token=1)
     assert_close(mixture(X), mixture.experts[0](X))
 
 
@@ -94,8 +96,13 @@ def test_a_swiglu_holds_the_gate_before_what_it_gates():
 
 def test_what_does_not_fit_is_refused():
     refused("n_experts=None", Experts, dataclasses.replace(CONFIG, n_experts=None))
-    refused("n_chosen=7 experts of n_experts=6", dataclasses.replace, CONFIG, n_chosen=7)
-    refused("n_chosen=0", dataclasses.replace, CONFIG, n_chosen=0)
+    refused(
+        "n_experts_per_token=7 experts of n_experts=6",
+        dataclasses.replace,
+        CONFIG,
+        n_experts_per_token=7,
+    )
+    refused("n_experts_per_token=0", dataclasses.replace, CONFIG, n_experts_per_token=0)
     refused("mlp=None", Experts, CONFIG, None)
     refused("x is", experts(), X[..., :7])
     refused("x is", experts(), X[0])

@@ -158,7 +158,7 @@ def test_the_active_parameters_follow_from_the_experts_that_are_chosen(name):
     model = MODELS[name]
     expected = model.n_params
     if model.n_experts:
-        expected = formula_of(model)(model, n_experts=model.n_chosen)
+        expected = formula_of(model)(model, n_experts=model.n_experts_per_token)
     assert model.n_active == expected - left_out(model)
 
 
@@ -266,7 +266,7 @@ def test_a_dense_model_uses_all_its_parameters():
     for name, model in MODELS.items():
         if model.n_experts == 0:
             assert model.n_active == model.n_params, name
-            assert model.n_chosen == 0, name
+            assert model.n_experts_per_token == 0, name
         elif model.n_experts:
             assert model.n_active < model.n_params, name
 
@@ -361,7 +361,7 @@ def test_a_model_is_frozen_and_its_numbers_are_integers():
         ({"released": "Feb 2019"}, "released='Feb 2019' must be a date"),
         ({"as_of": "2026-13"}, "as_of='2026-13' must be a date"),
         ({"n_active": 10**12}, "n_active=1000000000000 is more than n_params=124439808"),
-        ({"n_chosen": 2}, "n_chosen=2 is more than n_experts=0"),
+        ({"n_experts_per_token": 2}, "n_experts_per_token=2 is more than n_experts=0"),
         ({"n_kv_head": 13}, "n_kv_head=13 is more than n_head=12"),
         ({"computed": ("n_parameters",)}, "n_parameters is no field"),
         ({"n_params": None, "n_active": None}, "n_params is computed, and yet None"),

@@ -58,7 +58,7 @@ def test_a_stretch_is_given_the_frequencies_and_replaces_them():
         seen.append(frequencies)
         return frequencies / 2
 
-    assert_close(rotation_at([6], 8, stretch=halved), rotation_at([3], 8))
+    assert_close(rotation_at([6], 8, rope_factor=halved), rotation_at([3], 8))
     assert_close(seen[0], torch.tensor([1, 0.1, 0.01, 0.001]))
 
 
@@ -85,13 +85,13 @@ def frequencies_of(kind, config):
 )
 def test_what_turned_often_is_kept_and_what_hardly_turned_is_slowed_down(kind, config, often):
     before, after = frequencies_of(kind, config)
-    turns, slowed = before * config.stretched_from / (2 * math.pi), before / after
+    turns, slowed = before * config.original_positions / (2 * math.pi), before / after
     assert_close(slowed[turns > often], torch.ones(int((turns > often).sum())))
-    assert_close(slowed[turns < 1], torch.full((int((turns < 1).sum()),), config.stretch))
+    assert_close(slowed[turns < 1], torch.full((int((turns < 1).sum()),), config.rope_factor))
     assert (slowed.diff() > -1e-4).all()
     between = slowed[(turns > 1.01) & (turns < 0.99 * often)]
     assert len(between) > 2
-    assert ((between > 1) & (between < config.stretch)).all()
+    assert ((between > 1) & (between < config.rope_factor)).all()
 
 
 def test_gpt_oss_turns_to_a_greater_length():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from gpt_helpers.weights import sealed
+from gpt_helpers import files
 from gpt_helpers.weights.sealed import copy_tensors, read_sealed, write_sealed
 from tests.helpers.reference import refused
 
@@ -114,13 +114,13 @@ def test_a_file_that_was_cut_short_is_refused_at_any_place(path):
 
 
 def test_a_flipped_bit_is_refused_wherever_it_is(path):
-    data, chance = path.read_bytes(), np.random.default_rng(0)
+    data, rng = path.read_bytes(), np.random.default_rng(0)
     header = 8 + int.from_bytes(data[:8], "little")
     parts = {"length": (0, 8), "header": (8, header), "data": (header, len(data))}
     for name, (start, end) in parts.items():
-        for place in chance.integers(start, end, 20):
+        for place in rng.integers(start, end, 20):
             flipped = bytearray(data)
-            flipped[place] ^= 1 << int(chance.integers(8))
+            flipped[place] ^= 1 << int(rng.integers(8))
             path.write_bytes(flipped)
             message = "was altered" if name == "data" else "no sealed file|cut short|was altered"
             refused(message, read_sealed, path)
@@ -224,7 +224,7 @@ class FullDisk:
 
 def break_write(monkeypatch):
     """Make the disk full."""
-    monkeypatch.setattr(sealed, "open", FullDisk, raising=False)
+    monkeypatch.setattr(files, "open", FullDisk, raising=False)
 
 
 def break_flush(monkeypatch):
