@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpt_helpers.validation import check_choice, check_integer, check_real
+from gpt_helpers.validation import check_choice, check_fields, check_integer, check_real
 
 ACTIVATION_NAMES = ("gelu", "gelu_erf", "relu", "swish")
 
@@ -36,26 +36,20 @@ class GPTConfig:
     initializer_range: float = 0.02
 
     def __post_init__(self):
-        """Refuse values that no model can have."""
-        for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
-            check_integer(name, getattr(self, name), at_least=1)
-        for name in ("n_kv_head", "n_inner"):
-            if getattr(self, name) is not None:
-                check_integer(name, getattr(self, name), at_least=1)
-        if self.n_embd % self.n_head:
-            raise ValueError(
-                f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads;"
-                f" use a multiple of {self.n_head}"
-            )
-        if self.n_head % self.key_heads:
-            raise ValueError(
-                f"n_head={self.n_head} query heads cannot share n_kv_head={self.n_kv_head} evenly;"
-                " use a divisor of n_head"
-            )
+        """Refuse values that no model can have, and keep the others as plain numbers."""
+        sizes = "vocab_size", "n_positions", "n_embd", "n_layer", "n_head"
+        optional = [name for name in ("n_inner", "n_kv_head") if getattr(self, name) is not None]
+        check_fields(self, check_integer, *sizes, *optional, at_least=1)
+        check_fields(self, check_real, "dropout", at_least=0, below=1)
+        check_fields(self, check_real, "layer_norm_epsilon", above=0)
+        check_fields(self, check_real, "initializer_range", at_least=0)
         check_choice("activation", self.activation, ACTIVATION_NAMES)
-        check_real("dropout", self.dropout, at_least=0, below=1)
-        check_real("layer_norm_epsilon", self.layer_norm_epsilon, above=0)
-        check_real("initializer_range", self.initializer_range, at_least=0)
+        if self.n_embd % self.n_head:
+            found = f"n_embd={self.n_embd} does not divide into n_head={self.n_head} heads"
+            raise ValueError(f"{found}; use a multiple of {self.n_head}")
+        if self.n_head % self.key_heads:
+            found = f"n_head={self.n_head} heads cannot share n_kv_head={self.n_kv_head} evenly"
+            raise ValueError(f"{found}; use a divisor of n_head")
 
     @property
     def head_width(self):

@@ -5,6 +5,8 @@ NumPy's integers and floats are numbers as Python's are; bools are not. check_in
 check_real return a plain Python number, so that what is stored and written is one.
 """
 
+import functools
+import inspect
 import math
 from numbers import Integral, Real
 
@@ -20,16 +22,17 @@ def check_integer(name, value, at_least=None, at_most=None):
 
 def wanted_integer(at_least, at_most):
     """Return the words for an integer within the bounds."""
-    if at_most is not None:
-        return f"an integer from {at_least} to {at_most}"
-    if at_least == 1:
-        return "a positive integer, such as 1 or 64"
-    return "an integer" if at_least is None else f"an integer of at least {at_least}"
+    if at_least is None:
+        return "an integer" if at_most is None else f"an integer of at most {at_most}"
+    if at_most is None:
+        positive = "a positive integer, such as 1 or 64"
+        return positive if at_least == 1 else f"an integer of at least {at_least}"
+    return f"an integer from {at_least} to {at_most}"
 
 
 def check_real(name, value, *, at_least=None, above=None, below=None, at_most=None):
     """Return value as a number; raise ValueError unless it is finite and within the bounds."""
-    is_real = isinstance(value, Real) and not is_bool(value) and math.isfinite(value)
+    is_real = isinstance(value, Real) and not is_bool(value) and is_finite(value)
     bounds = {">=": at_least, ">": above, "<": below, "<=": at_most}
     if is_real and all(
         (at_least is None or value >= at_least,
@@ -40,6 +43,23 @@ def check_real(name, value, *, at_least=None, above=None, below=None, at_most=No
         return int(value) if isinstance(value, Integral) else float(value)
     wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
     raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
+
+
+def check_fields(record, check, *names, **bounds):
+    """Check these fields of a frozen dataclass, and store in each what check returns.
+
+    check is check_integer or check_real, and bounds are its own.
+    """
+    for name in names:
+        object.__setattr__(record, name, check(name, getattr(record, name), **bounds))
+
+
+def is_finite(value):
+    """Return whether a number is one that a float can hold: no infinity, no nan, not 10**400."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def is_bool(value):
@@ -67,17 +87,54 @@ def check_module(name, value):
         raise ValueError(f"{name} is a {type(value).__name__}; it must be an nn.Module")
 
 
-def check_tensor(name, value, axes, integers=False):
-    """Raise ValueError unless value is a tensor of these axes, such as "(B, T)".
+def check_tensor(name, value, axes, integers=False, floats=False, empty=True):
+    """Raise ValueError unless value is a tensor of these axes, such as "(B, T)" or "(..., V)".
 
-    integers asks for a dtype that an embedding can look up, int64 or int32.
+    integers asks for a dtype that an embedding can look up, int64 or int32; floats for a
+    floating one. empty says whether it may be without elements.
     """
     import torch
 
     if not isinstance(value, torch.Tensor):
         kind = "tensor of integers" if integers else "tensor"
         raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
-    if value.ndim != axes.count(",") + 1 - axes.endswith(",)"):
-        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {axes}")
+    n_axes = axes.count(",") + 1 - axes.endswith(",)")
+    fits = value.ndim >= n_axes - 1 if axes.startswith("(...") else value.ndim == n_axes
+    if not fits or not (empty or value.numel()):
+        wanted = axes if empty else f"{axes}, with at least one element"
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {wanted}")
     if integers and value.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"{name} has dtype {value.dtype}; convert it with .long()")
+    if floats and not value.is_floating_point():
+        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .float()")
+
+
+def check_generator(value):
+    """Raise ValueError unless value is a torch.Generator, or None for the global one."""
+    import torch
+
+    if value is not None and not isinstance(value, torch.Generator):
+        raise ValueError(f"generator={value!r} must be a torch.Generator, or None")
+
+
+def checked_by(check):
+    """Make a public function call check with its own arguments first, at its door.
+
+    Inner code, which has checked already, calls the .unchecked function.
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(*args, **kwargs):
+            try:
+                check(*args, **kwargs)
+            except TypeError:
+                # Where the call itself is wrong, its error names function, not check.
+                inspect.signature(function).bind(*args, **kwargs)
+                raise
+            return function(*args, **kwargs)
+
+        checked.unchecked = function
+        return checked
+
+    return decorate

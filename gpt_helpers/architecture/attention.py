@@ -1,17 +1,17 @@
-"""Causal attention: the mask, the equation, the same tile by tile, and PyTorch's fused kernel.
+"""Causal attention: the mask, the equation, and PyTorch's fused kernel.
 
 Every attention here has one signature, attend(q, k, v, padding=None, dropout=0.0,
 window=None), and a model is given one of them. q is (B, H, T, D); k and v are (B, G, S, D),
 and H / G query heads in a row share a key head. The T queries are the last T of the S
 positions, so S > T means that S - T keys were computed earlier. padding is a bool tensor
 (B, S), True at real tokens. With a window of W a query reads the last W keys, its own included.
+What attends checks its operands once; the parts of which it is made trust theirs.
 """
 
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.architecture.operands import check_heads, check_positions
-from gpt_helpers.validation import check_integer
+from gpt_helpers.architecture.operands import check_heads
 
 
 def causal_mask(queries, keys, window=None):
@@ -23,17 +23,14 @@ def causal_mask(queries, keys, window=None):
         1 1 1 1 0        0 1 1 1 0
         1 1 1 1 1        0 0 1 1 1
     """
-    check_positions(queries, keys)
     visible = keys <= queries[:, None]  # (T, S)
     if window is not None:
-        check_integer("window", window, at_least=1)
         visible = visible & (keys > queries[:, None] - window)  # (T, S)
     return visible
 
 
 def positions(q, k):
     """Return the positions of the queries (T,) and of the keys (S,)."""
-    check_heads(q, k, k)
     keys = torch.arange(k.shape[-2], device=k.device)  # (S,)
     return keys[k.shape[-2] - q.shape[-2] :], keys
 
@@ -57,13 +54,9 @@ def repeat_heads(x, n_head):
     return x if x.shape[1] == n_head else x.repeat_interleave(n_head // x.shape[1], dim=1)
 
 
-def attention_weights(q, k, padding=None, window=None):
-    """Return the softmax weights (B, H, T, S); a row sums to 1, or to 0 if blind."""
-    check_heads(q, k, k, padding, window=window)
-    visible = visible_keys(*positions(q, k), padding, window)
-    k = repeat_heads(k, q.shape[1])  # (B, H, S, D)
-    # The scores have no name here: they are freed when they have been masked.
-    return visible_softmax(q @ k.mT / q.shape[-1] ** 0.5, visible)  # (B, H, T, S)
+def scaled_scores(q, k):
+    """Return how well each query (B, H, T, D) fits each key (B, G, S, D): (B, H, T, S)."""
+    return q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
 
 
 def visible_softmax(scores, visible):
@@ -83,8 +76,17 @@ def attention(q, k, v, padding=None, dropout=0.0, window=None):
     Raises ValueError for shapes that do not fit. Source: vaswani2017attention, eq. 1.
     """
     check_heads(q, k, v, padding, dropout, window)
-    weights = attention_weights(q, k, padding, window)  # (B, H, T, S)
+    visible = visible_keys(*positions(q, k), padding, window)
+    # The scores have no name here: they are freed when they have been masked.
+    weights = visible_softmax(scaled_scores(q, k), visible)  # (B, H, T, S)
     return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+
+
+def attention_weights(q, k, padding=None, window=None):
+    """Return the weights (B, H, T, S) of attention; a row sums to 1, or to 0 if blind."""
+    check_heads(q, k, k, padding, window=window)
+    visible = visible_keys(*positions(q, k), padding, window)
+    return visible_softmax(scaled_scores(q, k), visible)  # (B, H, T, S)
 
 
 def attention_fused(q, k, v, padding=None, dropout=0.0, window=None):

@@ -1,9 +1,13 @@
 """From next tokens to text: the generation loop. Knows no model's class."""
 
 import torch
+import torch.nn.functional as F
 
-from gpt_helpers.architecture.modules import check_model, evaluating
-from gpt_helpers.architecture.sampling import check_count, check_settings, sample
+from gpt_helpers.architecture.inputs import check_mask, check_settings
+from gpt_helpers.architecture.modules import check_model, evaluating, fast_attribute_lookup
+from gpt_helpers.architecture.operands import check_devices
+from gpt_helpers.architecture.sampling import sample
+from gpt_helpers.validation import check_integer, check_tensor
 
 
 def generate(
@@ -30,82 +34,83 @@ def generate(
 
     Raises ValueError for arguments out of range.
     """
-    check_request(model, max_new_tokens, eos_token_id, use_cache, chunk_size)
+    check_request(model, input_ids, max_new_tokens, eos_token_id, use_cache, chunk_size)
     check_settings(temperature, top_k, top_p, generator)
-    mask = check_prompt(input_ids, attention_mask)
-    ids = torch.nn.functional.pad(input_ids, (0, max_new_tokens))
-    mask = torch.nn.functional.pad(mask, (0, max_new_tokens), value=True)
+    mask = F.pad(prompt_mask(input_ids, attention_mask), (0, max_new_tokens), value=True)
+    ids = F.pad(input_ids, (0, max_new_tokens))
     ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)  # (B,)
-    with evaluating(model), torch.inference_mode():
+    with evaluating(model), fast_attribute_lookup(model), torch.inference_mode():
         cache = model.new_cache() if use_cache else None
         for end in range(input_ids.shape[1], ids.shape[1]):
-            logits = last_logits(model, ids[:, :end], mask[:, :end], cache, chunk_size)  # (B, V)
-            ids[:, end] = sample(logits, temperature, top_k, top_p, generator)
+            logits = next_logits(model, ids[:, :end], mask[:, :end], cache, chunk_size)  # (B, V)
+            ids[:, end] = sample.unchecked(logits, temperature, top_k, top_p, generator)
             if eos_token_id is not None:
                 ids[ended, end] = eos_token_id
                 ended = ended | (ids[:, end] == eos_token_id)  # (B,)
                 if ended.all():
-                    return ids[:, : end + 1].clone()
+                    ids = ids[:, : end + 1]
+                    break
     return ids.clone()
 
 
-def last_logits(model, ids, mask, cache=None, chunk_size=None):
-    """Return the logits (B, V) after the last of the tokens ids (B, T), mask (B, T).
+def next_logits(model, ids, mask, cache=None, chunk_size=None):
+    """Return the logits (B, V) after ids (B, T), mask (B, T), of which a cache may hold a part."""
+    if cache is None or ids.shape[1] > model.config.n_positions:
+        return read_window(model, ids, mask)  # (B, V)
+    if cache.length == 0:
+        return prefill(model, ids, mask, cache, chunk_size)  # (B, V)
+    return decode_one_token(model, ids[:, -1:], cache)  # (B, V)
 
-    A cache is fed what it lacks, chunk_size tokens at a time; without one, or beyond
-    n_positions, the last n_positions tokens are computed from the start.
+
+def prefill(model, ids, mask, cache, chunk_size=None):
+    """Read the prompt ids (B, T), mask (B, T), into an empty cache; return the last logits (B, V).
+
+    chunk_size tokens are read at a time, all of them if it is None.
     """
-    check_model(model)
-    if not isinstance(ids, torch.Tensor) or not isinstance(mask, torch.Tensor):
-        found = f"{type(ids).__name__} and {type(mask).__name__}"
-        raise ValueError(f"ids and mask are {found}; they must be tensors (B, T)")
+    n_prompt = ids.shape[1]
+    for start in range(0, n_prompt, chunk_size or n_prompt):
+        end = min(start + (chunk_size or n_prompt), n_prompt)
+        output = model(ids[:, start:end], attention_mask=mask[:, :end], cache=cache)
+    return output["logits"][:, -1]  # (B, V)
+
+
+def decode_one_token(model, token, cache):
+    """Return the logits (B, V) after one token (B, 1) more than the cache holds."""
+    return model(token, cache=cache)["logits"][:, -1]  # (B, V)
+
+
+def read_window(model, ids, mask):
+    """Return the logits (B, V) after ids (B, T), mask (B, T): without a cache, from the start.
+
+    Of more than n_positions tokens only the last n_positions are read.
+    """
     n_positions = model.config.n_positions
-    if cache is None or ids.shape[1] > n_positions:
-        window = ids[:, -n_positions:]
-        return model(window, attention_mask=mask[:, -n_positions:])["logits"][:, -1]  # (B, V)
-    is_prompt = cache.length == 0
-    for start in range(cache.length, ids.shape[1], chunk_size or ids.shape[1]):
-        end = min(start + (chunk_size or ids.shape[1]), ids.shape[1])
-        known = mask[:, :end] if is_prompt else None
-        logits = model(ids[:, start:end], attention_mask=known, cache=cache)["logits"]
-    return logits[:, -1]  # (B, V)
+    window = ids[:, -n_positions:]
+    return model(window, attention_mask=mask[:, -n_positions:])["logits"][:, -1]  # (B, V)
 
 
-def check_request(model, max_new_tokens, eos_token_id, use_cache, chunk_size):
+def check_request(
+    model, input_ids, max_new_tokens, eos_token_id=None, use_cache=True, chunk_size=None
+):
     """Raise ValueError unless this model can make that many tokens and has this end of text."""
     check_model(model)
-    highest, is_int = model.config.vocab_size - 1, type(eos_token_id) is int
-    if eos_token_id is not None and not (is_int and 0 <= eos_token_id <= highest):
-        raise ValueError(
-            f"eos_token_id={eos_token_id!r} must be an integer in 0 to {highest}; None never stops"
-        )
+    check_tensor("input_ids", input_ids, "(B, T)", integers=True, empty=False)
+    check_integer("max_new_tokens", max_new_tokens, at_least=0)
+    if eos_token_id is not None:
+        check_integer("eos_token_id", eos_token_id, at_least=0, at_most=model.config.vocab_size - 1)
     if type(use_cache) is not bool:
         raise ValueError(f"use_cache={use_cache!r} must be True or False")
     if chunk_size is not None:
-        check_count("chunk_size", chunk_size)
-    if type(max_new_tokens) is not int or max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens={max_new_tokens!r} must be an integer of at least 0")
+        check_integer("chunk_size", chunk_size, at_least=1)
 
 
-def check_prompt(input_ids, attention_mask):
+def prompt_mask(input_ids, attention_mask):
     """Return the bool mask (B, T) of a prompt; raise ValueError if a row ends in padding."""
-    if not isinstance(input_ids, torch.Tensor) or input_ids.ndim != 2 or input_ids.numel() == 0:
-        found = getattr(input_ids, "shape", type(input_ids).__name__)
-        raise ValueError(f"input_ids is {found}; it must be (B, T) with at least one token")
-    if input_ids.dtype not in (torch.int64, torch.int32):
-        raise ValueError(f"input_ids has dtype {input_ids.dtype}; convert it with .long()")
     if attention_mask is None:
         return torch.ones_like(input_ids, dtype=torch.bool)
-    if not isinstance(attention_mask, torch.Tensor) or attention_mask.shape != input_ids.shape:
-        found = getattr(attention_mask, "shape", type(attention_mask).__name__)
-        raise ValueError(f"attention_mask is {found}; it must be {tuple(input_ids.shape)}")
-    if attention_mask.device != input_ids.device:
-        found = f"attention_mask on {attention_mask.device}, input_ids on {input_ids.device}"
-        raise ValueError(f"{found}; move both to one device with .to(device)")
+    check_mask(attention_mask, tuple(input_ids.shape))
+    check_devices(attention_mask=attention_mask, input_ids=input_ids)
     mask = attention_mask.bool()
-    if not (mask == attention_mask).all():
-        values = attention_mask.unique().tolist()[:4]
-        raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
     if not mask[:, -1].all():
         rows = (~mask[:, -1]).nonzero()[:, 0].tolist()
         raise ValueError(f"rows {rows} end in padding; pad on the left, text is continued")

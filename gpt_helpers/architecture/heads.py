@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.trace import recorded_attention
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_integer, check_tensor
 
 
 def repeated(vocab_size, n_tokens, batch_size, generator=None):
@@ -23,7 +23,8 @@ def repeated(vocab_size, n_tokens, batch_size, generator=None):
     """
     for name, value in (("n_tokens", n_tokens), ("batch_size", batch_size)):
         check_integer(name, value, at_least=1)
-    if type(vocab_size) is not int or n_tokens >= vocab_size:
+    check_integer("vocab_size", vocab_size, at_least=1)
+    if n_tokens >= vocab_size:
         raise ValueError(f"n_tokens={n_tokens} different tokens need a larger {vocab_size=}")
     order = torch.rand(batch_size, vocab_size - 1, generator=generator).argsort(1)  # (B, V-1)
     once = 1 + order[:, :n_tokens]  # (B, T)
@@ -143,6 +144,6 @@ def silencing(heads, n_head):
 
 def check_ids(ids):
     """Raise ValueError unless ids is a tensor (B, T) of at least two tokens."""
-    if not isinstance(ids, torch.Tensor) or ids.ndim != 2 or ids.shape[1] < 2:
-        found = getattr(ids, "shape", type(ids).__name__)
-        raise ValueError(f"ids is {found}; it must be a tensor (B, T) with T >= 2")
+    check_tensor("ids", ids, "(B, T)", integers=True)
+    if ids.shape[1] < 2:
+        raise ValueError(f"ids has shape {tuple(ids.shape)}; it must be (B, T) with T >= 2")

@@ -1,14 +1,17 @@
-"""What a model accepts: token ids, masks, positions and labels, checked, with clear errors."""
+"""What a model accepts, and what sampling from it accepts, checked, with clear errors."""
 
 import functools
 
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from gpt_helpers.architecture.kv_cache import KVCache
 from gpt_helpers.architecture.operands import check_devices
+from gpt_helpers.validation import check_generator, check_integer, check_real, check_tensor
 
 IGNORED = -100  # a label that takes no part in the loss
-INTEGERS = (torch.int64, torch.int32)  # what an embedding can look up
+READERS = nn.Linear, nn.LayerNorm, nn.RMSNorm  # each says how wide what it reads must be
 
 
 def padding_of(attention_mask, input_ids, cache=None):
@@ -41,87 +44,75 @@ def positions_of(padding, input_ids, cache=None):
     return real_before.clamp(min=0)[:, -n_new:]  # (B, T)
 
 
-def check_inputs(config, input_ids, attention_mask=None, position_ids=None, cache=None):
-    """Raise ValueError unless a model of this config can read these inputs."""
-    check_token_ids(input_ids, config.vocab_size)
-    n_seen = 0 if cache is None else check_cache(cache, config, input_ids.shape[0])
+def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache=None, labels=None):
+    """Raise ValueError unless a model can read these inputs, and learn from these labels."""
+    config, wte = model.config, model.wte.weight
+    check_tensor("input_ids", input_ids, "(B, T)", integers=True, empty=False)
+    n_seen = 0 if cache is None else check_cache(cache, config, len(input_ids))
     n_tokens = n_seen + input_ids.shape[1]
     if n_tokens > config.n_positions:
-        raise ValueError(
-            f"{n_tokens} tokens ({n_seen} cached) but n_positions={config.n_positions};"
-            f" pass the last {config.n_positions} tokens, with a new cache"
-        )
+        found = f"{n_tokens} tokens ({n_seen} cached) but n_positions={config.n_positions}"
+        raise ValueError(f"{found}; pass the last {config.n_positions} tokens, with a new cache")
+    ranges = {"input_ids": (input_ids, "vocab_size", config.vocab_size)}
     if attention_mask is not None:
-        check_mask(attention_mask, (input_ids.shape[0], n_tokens))
+        check_mask(attention_mask, (len(input_ids), n_tokens))
     if position_ids is not None:
-        check_position_ids(position_ids, input_ids.shape, config.n_positions)
+        check_position_ids(position_ids, input_ids.shape)
+        ranges["position_ids"] = position_ids, "n_positions", config.n_positions
+    if labels is not None:
+        check_tensor("labels", labels, "(B, T)", integers=True)
+        if labels.shape != input_ids.shape:
+            raise misplaced_labels(labels, input_ids.shape)
+        ranges["labels"] = targets_of(labels), "vocab_size", config.vocab_size
+    others = {"ids": input_ids, "mask": attention_mask, "at": position_ids, "labels": labels}
+    if any(other is not None and other.device != wte.device for other in others.values()):
+        check_devices(wte=wte, **others)
+    check_ranges(**ranges)
 
 
-def refuse_misfits(forward):
-    """Make forward(self, x, ...) raise a clear ValueError for an x that does not fit its weights.
+def check_predictions(logits, labels):
+    """Raise ValueError unless logits (B, T, V) and labels (B, T) give a loss."""
+    check_tensor("logits", logits, "(B, T, V)")
+    check_tensor("labels", labels, "(B, T)", integers=True, empty=False)
+    if labels.shape != logits.shape[:2]:
+        raise misplaced_labels(labels, logits.shape[:2])
+    check_devices(labels=labels, logits=logits)
+    check_ranges(labels=(targets_of(labels), "vocab_size", logits.shape[2]))
 
-    It looks at x only after torch has failed, so it costs nothing while all is well.
+
+def misplaced_labels(labels, shape):
+    """Return the error of labels that are not of the shape (B, T) of the tokens."""
+    found = f"labels has shape {tuple(labels.shape)} but input_ids {tuple(shape)}"
+    return ValueError(f"{found}; pass input_ids themselves, the shift by one happens inside")
+
+
+def targets_of(labels):
+    """Return (B, T): after each token the label of the next, what is ignored as their highest.
+
+    So IGNORED stands in it only if labels (B, T) leave nothing to predict.
     """
-
-    @functools.wraps(forward)
-    def checked(self, x, *args, **kwargs):
-        try:
-            return forward(self, x, *args, **kwargs)
-        except (AttributeError, RuntimeError, TypeError, ValueError):
-            check_stream(x, next(self.parameters()))
-            raise
-
-    return checked
+    targets = F.pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, T)
+    return targets.where(targets != IGNORED, targets.amax())  # (B, T)
 
 
-def check_stream(x, weight):
-    """Raise ValueError unless x is (B, T, C), C and dtype and device those of a weight (..., C)."""
-    width = weight.shape[-1]
-    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] != width or not x.numel():
-        found = getattr(x, "shape", type(x).__name__)
-        raise ValueError(f"x is {found}; it must be a tensor (B, T, {width}), not empty")
-    is_cast = x.dtype == weight.dtype or torch.is_autocast_enabled(x.device.type)
-    if not is_cast or x.device != weight.device:
-        found, needed = f"{x.dtype} on {x.device}", f"{weight.dtype} on {weight.device}"
-        raise ValueError(f"x is {found}, the weights {needed}; convert one with .to()")
+def check_ranges(**ranges):
+    """Raise ValueError unless all values are 0 to limit - 1, of name=(tensor, limit's name, limit).
 
-
-def check_split(x, n_heads):
-    """Raise ValueError unless x is (B, T, N*D), its last size a multiple of n_heads."""
-    if type(n_heads) is not int or n_heads < 1:
-        raise ValueError(f"n_heads={n_heads!r} must be a positive integer")
-    if not isinstance(x, torch.Tensor) or x.ndim != 3 or x.shape[2] % n_heads:
-        found = getattr(x, "shape", type(x).__name__)
-        raise ValueError(f"x is {found}; it must be (B, T, C), C a multiple of {n_heads}")
-
-
-def check_token_ids(input_ids, vocab_size):
-    """Raise ValueError unless input_ids is a non-empty (B, T) tensor of integers below V."""
-    check_integers("input_ids", input_ids)
-    if input_ids.ndim != 2 or input_ids.numel() == 0:
-        raise ValueError(
-            f"input_ids has shape {tuple(input_ids.shape)}; it must be (B, T) with at least"
-            " one token, such as tokens[None]"
-        )
-    check_range("input_ids", input_ids, vocab_size, "vocab_size")
-
-
-def check_integers(name, value):
-    """Raise ValueError unless value is a tensor of integers that an embedding can look up."""
-    if not isinstance(value, torch.Tensor):
-        raise ValueError(f"{name} is a {type(value).__name__}; make it a tensor of integers")
-    if value.dtype not in INTEGERS:
-        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .long()")
-
-
-def check_range(name, value, limit, limit_name):
-    """Raise ValueError unless 0 <= value < limit everywhere (a meta tensor has no values)."""
-    if value.is_meta:
+    All are looked at together, in one wait for the device. A meta tensor has no values.
+    """
+    if any(values.is_meta for values, *_ in ranges.values()):
         return
-    low, high = (bound.item() for bound in value.aminmax())
-    if low < 0 or high >= limit:
-        allowed = f"0 to {limit_name} - 1 = {limit - 1}"
-        raise ValueError(f"{name} spans {low} to {high}, but must lie in {allowed}")
+    ends = torch.stack([end for values, *_ in ranges.values() for end in values.aminmax()])
+    for (name, row), (low, high) in zip(ranges.items(), ends.view(-1, 2).tolist(), strict=True):
+        values, limit_name, limit = row
+        if name == "labels" and low == high == IGNORED:
+            raise ValueError(
+                f"labels {tuple(values.shape)} leave nothing to predict; need T >= 2 and, after"
+                f" the first column, a label other than {IGNORED}"
+            )
+        if low < 0 or high >= limit:
+            allowed = f"0 to {limit_name} - 1 = {limit - 1}"
+            raise ValueError(f"{name} spans {low} to {high}, but must lie in {allowed}")
 
 
 def check_mask(attention_mask, shape):
@@ -132,30 +123,25 @@ def check_mask(attention_mask, shape):
             f"attention_mask is {found}; it must be a tensor of shape {shape}, counting cached"
             " tokens, with 1 at real tokens and 0 at padding"
         )
-    if attention_mask.is_meta:
-        return
-    if not ((attention_mask == 0) | (attention_mask == 1)).all():
+    if not attention_mask.is_meta and not (attention_mask == attention_mask.bool()).all():
         values = attention_mask.unique().tolist()[:4]
         raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
 
 
-def check_position_ids(position_ids, shape, n_positions):
-    """Raise ValueError unless position_ids are integers below n_positions, one per token."""
-    check_integers("position_ids", position_ids)
+def check_position_ids(position_ids, shape):
+    """Raise ValueError unless position_ids are integers, one per token, or one row for all."""
+    check_tensor("position_ids", position_ids, "(B, T)", integers=True)
     if position_ids.shape not in (shape, (1, shape[1])):
-        raise ValueError(
-            f"position_ids has shape {tuple(position_ids.shape)}; it must be {tuple(shape)},"
-            " one position per token"
-        )
-    check_range("position_ids", position_ids, n_positions, "n_positions")
+        found = f"position_ids has shape {tuple(position_ids.shape)}"
+        raise ValueError(f"{found}; it must be {tuple(shape)}, one position per token")
 
 
-def check_cache(cache, config, batch_size):
+def check_cache(cache, config, n_rows):
     """Return the number of tokens in the cache; raise ValueError if it is another model's."""
     if not isinstance(cache, KVCache):
         raise ValueError(f"cache={cache!r} must be True, or the cache of an earlier call")
-    sizes = len(cache.layers), cache.layers[0].n_positions, cache.batch_size or batch_size
-    expected = config.n_layer, config.n_positions, batch_size
+    sizes = len(cache.layers), cache.layers[0].n_positions, cache.batch_size or n_rows
+    expected = config.n_layer, config.n_positions, n_rows
     if cache.length:
         sizes += cache.layers[0].keys.shape[1], cache.layers[0].keys.shape[3]
         expected += config.key_heads, config.cached_widths[0]
@@ -167,29 +153,92 @@ def check_cache(cache, config, batch_size):
     return cache.length
 
 
-def check_labels(labels, shape, vocab_size):
-    """Raise ValueError unless labels, of shape (B, T), give at least one token to predict."""
-    check_integers("labels", labels)
-    if labels.shape != shape:
-        raise ValueError(
-            f"labels has shape {tuple(labels.shape)} but input_ids {tuple(shape)};"
-            " pass input_ids themselves, the shift by one happens inside"
-        )
-    if labels.is_meta:
-        return
-    targets = labels[:, 1:][labels[:, 1:] != IGNORED]
-    if targets.numel() == 0:
-        raise ValueError(
-            f"labels {tuple(labels.shape)} leave nothing to predict; need T >= 2 and, after the"
-            " first column, a label other than -100"
-        )
-    check_range("labels", targets, vocab_size, "vocab_size")
+def check_temperature(logits, temperature):
+    """Raise ValueError unless logits can be divided by this temperature."""
+    check_settings(temperature=temperature)
+    check_logits(logits)
 
 
-def check_predictions(logits, labels):
-    """Raise ValueError unless logits (B, T, V) and labels (B, T) give a loss."""
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 3:
-        found = getattr(logits, "shape", type(logits).__name__)
-        raise ValueError(f"logits are {found}; they must be a tensor (B, T, V)")
-    check_labels(labels, logits.shape[:2], logits.shape[2])
-    check_devices(labels=labels, logits=logits)
+def check_top_k(logits, k):
+    """Raise ValueError unless the k highest logits can be kept."""
+    check_integer("top_k", k, at_least=1)
+    check_logits(logits)
+
+
+def check_top_p(logits, p):
+    """Raise ValueError unless p is a share of probability that logits can keep."""
+    check_real("top_p", p, above=0, at_most=1)
+    check_logits(logits)
+
+
+def check_rows(logits, *settings, **others):
+    """Raise ValueError unless tokens can be drawn from logits (B, V) with these settings."""
+    check_settings(*settings, **others)
+    check_tensor("logits", logits, "(B, V)")
+    check_logits(logits)
+
+
+def check_logits(logits):
+    """Raise ValueError unless logits (..., V) are scores of which each row has a finite highest."""
+    check_tensor("logits", logits, "(..., V)", floats=True, empty=False)
+    highest = logits.amax(-1)
+    if not highest.isfinite().all():
+        bad = highest[~highest.isfinite()][0].item()
+        raise ValueError(f"a row of logits has the maximum {bad}; every row needs a finite one")
+
+
+def check_settings(temperature=1.0, top_k=None, top_p=None, generator=None):
+    """Raise ValueError for a setting of sampling that is out of range; None keeps all tokens."""
+    check_generator(generator)
+    check_real("temperature", temperature, at_least=0)
+    if top_k is not None:
+        check_integer("top_k", top_k, at_least=1)
+    if top_p is not None:
+        check_real("top_p", top_p, above=0, at_most=1)
+
+
+def refuse_misfits(forward):
+    """Make forward(self, x, ...) raise a clear ValueError for an x that does not fit its weights.
+
+    It looks at x only after torch has failed, so it costs nothing while all is well; if x fits,
+    the error is passed on as it is.
+    """
+
+    @functools.wraps(forward)
+    def forward_or_refuse(self, x, *args, **kwargs):
+        try:
+            return forward(self, x, *args, **kwargs)
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            misfit = misfit_of(x, self)
+            if misfit is None:
+                raise
+            raise ValueError(misfit) from error
+
+    return forward_or_refuse
+
+
+def misfit_of(x, module):
+    """Return what is wrong with x (B, T, C) for a module, or None if its first layer can read it.
+
+    A module in which no position reads another one takes any axes before the last.
+    """
+    layers = (layer for layer in module.modules() if isinstance(layer, READERS))
+    reader = next(layers, None)
+    if reader is None:
+        return None
+    width = getattr(reader, "in_features", None) or reader.normalized_shape[-1]
+    mixes = any(hasattr(part, "attend") for part in module.modules())
+    fits = torch.is_tensor(x) and x.shape[-1:] == (width,) and x.numel()
+    if not fits or (mixes and x.ndim != 3):
+        found = getattr(x, "shape", type(x).__name__)
+        return f"x is {found}; it must be a tensor (B, T, {width}), not empty"
+    weight = reader.weight
+    if weight is None or (x.device == weight.device and is_cast(x, weight.dtype)):
+        return None
+    found, needed = f"{x.dtype} on {x.device}", f"{weight.dtype} on {weight.device}"
+    return f"x is {found}, the weights {needed}; convert one with .to()"
+
+
+def is_cast(x, dtype):
+    """Return whether x has this dtype, or autocast gives it to both."""
+    return x.dtype == dtype or torch.is_autocast_enabled(x.device.type)

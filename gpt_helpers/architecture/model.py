@@ -10,19 +10,14 @@ from gpt_helpers.architecture.generation import generate
 from gpt_helpers.architecture.inputs import (
     IGNORED,
     check_inputs,
-    check_labels,
     check_predictions,
-    check_split,
-    check_token_ids,
     padding_of,
     positions_of,
     refuse_misfits,
 )
 from gpt_helpers.architecture.kv_cache import KVCache
-from gpt_helpers.architecture.modules import fast_attribute_lookup
-from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_callable, check_real
+from gpt_helpers.validation import check_callable, check_module, check_real, checked_by
 
 ACTIVATIONS = {
     "gelu": functools.partial(F.gelu, approximate="tanh"),
@@ -66,7 +61,6 @@ class GPTAttention(nn.Module):
 
 def split_heads(x, n_heads):
     """Return x (B, T, N*D) as (B, N, T, D): N = n_heads heads get D columns each."""
-    check_split(x, n_heads)
     return x.view(*x.shape[:2], n_heads, -1).transpose(1, 2)  # (B, N, T, D)
 
 
@@ -132,10 +126,12 @@ class GPTModel(nn.Module):
         std = config.initializer_range
         init_weights(self, std, residual_std=std / (2 * config.n_layer) ** 0.5)
 
-    def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None):
-        """Return hidden states (B, T, C); the arguments are those of GPTLMHeadModel."""
-        check_inputs(self.config, input_ids, attention_mask, position_ids, cache)
-        check_devices(wte=self.wte.weight, ids=input_ids, mask=attention_mask, at=position_ids)
+    def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None, labels=None):
+        """Return hidden states (B, T, C); the arguments are those of GPTLMHeadModel.
+
+        The labels are only checked, with the rest: what they are for comes after this model.
+        """
+        check_inputs(self, input_ids, attention_mask, position_ids, cache, labels)
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)
@@ -159,7 +155,6 @@ class GPTLMHeadModel(nn.Module):
     def __init__(self, config, attend=attention_fused, transformer=GPTModel):
         """Make the model and tie the head to its token embedding."""
         super().__init__()
-        check_config(config)
         check_callable("transformer", transformer)
         self.transformer = transformer(config, attend)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
@@ -168,8 +163,7 @@ class GPTLMHeadModel(nn.Module):
     @functools.wraps(generate)
     def generate(self, *args, **kwargs):
         """Return generation.generate(self, ...)."""
-        with fast_attribute_lookup(self):
-            return generate(self, *args, **kwargs)
+        return generate(self, *args, **kwargs)
 
     @property
     def config(self):
@@ -193,27 +187,25 @@ class GPTLMHeadModel(nn.Module):
         Raises ValueError for ids, masks, positions or labels that do not fit, and for
         more than n_positions tokens.
         """
-        if labels is not None:
-            check_token_ids(input_ids, self.config.vocab_size)
-            check_labels(labels, input_ids.shape, self.config.vocab_size)
         if cache is True:
             cache = self.new_cache()
-        hidden = self.transformer(input_ids, attention_mask, position_ids, cache)  # (B, T, C)
+        inputs = input_ids, attention_mask, position_ids, cache, labels
+        hidden = self.transformer(*inputs)  # (B, T, C)
         output = {"logits": self.lm_head(hidden)}
         if labels is not None:
-            output["loss"] = next_token_loss(output["logits"], labels)
+            output["loss"] = next_token_loss.unchecked(output["logits"], labels)
         if cache is not None:
             output["cache"] = cache
         return output
 
 
+@checked_by(check_predictions)
 def next_token_loss(logits, labels):
     """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
 
     logits is (B, T, V), labels (B, T); a label of -100 is left out.
     Raises ValueError for shapes that do not fit and for labels that leave nothing to predict.
     """
-    check_predictions(logits, labels)
     predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=IGNORED)
 
@@ -224,8 +216,7 @@ def init_weights(model, std, residual_std):
     Biases become 0 and the gains of norms 1. Source: radford2019gpt2, sec. 2.3, which divides
     by the square root of the number of residual layers, 2L.
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model={model!r} must be an nn.Module")
+    check_module("model", model)
     check_real("std", std, at_least=0)
     check_real("residual_std", residual_std, at_least=0)
     for name, parameter in model.named_parameters():

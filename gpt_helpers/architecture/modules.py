@@ -5,6 +5,8 @@ import contextlib
 import torch
 from torch.nn.modules.module import _has_any_global_hook
 
+from gpt_helpers.validation import check_module
+
 
 @torch.no_grad()
 def store_by_columns(model):
@@ -18,8 +20,7 @@ def store_by_columns(model):
 
     Raises ValueError unless model is a module.
     """
-    if not isinstance(model, torch.nn.Module):
-        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")
+    check_module("model", model)
     for parameter in model.parameters():
         if parameter.ndim == 2 and parameter.shape[0] > parameter.shape[1]:
             parameter.data = parameter.data.T.contiguous().T
@@ -37,8 +38,7 @@ def fast_attribute_lookup(model):
 
     Raises ValueError unless model is a module.
     """
-    if not isinstance(model, torch.nn.Module):
-        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")
+    check_module("model", model)
     parts = [(vars(module), parts_of(module)) for module in model.modules()]
     for attributes, own in parts:
         attributes.update(own)
@@ -61,8 +61,7 @@ def parts_of(module):
 @contextlib.contextmanager
 def evaluating(model):
     """Put every module into eval mode, and afterwards back into the mode it was in."""
-    if not isinstance(model, torch.nn.Module):
-        raise ValueError(f"model is a {type(model).__name__}; it must be an nn.Module")
+    check_module("model", model)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -2,7 +2,7 @@
 
 import torch
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_integer, check_real
 
 
 def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
@@ -27,8 +27,8 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
         check_devices(q=q, k=k, v=v)
     if padding is not None:
         check_padding(padding, k)
-    if not isinstance(dropout, float | int) or dropout is True or not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r} must be a number, at least 0 and below 1")
+    if not (isinstance(dropout, float) and 0 <= dropout < 1):
+        check_real("dropout", dropout, at_least=0, below=1)
     if window is not None:
         check_integer("window", window, at_least=1)
 
@@ -37,17 +37,6 @@ def check_no_dropout(name, dropout):
     """Raise ValueError if a kernel that cannot drop weights is asked to."""
     if dropout:
         raise ValueError(f"{name} drops no weights, but dropout={dropout}; use attention_fused")
-
-
-def check_positions(queries, keys):
-    """Raise ValueError unless both are one-dimensional tensors of integers."""
-    for name, value in {"queries": queries, "keys": keys}.items():
-        if not isinstance(value, torch.Tensor) or value.ndim != 1:
-            found = tuple(value.shape) if isinstance(value, torch.Tensor) else repr(value)
-            raise ValueError(f"{name} is {found}; make it a one-dimensional tensor of positions")
-        if value.dtype not in (torch.int64, torch.int32):
-            raise ValueError(f"{name} has dtype {value.dtype}; convert positions with .long()")
-    check_devices(queries=queries, keys=keys)
 
 
 def check_padding(padding, k):

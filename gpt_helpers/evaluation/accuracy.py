@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_fields, check_integer, check_real
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
 
@@ -22,10 +22,9 @@ class Score:
     n: int
 
     def __post_init__(self):
-        """Refuse counts that no test can have."""
-        check_integer("n", self.n, at_least=1)
-        if type(self.right) is not int or not 0 <= self.right <= self.n:
-            raise ValueError(f"right={self.right!r} must be an integer from 0 to n={self.n}")
+        """Refuse counts that no test can have, and keep others as plain numbers."""
+        check_fields(self, check_integer, "n", at_least=1)
+        check_fields(self, check_integer, "right", at_least=0, at_most=self.n)
 
     @property
     def share(self):

@@ -6,7 +6,9 @@ n - 1 tokens. A network whose loss is not below theirs has learned no more than 
 
 import torch
 
-from gpt_helpers.architecture.sampling import is_number, sample
+from gpt_helpers.architecture.inputs import check_ranges
+from gpt_helpers.architecture.sampling import sample
+from gpt_helpers.validation import check_integer, check_real, check_tensor
 
 LARGEST_KEY = 2**63 - 1
 
@@ -31,7 +33,7 @@ class NGrams:
         for a vocab_size ** order of 2**63 or more, or unless strength is above 0.
         """
         check_settings_of_counts(order, vocab_size, strength)
-        check_tokens("tokens", tokens, vocab_size, (1,))
+        check_tokens("tokens", tokens, vocab_size, "(N,)")
         if len(tokens) < order:
             raise ValueError(f"order={order} is more than the {len(tokens)} tokens; give more text")
         self.order, self.vocab_size, self.strength = order, vocab_size, float(strength)
@@ -54,7 +56,7 @@ class NGrams:
         first token, which is not predicted. Near the start of a row the order is as high as
         the tokens allow. Raises ValueError for windows of another kind.
         """
-        check_tokens("windows", windows, self.vocab_size, (1, 2))
+        check_tokens("windows", windows, self.vocab_size, "(..., T)")
         rows = torch.atleast_2d(windows.long())  # (B, T)
         probabilities = torch.ones_like(rows, dtype=torch.float64) / self.vocab_size  # (B, T)
         for n in range(1, min(self.order, rows.shape[1]) + 1):
@@ -76,7 +78,7 @@ class NGrams:
 
         They are logits whose softmax is themselves. Raises ValueError for ids of another kind.
         """
-        check_tokens("ids", ids, self.vocab_size, (2,))
+        check_tokens("ids", ids, self.vocab_size, "(B, T)")
         probabilities = torch.tensor(1 / self.vocab_size, dtype=torch.float64)  # ()
         for n in range(1, min(self.order, ids.shape[1] + 1) + 1):
             context = ids[:, ids.shape[1] - (n - 1) :].long()
@@ -103,9 +105,8 @@ class NGrams:
 
         Raises ValueError for ids of another kind or settings out of range.
         """
-        check_tokens("ids", ids, self.vocab_size, (2,))
-        if type(max_new_tokens) is not int or max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens={max_new_tokens!r} must be an integer of at least 0")
+        check_tokens("ids", ids, self.vocab_size, "(B, T)")
+        check_integer("max_new_tokens", max_new_tokens, at_least=0)
         start = ids.shape[1]
         ids = torch.nn.functional.pad(ids.long(), (0, max_new_tokens))
         for end in range(start, ids.shape[1]):
@@ -131,25 +132,17 @@ def counted(keys):
 
 def check_settings_of_counts(order, vocab_size, strength):
     """Raise ValueError unless the keys of runs of order tokens fit, and strength is above 0."""
-    for name, value in {"order": order, "vocab_size": vocab_size}.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}={value!r} must be a positive integer")
-    if vocab_size**order > LARGEST_KEY:
+    check_integer("order", order, at_least=1)
+    check_integer("vocab_size", vocab_size, at_least=1)
+    check_real("strength", strength, above=0)
+    if int(vocab_size) ** int(order) > LARGEST_KEY:
         found = f"order={order} with vocab_size={vocab_size} makes keys of 2**63 or more"
         raise ValueError(f"{found}; lower the order")
-    if not is_number(strength) or not 0 < strength < float("inf"):
-        raise ValueError(f"strength={strength!r} must be a finite number above 0")
 
 
 def check_tokens(name, tokens, vocab_size, axes):
-    """Raise ValueError unless tokens are ids below vocab_size, not empty, of so many axes."""
-    if not isinstance(tokens, torch.Tensor) or tokens.dtype not in (torch.int64, torch.int32):
-        found = getattr(tokens, "dtype", type(tokens).__name__)
-        raise ValueError(f"{name} is {found}; it must be a tensor of integers, .long()")
-    if tokens.ndim not in axes or tokens.numel() == 0:
-        wanted = " or ".join({1: "(N,)", 2: "(B, T)"}[count] for count in axes)
-        raise ValueError(f"{name} has shape {tuple(tokens.shape)}; it must be {wanted}, not empty")
-    low, high = (bound.item() for bound in tokens.aminmax())
-    if low < 0 or high >= vocab_size:
-        wrong = low if low < 0 else high
-        raise ValueError(f"{name} holds {wrong}; ids go from 0 to {vocab_size - 1}")
+    """Raise ValueError unless tokens are ids below vocab_size, not empty, of these axes."""
+    check_tensor(name, tokens, axes, integers=True, empty=False)
+    if tokens.ndim > 2:
+        raise ValueError(f"{name} has shape {tuple(tokens.shape)}; it must be (N,) or (B, T)")
+    check_ranges(**{name: (tokens, "vocab_size", vocab_size)})

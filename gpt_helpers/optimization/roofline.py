@@ -101,26 +101,6 @@ def total(steps, name="unfused"):
     return row_of(name, *(sum(row[column] for row in steps) for column in columns))
 
 
-def access_orders(n_tokens, head_width, fast_elements):
-    """Return the elements that one head moves to and from slow memory, up to constant factors.
-
-    "standard" is TD + T^2. "fused" is T^2 D^2 / M, for fast memory that holds M =
-    fast_elements: still quadratic in T, and M / D^2 times less than T^2.
-
-    Raises ValueError unless D <= M <= TD. Source: dao2022flash, theorem 2.
-    """
-    check_integer("n_tokens", n_tokens, at_least=1)
-    check_integer("head_width", head_width, at_least=1)
-    check_integer("fast_elements", fast_elements, at_least=1)
-    if not head_width <= fast_elements <= n_tokens * head_width:
-        bounds = f"{head_width} to {n_tokens * head_width}"
-        raise ValueError(f"fast_elements={fast_elements} must be in {bounds}, D to TD")
-    return {
-        "standard": n_tokens * head_width + n_tokens**2,
-        "fused": n_tokens**2 * head_width**2 / fast_elements,
-    }
-
-
 def row_of(step, flops, bytes_read, bytes_written):
     """Return a row with the FLOPs per byte that is read or written."""
     return {

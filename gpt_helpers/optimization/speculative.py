@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import torch
 
-from gpt_helpers.architecture.generation import check_prompt, check_request
+from gpt_helpers.architecture.generation import check_request
+from gpt_helpers.architecture.inputs import check_logits, check_settings
 from gpt_helpers.architecture.modules import evaluating
-from gpt_helpers.architecture.sampling import (
-    apply_temperature,
-    check_settings,
-    is_number,
-    top_k_filter,
-    top_p_filter,
+from gpt_helpers.architecture.sampling import cut
+from gpt_helpers.validation import (
+    check_generator,
+    check_integer,
+    check_real,
+    check_tensor,
+    checked_by,
 )
-from gpt_helpers.validation import check_integer
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,32 @@ class SpeculationRecord:
         return (self.accepted + calls) / calls if calls else float("nan")
 
 
+def check_probabilities(**arrays):
+    """Raise ValueError unless each is a tensor (..., V) of probabilities, all with one V."""
+    for name, value in arrays.items():
+        check_tensor(name, value, "(..., V)", floats=True)
+        total = value.double().sum(-1)
+        if not ((value >= 0).all() and ((total - 1).abs() < 1e-3).all()):
+            bad = total.flatten()[(total - 1).abs().flatten().argmax()].item()
+            raise ValueError(f"{name} holds negatives or a row of sum {bad}; apply softmax first")
+    sizes = {name: value.shape[-1] for name, value in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"vocabularies differ, {sizes}; both need the same tokens")
+
+
+def check_judged(p, q, drafted, generator=None):
+    """Raise ValueError unless p (B, K+1, V), q (B, K, V) and drafted (B, K) fit together."""
+    check_generator(generator)
+    check_probabilities(p=p, q=q)
+    check_tensor("drafted", drafted, "(B, K)", integers=True)
+    shapes = [tuple(value.shape) for value in (p, q, drafted)]
+    batch, places, size = shapes[0] if p.ndim == 3 else (0, 0, 0)
+    if batch == 0 or shapes[1:] != [(batch, places - 1, size), (batch, places - 1)]:
+        raise ValueError(f"p, q, drafted are {shapes}; need (B, K+1, V), (B, K, V), (B, K)")
+    if not ((drafted >= 0) & (drafted < size)).all():
+        raise ValueError(f"drafted holds ids outside 0 to {size - 1}; draw them from q")
+
+
 def expected_acceptance(p, q):
     """Return the probability (...) that a token drawn from q is accepted: the sum of min(p, q).
 
@@ -67,12 +94,12 @@ def expected_tokens_per_call(acceptance, n_drafted):
     Raises ValueError unless acceptance is 0 to 1 and n_drafted a positive integer.
     Source: leviathan2023speculative, eq. 1.
     """
-    if not is_number(acceptance) or not 0 <= acceptance <= 1:
-        raise ValueError(f"acceptance={acceptance!r} must be a probability, 0 to 1")
+    check_real("acceptance", acceptance, at_least=0, at_most=1)
     check_integer("n_drafted", n_drafted, at_least=1)
     return sum(acceptance**k for k in range(n_drafted + 1))
 
 
+@checked_by(check_judged)
 def accept_or_replace(p, q, drafted, generator=None):
     """Return how many drafted tokens are kept (B,), and the one that follows (B,).
 
@@ -85,7 +112,6 @@ def accept_or_replace(p, q, drafted, generator=None):
     Raises ValueError for shapes that do not fit, and for what are no probabilities.
     Source: leviathan2023speculative, alg. 1; chen2023speculative, alg. 2.
     """
-    check_judged(p, q, drafted)
     p, q = p.double(), q.double()
     chosen, places = drafted.long()[..., None], drafted.shape[1]
     p_chosen = p[:, :places].gather(-1, chosen)[..., 0]  # (B, K)
@@ -133,7 +159,7 @@ def generate_speculatively(
             text = torch.cat([ids, drafted], 1)
             logits = model(text[:, cache.length :], cache=cache)["logits"][:, -n - 1 :]
             p = probabilities_of(logits, *filters)  # (..., V)
-            n_accepted, token = accept_or_replace(p, q, drafted, generator)  # (B,)
+            n_accepted, token = accept_or_replace.unchecked(p, q, drafted, generator)  # (B,)
             kept = drafted[:, : n_accepted.item()]
             ids = torch.cat([ids, kept, token[:, None]], 1)
             cache.truncate(ids.shape[1] - 1)  # the new token is read by the next call
@@ -158,12 +184,7 @@ def probabilities_of(logits, temperature=1.0, top_k=None, top_p=None):
 
     logits is (..., V). Temperature 0 gives the highest all of it, so no case is needed for it.
     """
-    logits = apply_temperature(logits, temperature)  # (..., V)
-    if top_k is not None:
-        logits = top_k_filter(logits, top_k)  # (..., V)
-    if top_p is not None:
-        logits = top_p_filter(logits, top_p)  # (..., V)
-    return logits.double().softmax(-1)  # (..., V)
+    return cut(logits, temperature, top_k, top_p).double().softmax(-1)  # (..., V)
 
 
 def record_of(rounds):
@@ -197,48 +218,18 @@ class ModelDraft:
         return output["logits"][:, -1]  # (B, V)
 
 
-def check_probabilities(**arrays):
-    """Raise ValueError unless each is a tensor (..., V) of probabilities, all with one V."""
-    for name, value in arrays.items():
-        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.ndim < 1:
-            found = getattr(value, "dtype", type(value).__name__)
-            raise ValueError(f"{name} is {found}; it must be a floating tensor (..., V)")
-        total = value.double().sum(-1)
-        if not ((value >= 0).all() and ((total - 1).abs() < 1e-3).all()):
-            bad = total.flatten()[(total - 1).abs().flatten().argmax()].item()
-            raise ValueError(f"{name} holds negatives or a row of sum {bad}; apply softmax first")
-    sizes = {name: value.shape[-1] for name, value in arrays.items()}
-    if len(set(sizes.values())) > 1:
-        raise ValueError(f"vocabularies differ, {sizes}; both need the same tokens")
-
-
-def check_judged(p, q, drafted):
-    """Raise ValueError unless p (B, K+1, V), q (B, K, V) and drafted (B, K) fit together."""
-    check_probabilities(p=p, q=q)
-    if not isinstance(drafted, torch.Tensor) or drafted.dtype not in (torch.int64, torch.int32):
-        found = getattr(drafted, "dtype", type(drafted).__name__)
-        raise ValueError(f"drafted is {found}; it must be a tensor of token ids, .long()")
-    shapes = [tuple(value.shape) for value in (p, q, drafted)]
-    batch, places, size = shapes[0] if p.ndim == 3 else (0, 0, 0)
-    if batch == 0 or shapes[1:] != [(batch, places - 1, size), (batch, places - 1)]:
-        raise ValueError(f"p, q, drafted are {shapes}; need (B, K+1, V), (B, K, V), (B, K)")
-    if not ((drafted >= 0) & (drafted < size)).all():
-        raise ValueError(f"drafted holds ids outside 0 to {size - 1}; draw them from q")
-
-
 def check_draft_logits(logits, n_rows, vocab_size):
     """Raise ValueError unless the draft's logits are (n_rows, vocab_size)."""
-    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if found != (n_rows, vocab_size):
-        needed = f"{(n_rows, vocab_size)}, the model's V"
+    check_logits(logits)
+    if logits.shape != (n_rows, vocab_size):
+        found, needed = tuple(logits.shape), f"{(n_rows, vocab_size)}, the model's V"
         raise ValueError(f"the draft's logits are {found}; need {needed}")
 
 
 def check_one_row(model, draft, input_ids, max_new_tokens, n_drafted):
     """Raise ValueError unless model and draft can continue one row of tokens by so many."""
-    check_request(model, max_new_tokens, None, True, None)
+    check_request(model, input_ids, max_new_tokens)
     check_integer("n_drafted", n_drafted, at_least=1)
-    check_prompt(input_ids, None)
     if not callable(getattr(draft, "logits", None)):
         raise ValueError(f"draft is a {type(draft).__name__}; it needs a method logits(ids)")
     (n_rows, n_tokens), n_positions = input_ids.shape, model.config.n_positions

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_generator, check_integer, check_tensor
 
 
 class Batches:
@@ -17,13 +17,10 @@ class Batches:
 
     def __init__(self, tokens, batch_size, n_tokens, seed=0):
         """Remember the tokens; raise ValueError if they do not fill one batch."""
-        check_row(tokens)
-        for name, value, least in (
-            ("batch_size", batch_size, 1),
-            ("n_tokens", n_tokens, 1),
-            ("seed", seed, 0),
-        ):
-            check_integer(name, value, at_least=least)
+        check_tensor("tokens", tokens, "(N,)", integers=True)
+        batch_size = check_integer("batch_size", batch_size, at_least=1)
+        n_tokens = check_integer("n_tokens", n_tokens, at_least=1)
+        seed = check_integer("seed", seed, at_least=0)
         self.n_windows = (len(tokens) - n_tokens + 1) // n_tokens
         if self.n_windows < batch_size:
             raise ValueError(
@@ -53,7 +50,7 @@ def fixed_windows(tokens, n_tokens, n_windows=None):
 
     Without n_windows as many as fit side by side. Raises ValueError if there are not so many.
     """
-    check_row(tokens)
+    check_tensor("tokens", tokens, "(N,)", integers=True)
     check_integer("n_tokens", n_tokens, at_least=1)
     available = len(tokens) // n_tokens
     if available == 0:
@@ -74,18 +71,9 @@ def sample_batch(tokens, batch_size, n_tokens, generator=None):
     """
     check_integer("batch_size", batch_size, at_least=1)
     check_integer("n_tokens", n_tokens, at_least=1)
-    check_row(tokens)
-    if generator is not None and not isinstance(generator, torch.Generator):
-        raise ValueError(f"generator={generator!r} must be a torch.Generator, or None")
+    check_tensor("tokens", tokens, "(N,)", integers=True)
+    check_generator(generator)
     if len(tokens) < n_tokens:
         raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
     starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)
     return tokens[starts + torch.arange(n_tokens)]  # (B, T)
-
-
-def check_row(tokens):
-    """Raise ValueError unless tokens is one row of integers."""
-    is_tensor = isinstance(tokens, torch.Tensor)
-    if not is_tensor or tokens.ndim != 1 or tokens.dtype not in (torch.int64, torch.int32):
-        found = f"{getattr(tokens, 'dtype', '')} {getattr(tokens, 'shape', type(tokens).__name__)}"
-        raise ValueError(f"tokens is {found}; it must be a one-dimensional tensor, .long()")

@@ -7,10 +7,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gpt_helpers.text.corpus import Document
+from gpt_helpers.validation import check_integer
 
 END_OF_TEXT = "<|endoftext|>"
-
-
 N_BYTES = 256
 
 
@@ -21,8 +20,7 @@ def train_tokenizer(texts, vocab_size):
     decoded without loss; the rest are merges, most frequent first. Raises ValueError for a
     vocabulary below 257 or for no text. Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
     """
-    if type(vocab_size) is not int or vocab_size <= N_BYTES:
-        raise ValueError(f"vocab_size={vocab_size!r} must be an integer above {N_BYTES}, the bytes")
+    vocab_size = check_integer("vocab_size", vocab_size, at_least=N_BYTES + 1)
     texts = check_texts(texts)
     tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(

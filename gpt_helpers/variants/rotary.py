@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.inputs import check_integers, refuse_misfits
+from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import (
     GPTAttention,
     GPTLMHeadModel,
@@ -20,7 +20,7 @@ from gpt_helpers.architecture.model import (
     split_heads,
 )
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_callable, check_real
+from gpt_helpers.validation import check_callable, check_real, check_tensor
 
 BASE = 10000.0
 
@@ -35,9 +35,7 @@ def rotary_angles(position_ids, head_width, base=BASE, rope_factor=None):
     Raises ValueError unless position_ids are integers (N, T), head_width is even and base is
     a number above 0. Source: su2021roformer, eq. 15.
     """
-    check_integers("position_ids", position_ids)
-    if position_ids.ndim != 2:
-        raise ValueError(f"position_ids has shape {tuple(position_ids.shape)}; it must be (N, T)")
+    check_tensor("position_ids", position_ids, "(N, T)", integers=True)
     check_pairs(head_width)
     check_real("base", base, above=0)
     pairs = torch.arange(head_width // 2, device=position_ids.device)  # (P,)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gpt_helpers.architecture.generation import generate, last_logits
+from gpt_helpers.architecture.generation import generate
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.config import PRESETS
@@ -233,10 +233,10 @@ def test_the_function_knows_no_class_but_what_it_calls():
 
 IDS = random_ids(2, 5)
 WRONG = {
-    "ids None": ({"input_ids": None}, "input_ids is NoneType"),
-    "ids a list": ({"input_ids": [[1]]}, "input_ids is list"),
-    "ids in a row": ({"input_ids": IDS[0]}, r"input_ids is torch.Size\(\[5\]\).*\(B, T\)"),
-    "no tokens": ({"input_ids": IDS[:, :0]}, r"\[2, 0\].*at least one token"),
+    "ids None": ({"input_ids": None}, "input_ids is a NoneType"),
+    "ids a list": ({"input_ids": [[1]]}, "input_ids is a list"),
+    "ids in a row": ({"input_ids": IDS[0]}, r"input_ids has shape \(5,\).*\(B, T\)"),
+    "no tokens": ({"input_ids": IDS[:, :0]}, r"shape \(2, 0\).*at least one"),
     "ids of floats": ({"input_ids": IDS.float()}, r"float32; convert it with .long\(\)"),
     "ids of bytes": ({"input_ids": IDS.byte()}, r"uint8; convert it with .long\(\)"),
     "id too high": ({"input_ids": IDS + V}, f"vocab_size - 1 = {V - 1}"),
@@ -251,8 +251,8 @@ WRONG = {
     "top_k 0": ({"top_k": 0}, "top_k=0"),
     "top_k 2.5": ({"top_k": 2.5}, "top_k=2.5"),
     "top_p 0": ({"top_p": 0}, "top_p=0"),
-    "top_p 90": ({"top_p": 90}, "top_p=90 must be above 0 and at most 1"),
-    "eos too high": ({"eos_token_id": V}, f"eos_token_id={V} must be an integer in 0 to {V - 1}"),
+    "top_p 90": ({"top_p": 90}, "top_p=90 must be a finite number > 0 and <= 1"),
+    "eos too high": ({"eos_token_id": V}, f"eos_token_id={V} must be an integer from 0 to {V - 1}"),
     "eos -1": ({"eos_token_id": -1}, "eos_token_id=-1"),
     "eos 1.0": ({"eos_token_id": 1.0}, "eos_token_id=1.0"),
     "eos True": ({"eos_token_id": True}, "eos_token_id=True"),
@@ -260,7 +260,7 @@ WRONG = {
     "generator 1": ({"generator": 1}, "generator=1 must be a torch.Generator"),
     "cache a word": ({"use_cache": "no"}, "use_cache='no' must be True or False"),
     "mask a list": ({"attention_mask": [[1] * 5] * 2}, r"attention_mask is list; .* \(2, 5\)"),
-    "mask too short": ({"attention_mask": IDS[:, 1:]}, r"\[2, 4\]\); it must be \(2, 5\)"),
+    "mask too short": ({"attention_mask": IDS[:, 1:]}, r"\[2, 4\]\); it must be .*\(2, 5\)"),
     "mask of 2": ({"attention_mask": IDS * 0 + 2}, r"attention_mask holds \[2\]"),
     "mask of nan": ({"attention_mask": IDS * math.nan}, r"attention_mask holds \[nan"),
     "mask elsewhere": ({"attention_mask": IDS.to("meta")}, "attention_mask on meta"),
@@ -280,7 +280,6 @@ def test_wrong_arguments_are_refused_with_what_they_are(wrong):
 @pytest.mark.parametrize("wrong", [None, "gpt2", torch.nn.Linear(2, 2), GPTLMHeadModel], ids=repr)
 def test_what_is_no_language_model_is_refused(wrong):
     refused(f"model is a {type(wrong).__name__}; it must be a GPTLMHeadModel", generate, wrong, IDS)
-    refused("it must be a GPTLMHeadModel", last_logits, wrong, IDS, IDS.bool())
 
 
 def test_generation_within_evaluating_still_restores_the_outer_mode():

@@ -136,7 +136,7 @@ def test_what_a_cache_forgets_can_be_said_otherwise():
     cache.truncate(0)
     assert_close(model(ids, cache=cache)["logits"], model(ids)["logits"])
     for length in (-1, 10, 2.0, True, None):
-        refused(f"length={length} must be an integer in 0 to 9", cache.truncate, length)
+        refused(f"length={length} must be an integer from 0 to 9", cache.truncate, length)
 
 
 def test_a_cache_forgets_padding_with_its_tokens():
@@ -161,4 +161,4 @@ def test_no_chunk_is_longer_than_asked_for():
     model.transformer.register_forward_hook(lambda _, args, out: lengths.append(args[0].shape[1]))
     model.generate(IDS, 2, attention_mask=MASK, chunk_size=3)
     assert lengths == [3, 3, 1, 1]
-    refused("chunk_size=0 must be an integer >= 1", model.generate, IDS, 2, chunk_size=0)
+    refused("chunk_size=0 must be a positive integer", model.generate, IDS, 2, chunk_size=0)

@@ -56,8 +56,8 @@ def test_the_generator_decides_which_tokens_are_repeated():
 
 
 def test_more_different_tokens_than_there_are_is_refused():
-    for size in (30, 7.0):
-        with pytest.raises(ValueError, match="different tokens"):
+    for size, wrong in ((30, "different tokens"), (7.0, "vocab_size=7.0 must be a positive")):
+        with pytest.raises(ValueError, match=wrong):
             heads.repeated(size, 30, 2)
     with pytest.raises(ValueError, match="batch_size"):
         heads.repeated(31, 4, 0)
@@ -129,8 +129,9 @@ def test_marks_that_do_not_fit_are_refused(marked):
 def test_nothing_marked_is_refused():
     with pytest.raises(ValueError, match="no True"):
         heads.attention_to(gpt(), token_ids(), torch.zeros(3, 14, 14) > 0)
-    with pytest.raises(ValueError, match="T >= 2"):
-        heads.after_same(torch.ones(3, dtype=torch.long))
+    for shape, wrong in (((3,), r"must be \(B, T\)"), ((3, 1), "T >= 2")):
+        with pytest.raises(ValueError, match=wrong):
+            heads.after_same(torch.ones(shape, dtype=torch.long))
 
 
 def test_the_losses_of_the_halves_leave_out_what_nothing_could_tell():

@@ -17,7 +17,6 @@ from gpt_helpers.architecture.model import (
     GPTModel,
     init_weights,
     next_token_loss,
-    split_heads,
 )
 from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.scaling_laws.counts import count_parameters
@@ -216,8 +215,8 @@ def test_labels_of_minus_100_are_left_out():
 
 def test_loss_refuses_what_has_no_next_token():
     logits = torch.randn(2, 4, 7)
-    refused("logits are NoneType", next_token_loss, None, IDS)
-    refused(r"logits are torch.Size\(\[4, 7\]\)", next_token_loss, logits[0], IDS)
+    refused("logits is a NoneType", next_token_loss, None, IDS)
+    refused(r"logits has shape \(4, 7\); it must be \(B, T, V\)", next_token_loss, logits[0], IDS)
     refused(r"labels has shape \(3, 12\) but", next_token_loss, logits, IDS)
     refused("leave nothing to predict", next_token_loss, logits, torch.full((2, 4), -100))
     refused("labels spans 7 to 7, .* = 6", next_token_loss, logits, torch.full((2, 4), 7))
@@ -361,15 +360,12 @@ def test_an_error_that_is_not_about_the_stream_is_passed_on():
         layer(torch.randn(2, 5, 24))
 
 
-def test_modules_refuse_padding_and_caches_that_do_not_fit():
+def test_attention_refuses_padding_that_does_not_fit():
     layer, x = GPTAttention(SMALL), torch.randn(2, 5, 24)
     refused(r"padding is .*float32.* bool \(2, 5\)", layer, x, torch.ones(2, 5))
-    refused("must be a multiple|C a multiple of 5", split_heads, x, 5)
-    refused("n_heads=0 must be a positive integer", split_heads, x, 0)
-    refused("x is list", split_heads, [1], 2)
 
 
 def test_initialisation_refuses_what_it_cannot_draw():
-    refused("model=None must be an nn.Module", init_weights, None, 0.02, 0.02)
+    refused("model is a NoneType; it must be an nn.Module", init_weights, None, 0.02, 0.02)
     refused("std=-1 must be a finite number >= 0", init_weights, GPTMLP(SMALL), -1, 0.02)
     refused("residual_std=nan must be", init_weights, GPTMLP(SMALL), 0.02, math.nan)

@@ -184,19 +184,19 @@ def test_int32_is_counted_as_int64():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1, 2], 1, 3), "tokens is list; it must be a tensor of integers"),
-        ((TEXT.float(), 1, 3), "tokens is torch.float32"),
-        ((TEXT > 0, 1, 3), "tokens is torch.bool"),
+        (([1, 2], 1, 3), "tokens is a list; make it a tensor of integers"),
+        ((TEXT.float(), 1, 3), "tokens has dtype torch.float32; convert it with .long"),
+        ((TEXT > 0, 1, 3), "tokens has dtype torch.bool"),
         ((TEXT[None], 1, 3), r"tokens has shape \(1, 8\); it must be \(N,\)"),
-        ((TEXT[:0], 1, 3), r"tokens has shape \(0,\).*not empty"),
-        ((TEXT, 1, 2), "tokens holds 2; ids go from 0 to 1"),
-        ((TEXT - 1, 1, 3), "tokens holds -1; ids go from 0 to 2"),
+        ((TEXT[:0], 1, 3), r"tokens has shape \(0,\).*at least one element"),
+        ((TEXT, 1, 2), "tokens spans 0 to 2, but must lie in 0 to vocab_size - 1 = 1"),
+        ((TEXT - 1, 1, 3), "tokens spans -1 to 1, but must lie in 0 to vocab_size - 1 = 2"),
         ((TEXT, 9, 3), "order=9 is more than the 8 tokens; give more text"),
         ((TEXT, 0, 3), "order=0 must be a positive integer"),
         ((TEXT, 2.0, 3), "order=2.0 must be a positive integer"),
         ((TEXT, True, 3), "order=True must be a positive integer"),
         ((TEXT, 1, 0), "vocab_size=0 must be a positive integer"),
-        ((TEXT, 1, 3, 0), "strength=0 must be a finite number above 0"),
+        ((TEXT, 1, 3, 0), "strength=0 must be a finite number > 0"),
         ((TEXT, 1, 3, -1.0), "strength=-1.0"),
         ((TEXT, 1, 3, float("inf")), "strength=inf"),
         ((TEXT, 1, 3, "5"), "strength='5'"),
@@ -214,9 +214,13 @@ def test_ids_that_cannot_be_read_are_refused():
         "ids ": lambda ids: ngrams.generate(ids, 1),
     }.items():
         name = name.strip()
-        refused(f"{name} is list", method, [[0]])
-        refused(f"{name} is torch.float32", method, torch.ones(1, 2))
-        refused(f"{name} holds 3; ids go from 0 to 2", method, torch.tensor([[0, 3]]))
+        refused(f"{name} is a list", method, [[0]])
+        refused(f"{name} has dtype torch.float32", method, torch.ones(1, 2))
+        refused(
+            f"{name} spans 0 to 3, but must lie in 0 to vocab_size - 1 = 2",
+            method,
+            torch.tensor([[0, 3]]),
+        )
         refused(rf"{name} has shape \(1, 1, 1\)", method, TEXT[None, None, :1])
     refused(r"ids has shape \(8,\); it must be \(B, T\)", ngrams.logits, TEXT)
     for wrong in (-1, 2.0, True, None):

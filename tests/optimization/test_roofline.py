@@ -13,7 +13,6 @@ from gpt_helpers.optimization.peak import peak_bytes
 from gpt_helpers.optimization.roofline import (
     LOGSUMEXP_BYTES,
     PUBLISHED_CEILINGS,
-    access_orders,
     attainable,
     fused_pass,
     total,
@@ -149,16 +148,6 @@ def test_a_gpu_has_too_little_bandwidth_for_every_unfused_step():
             assert attainable(row["flops_per_byte"], **each) < each["flops"]
 
 
-def test_accesses_of_the_theorem_are_fewer_by_the_fast_memory_over_the_width_squared():
-    found = access_orders(4096, 64, 65536)
-    assert found == {"standard": 4096 * 64 + 4096**2, "fused": 4096**2 * 64**2 / 65536}
-    doubled = access_orders(8192, 64, 65536)
-    assert doubled["fused"] == 4 * found["fused"]  # still quadratic
-    assert access_orders(100, 10, 1000)["fused"] == 1000  # all fits: each element once
-    for wrong in (9, 1001):
-        refused(f"fast_elements={wrong} must be in 10 to 1000", access_orders, 100, 10, wrong)
-
-
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "2", math.nan], ids=repr)
 def test_sizes_that_are_no_positive_integers_are_refused(wrong):
     names = ["batch_size", "n_head", "n_queries", "head_width", "element_bytes"]
@@ -171,10 +160,6 @@ def test_sizes_that_are_no_positive_integers_are_refused(wrong):
         for count in (unfused_steps, fused_pass):
             refused(f"{name}={wrong!r} must be", count, 2, 2, 2, 2, 2, **{name: wrong})
     refused("block_size=.* must be", fused_pass, 2, 2, 2, 2, 2, block_size=wrong)
-    for index in range(3):
-        numbers = [8, 4, 16]
-        numbers[index] = wrong
-        refused("must be a positive integer", access_orders, *numbers)
 
 
 @pytest.mark.parametrize("wrong", [0, -1.0, True, "2", None, math.nan, math.inf], ids=repr)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import types
 
 import pytest
 import torch
@@ -277,7 +278,7 @@ def test_whole_texts_are_distributed_as_the_models_own(filters):
 
 @WRONG_RULES
 def test_whole_texts_of_a_wrong_rule_are_rejected(rule, monkeypatch):
-    monkeypatch.setattr(speculative, "accept_or_replace", rule)
+    monkeypatch.setattr(speculative, "accept_or_replace", types.SimpleNamespace(unchecked=rule))
     filters = (1.0, None, None)
     assert p_value_of_texts(pairs_of(filters, 800), exact_pairs(MODEL, filters)) < 1e-6
 
@@ -405,6 +406,7 @@ def test_a_text_may_fill_the_positions_and_no_more():
         ({"model": "gpt"}, ("str", "GPTLMHeadModel")),
         ({"draft": "gpt"}, ("str", "logits(ids)")),
         ({"draft": Table(torch.ones(6, 6))}, ("(1, 6)", "(1, 5)")),
+        ({"draft": Table(torch.full((5, 5), torch.nan))}, ("the maximum nan",)),
         ({"max_new_tokens": -1}, ("max_new_tokens=-1",)),
         ({"n_drafted": 0}, ("n_drafted=0",)),
         ({"n_drafted": 2.0}, ("n_drafted=2.0",)),
@@ -426,7 +428,8 @@ P, Q, DRAFTED = random_distributions(2, 4), random_distributions(2, 3), torch.ze
     ("p", "q", "drafted", "parts"),
     [
         (P[:, :3], Q, DRAFTED, ("(2, 3, 5)", "(B, K+1, V)")),
-        (P[0], Q[0], DRAFTED[0], ("(4, 5)", "(B, K+1, V)")),
+        (P[0], Q[0], DRAFTED, ("(4, 5)", "(B, K+1, V)")),
+        (P, Q, DRAFTED[0], ("(3,)", "(B, K)")),
         (P[:1], Q, DRAFTED, ("(1, 4, 5)",)),
         (P, Q, DRAFTED[:, :2], ("(2, 2)",)),
         (P, Q, DRAFTED.float(), ("float32", ".long()")),
@@ -435,7 +438,8 @@ P, Q, DRAFTED = random_distributions(2, 4), random_distributions(2, 3), torch.ze
         (P, Q[..., :4] / Q[..., :4].sum(-1, keepdim=True), DRAFTED, ("'p': 5, 'q': 4",)),
         (P.log(), Q, DRAFTED, ("p holds", "softmax")),
         (P, 2 * Q, DRAFTED, ("q holds", "sum 2", "softmax")),
-        (P, [1.0], DRAFTED, ("q is list",)),
+        (P, [1.0], DRAFTED, ("q is a list", "(..., V)")),
+        (P, Q, [[0]], ("drafted is a list", "(B, K)")),
     ],
 )
 def test_the_rule_refuses_what_does_not_fit(p, q, drafted, parts):

@@ -87,9 +87,9 @@ ROW = torch.arange(50)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1, 2], 1, 1), "tokens is .*list"),
-        ((ROW[None], 1, 1), r"torch.Size\(\[1, 50\]\)"),
-        ((ROW / 2, 1, 1), "tokens is torch.float32"),
+        (([1, 2], 1, 1), "tokens is a list; make it a tensor of integers"),
+        ((ROW[None], 1, 1), r"tokens has shape \(1, 50\); it must be \(N,\)"),
+        ((ROW / 2, 1, 1), "tokens has dtype torch.float32"),
         ((ROW, 0, 1), "batch_size=0 must be a positive integer"),
         ((ROW, 1, 1.5), "n_tokens=1.5 must be a positive integer"),
         ((ROW, 1, 1, -1), "seed=-1 must be an integer of at least 0"),
