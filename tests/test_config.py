@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +110,14 @@ def test_the_ends_of_each_range_are_allowed():
         "relu",
         "swish",
     }
+
+
+def test_numbers_of_numpy_are_kept_as_plain_ones():
+    sizes = {"n_embd": np.int64(64), "n_head": np.int32(4), "n_kv_head": np.int16(2)}
+    config = GPTConfig(**sizes, n_inner=np.int64(7), dropout=np.float32(0.25))
+    assert config == GPTConfig(n_embd=64, n_head=4, n_kv_head=2, n_inner=7, dropout=0.25)
+    kinds = {type(value) for value in dataclasses.astuple(config)}
+    assert kinds == {int, float, str}
 
 
 def test_the_defaults_of_training_are_those_of_gpt3():

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -204,6 +205,27 @@ def test_the_result_can_be_trained_on():
     model = random_model()
     model(found, labels=found)["loss"].backward()
     assert model.lm_head.weight.grad.abs().sum() > 0
+
+
+def test_a_text_that_ends_early_can_be_trained_on_too():
+    prompt = PROMPTS[1][None]
+    eos = MODEL.generate(prompt, 1, temperature=0)[0, -1].item()
+    found = MODEL.generate(prompt, 9, temperature=0, eos_token_id=eos)
+    assert found.shape == (1, prompt.shape[1] + 1)
+    assert not found.is_inference()
+    random_model()(found, labels=found)["loss"].backward()
+
+
+def test_numbers_of_numpy_serve_as_settings():
+    ids, seed = random_ids(2, 5), torch.Generator
+    plain = {"max_new_tokens": 6, "temperature": 0.75, "top_k": 9, "top_p": 0.5, "chunk_size": 2}
+    plain["eos_token_id"] = 0
+    kinds = {int: np.int64, float: np.float32}
+    numpy = {name: kinds[type(value)](value) for name, value in plain.items()}
+    assert torch.equal(
+        MODEL.generate(ids, **plain, generator=seed().manual_seed(0)),
+        MODEL.generate(ids, **numpy, generator=seed().manual_seed(0)),
+    )
 
 
 def test_the_result_has_the_dtype_of_the_prompt():

@@ -1,6 +1,9 @@
 """What a model accepts: ids, masks, positions, labels; and what it says to anything else."""
 
+import collections
+import contextlib
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import padding_of, positions_of
+from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.training.lora import add_lora
+from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from tests.helpers.reference import SMALL, random_ids, random_model, refused
 
 N, V = SMALL.n_positions, SMALL.vocab_size
@@ -157,3 +164,100 @@ def test_wrong_inputs_are_refused_with_what_they_are_and_what_to_do(wrong):
 
 def test_one_token_leaves_nothing_to_predict():
     refused("need T >= 2", MODEL, IDS[:, :1], labels=IDS[:, :1])
+
+
+@contextlib.contextmanager
+def counted_checks():
+    """Count the calls of checks in the package, and the waits for the device, inside the block."""
+    calls, waits = collections.Counter(), collections.Counter()
+
+    def count(frame, event, _):
+        name, place = frame.f_code.co_name, frame.f_code.co_filename
+        if event == "call" and "gpt_helpers" in place and name.startswith(("check", "refuse")):
+            calls[name] += 1
+
+    def counting(name, original):
+        def wait(self, *args):
+            waits[name] += 1
+            return original(self, *args)
+
+        return wait
+
+    names = "item", "tolist", "__bool__", "__int__", "__float__", "__index__"
+    originals = {name: getattr(torch.Tensor, name) for name in names}
+    for name, original in originals.items():
+        setattr(torch.Tensor, name, counting(name, original))
+    sys.setprofile(count)
+    try:
+        yield calls, waits
+    finally:
+        sys.setprofile(None)
+        for name, original in originals.items():
+            setattr(torch.Tensor, name, original)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("labels", ["ids", "some", "int32"])
+def test_a_labelled_pass_of_four_layers_checks_8_times_and_waits_for_the_device_once(
+    training, labels
+):
+    model = random_model(n_layer=4).train(training)
+    given_labels = {
+        "ids": IDS,
+        "some": IDS.masked_fill(MASK == 0, -100),
+        "int32": IDS.int(),
+    }[labels]
+    with counted_checks() as (calls, waits):
+        model(IDS, labels=given_labels)
+    assert sum(calls.values()) <= 8, calls
+    assert sum(waits.values()) <= 1, waits
+
+
+def test_the_count_of_checks_sees_what_it_counts():
+    with counted_checks() as (calls, waits):
+        MODEL(IDS, attention_mask=MASK, labels=IDS)
+        IDS.sum().item()
+    assert calls["check_heads"] == SMALL.n_layer
+    assert calls["check_mask"] == 1
+    assert waits == {"tolist": 1, "item": 1, "__bool__": 2}  # of the mask: is it one, is it all 1
+
+
+def test_a_step_of_generation_checks_its_token_and_each_attention_and_no_setting_again():
+    settings = {"temperature": 0.9, "top_k": 5, "top_p": 0.9}
+    counts = []
+    for n_new in (1, 11):
+        with counted_checks() as (calls, _):
+            MODEL.generate(IDS, n_new, **settings)
+        counts.append(calls)
+    for name in ("check_settings", "check_logits", "check_real", "check_request"):
+        assert counts[0][name] == counts[1][name], name
+    per_step = (sum(counts[1].values()) - sum(counts[0].values())) / 10
+    assert per_step <= SMALL.n_layer + 4
+
+
+@pytest.mark.parametrize("name", ["attention", "MLP", "block"])
+def test_an_updated_layer_still_says_how_wide_its_stream_must_be(name):
+    model = add_lora(random_model(), 2)
+    block = model.transformer.h[0]
+    layer = {"attention": block.attn, "MLP": block.mlp, "block": block}[name]
+    refused(r"\[2, 5, 23\]\); it must be a tensor \(B, T, 24\)", layer, torch.randn(2, 5, 23))
+    assert layer(torch.randn(2, 5, 24)).shape == (2, 5, 24)
+
+
+def test_the_error_of_torch_stands_behind_the_one_about_the_stream():
+    with pytest.raises(ValueError, match=r"\(B, T, 24\)") as caught:
+        GPTMLP(SMALL)(torch.randn(2, 5, 23))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_an_attention_that_knows_no_sinks_is_told_so_and_nothing_false_of_the_stream():
+    sizes = {"vocab_size": V, "n_positions": N, "n_embd": 32, "n_layer": 1, "n_head": 4}
+    config = GPTOSSConfig(
+        **sizes, n_inner=16, n_kv_head=2, head_width=8, n_experts=2, n_experts_per_token=1
+    )
+    model = GPTOSSLMHeadModel(config, attend=attention_fused)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sinks'"):
+        model(IDS)
+    layer = GPTOSSLMHeadModel(config).transformer.h[0].attn
+    rotation = model.transformer.rotation(torch.arange(5)[None])
+    refused(r"\(B, T, 32\)", layer, torch.randn(2, 5, 4), rotation)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from gpt_helpers.architecture import inputs
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.architecture.sampling import apply_temperature, sample, top_k_filter, top_p_filter
 from tests.helpers.reference import refused
@@ -283,6 +284,21 @@ def test_a_top_p_that_is_no_mass_is_refused(value):
 def test_numbers_of_numpy_serve_as_settings():
     assert kept(top_p_filter(BY_HAND, np.float64(0.5))) == [1, 3]
     assert_close(apply_temperature(BY_HAND, np.float64(0.5)), 2 * BY_HAND)
+    assert_close(apply_temperature(BY_HAND, np.float32(0.5)), 2 * BY_HAND)
+    assert kept(top_k_filter(BY_HAND, np.int64(2))) == [1, 3]
+
+
+def test_scores_are_looked_at_once_however_many_filters_follow(monkeypatch):
+    looked = []
+    monkeypatch.setattr(inputs, "check_logits", lambda logits: looked.append(logits))
+    sample(BY_HAND[None], temperature=0.5, top_k=3, top_p=0.9)
+    assert len(looked) == 1
+
+
+def test_scores_are_blamed_before_the_temperature():
+    logits = torch.tensor([[1.0, math.nan]])
+    with pytest.raises(ValueError, match="the maximum nan"):
+        sample.unchecked(logits, 0.5)
 
 
 @pytest.mark.parametrize(

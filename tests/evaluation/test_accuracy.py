@@ -55,6 +55,12 @@ def test_impossible_counts_are_refused(right, n):
         Score(right, n)
 
 
+def test_counts_of_numpy_are_counts():
+    right = (np.arange(10) < 7).sum()
+    assert wilson(right, np.int64(10)) == wilson(7, 10)
+    assert [type(count) for count in (Score(right, 10).right, Score(7, right).n)] == [int, int]
+
+
 def test_a_bootstrap_interval_is_about_that_of_the_normal_distribution():
     values = np.random.default_rng(1).normal(3.0, 2.0, 400)
     half = 1.96 * values.std() / math.sqrt(400)

@@ -1,0 +1,217 @@
+"""Checks let pass what is right, return plain numbers, and name the value of what is wrong."""
+
+import dataclasses
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_helpers.validation import (
+    check_callable,
+    check_choice,
+    check_fields,
+    check_generator,
+    check_integer,
+    check_module,
+    check_real,
+    check_tensor,
+    checked_by,
+)
+from tests.helpers.reference import refused
+
+INTEGER_KINDS = st.sampled_from([int, np.int8, np.int16, np.int32, np.int64])
+REAL_KINDS = st.sampled_from([float, np.float32, np.float64, Fraction])
+BOOLS = [True, False, np.True_, np.False_]
+NO_NUMBERS = ["1", None, [1], (1,), {}, 1j, torch.tensor(1), np.array([1, 2]), print, *BOOLS]
+
+
+@given(st.integers(-100, 100), INTEGER_KINDS, st.integers(-100, 100), st.integers(0, 200))
+def test_integers_of_python_and_numpy_pass_within_the_bounds_and_come_back_plain(
+    value, kind, low, width
+):
+    if low <= value <= low + width:
+        found = check_integer("n", kind(value), low, low + width)
+        assert (found, type(found)) == (value, int)
+    else:
+        message = f"n=.*{value}.* must be an integer from {low} to {low + width}"
+        refused(message, check_integer, "n", kind(value), low, low + width)
+
+
+@given(st.integers(-5, 5))
+def test_the_bounds_of_an_integer_can_be_open(value):
+    assert check_integer("n", value) == value
+    for check, fits, words in (
+        (lambda: check_integer("n", value, at_least=1), value >= 1, "a positive integer, such as"),
+        (lambda: check_integer("n", value, at_least=2), value >= 2, "an integer of at least 2"),
+        (lambda: check_integer("n", value, at_most=2), value <= 2, "an integer of at most 2"),
+    ):
+        if fits:
+            assert check() == value
+        else:
+            refused(f"n={value} must be {words}", check)
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 1.0, np.float64(1), math.nan], ids=repr)
+def test_what_is_no_integer_is_refused_and_named(value):
+    refused(re.escape(f"steps={value!r} must be an integer"), check_integer, "steps", value)
+
+
+@given(st.floats(-1e3, 1e3, width=32), REAL_KINDS)
+def test_real_numbers_of_every_kind_pass_and_come_back_plain(value, kind):
+    found = check_real("x", kind(value))
+    assert (found, type(found)) == (value, float)
+
+
+@given(st.integers(-100, 100), INTEGER_KINDS)
+def test_an_integer_is_a_real_number_and_stays_an_integer(value, kind):
+    found = check_real("x", kind(value))
+    assert (found, type(found)) == (value, int)
+
+
+BOUNDS = {"at_least": (">=", 1), "above": (">", 1), "below": ("<", 2), "at_most": ("<=", 2)}
+
+
+@given(st.sampled_from([0, 1, 1.5, 2, 3.0]), st.sets(st.sampled_from(sorted(BOUNDS))))
+def test_a_real_number_is_refused_with_all_its_bounds_if_one_is_not_kept(value, names):
+    wanted = [BOUNDS[name] for name in BOUNDS if name in names]
+    bounds = {name: BOUNDS[name][1] for name in names}
+    if all(eval(f"{value} {sign} {bound}") for sign, bound in wanted):
+        assert check_real("x", value, **bounds) == value
+    else:
+        words = " and ".join(f"{sign} {bound}" for sign, bound in wanted)
+        refused(f"x={value} must be a finite number {words}$", check_real, "x", value, **bounds)
+
+
+INFINITE = [math.nan, math.inf, -math.inf, np.float32("inf"), np.float64("nan"), 10**400]
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, *INFINITE], ids=lambda value: repr(value)[:30])
+def test_what_is_no_finite_number_is_refused_and_named(value):
+    refused(re.escape(f"lr={value!r} must be a finite number"), check_real, "lr", value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two numbers."""
+
+    low: int
+    high: float
+
+
+def test_fields_of_a_frozen_record_are_checked_and_kept_as_plain_numbers():
+    pair = Pair(np.int32(3), np.float32(0.5))
+    check_fields(pair, check_integer, "low", at_least=1)
+    check_fields(pair, check_real, "high", below=1)
+    assert [type(value) for value in (pair.low, pair.high)] == [int, float]
+    refused("low=3 must be an integer from 0 to 2", check_fields, pair, check_integer, "low",
+            at_least=0, at_most=2)  # fmt: skip
+
+
+def test_a_choice_is_one_of_the_names_that_there_are():
+    check_choice("kind", "a", ("a", "b"))
+    check_choice("n", np.int64(2), (1, 2))
+    for wrong in ("c", "", None, ["a"], True, 1.0):
+        refused(r"kind=.* is unknown; use one of \('a', 1\)", check_choice, "kind", wrong, ("a", 1))
+
+
+def test_a_function_is_wanted_not_its_name():
+    check_callable("attend", print)
+    refused("attend='print' must be a function or a class", check_callable, "attend", "print")
+
+
+def test_a_module_is_a_torch_module_and_no_class_of_one():
+    check_module("model", torch.nn.Linear(1, 1))
+    for wrong in (None, {}, torch.nn.Linear):
+        message = f"model is a {type(wrong).__name__}; it must be an nn.Module"
+        refused(message, check_module, "model", wrong)
+
+
+def test_a_generator_is_torchs_or_none():
+    check_generator(None)
+    check_generator(torch.Generator())
+    refused("generator=7 must be a torch.Generator, or None", check_generator, 7)
+
+
+AXES = {1: "(N,)", 2: "(B, T)", 3: "(B, T, V)", 4: "(B, H, T, D)"}
+OPEN_AXES = {1: "(...,)", 2: "(..., V)", 3: "(..., T, V)", 4: "(..., H, T, D)"}
+
+
+@given(st.integers(0, 5), st.sampled_from(sorted(AXES)))
+def test_a_tensor_has_as_many_axes_as_are_named(found, wanted):
+    value = torch.ones([2] * found)
+    if found == wanted:
+        check_tensor("x", value, AXES[wanted])
+    else:
+        message = f"x has shape {tuple(value.shape)}; it must be {AXES[wanted]}"
+        refused(re.escape(message), check_tensor, "x", value, AXES[wanted])
+    if found >= wanted - 1:
+        check_tensor("x", value, OPEN_AXES[wanted])
+    else:
+        refused(re.escape(f"must be {OPEN_AXES[wanted]}"), check_tensor, "x", value,
+                OPEN_AXES[wanted])  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [None, [1], 1, np.ones(2), "ids"], ids=repr)
+def test_what_is_no_tensor_is_refused_by_its_type(value):
+    kind = type(value).__name__
+    refused(f"x is a {kind}; make it a tensor \\(N,\\)", check_tensor, "x", value, "(N,)")
+    message = f"ids is a {kind}; make it a tensor of integers"
+    refused(message, check_tensor, "ids", value, "(N,)", integers=True)
+
+
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+OTHERS = {torch.bool, torch.uint8, torch.int16, torch.complex64}
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64, *FLOATS, *OTHERS], ids=str)
+def test_dtypes_are_those_that_are_asked_for(dtype):
+    value = torch.ones(2, dtype=dtype)
+    check_tensor("x", value, "(N,)")
+    if dtype in (torch.int32, torch.int64):
+        check_tensor("x", value, "(N,)", integers=True)
+    else:
+        message = rf"x has dtype {dtype}; convert it with .long\(\)"
+        refused(message, check_tensor, "x", value, "(N,)", integers=True)
+    if dtype in FLOATS:
+        check_tensor("x", value, "(N,)", floats=True)
+    else:
+        message = rf"x has dtype {dtype}; convert it with .float\(\)"
+        refused(message, check_tensor, "x", value, "(N,)", floats=True)
+
+
+def test_a_tensor_may_be_empty_unless_it_may_not():
+    check_tensor("x", torch.ones(2, 0), "(B, T)")
+    message = r"x has shape \(2, 0\); it must be \(B, T\), with at least one element"
+    refused(message, check_tensor, "x", torch.ones(2, 0), "(B, T)", empty=False)
+
+
+def check_half(x, scale=1):
+    """Raise ValueError for an odd number."""
+    if x % 2:
+        raise ValueError(f"{x=} is odd")
+
+
+@checked_by(check_half)
+def half(x, scale=1):
+    """Return the half of x, scaled."""
+    return scale * x // 2
+
+
+def test_a_door_checks_each_call_once_and_the_inner_function_not_at_all():
+    assert (half(4), half(x=4, scale=3), half.unchecked(5)) == (2, 6, 2)
+    assert (half.__name__, half.__doc__) == ("half", "Return the half of x, scaled.")
+    refused("x=3 is odd", half, 3)
+
+
+def test_a_wrong_call_is_told_of_the_function_not_of_its_check():
+    for wrong in (lambda: half(), lambda: half(4, size=1), lambda: half(4, 1, 2)):
+        with pytest.raises(TypeError) as caught:
+            wrong()
+        assert "check_half" not in str(caught.value)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        half(None)  # an error within the check is its own
