@@ -220,16 +220,17 @@ def refuse_misfits(forward):
 def misfit_of(x, module):
     """Return what is wrong with x (B, T, C) for a module, or None if its first layer can read it.
 
-    A module in which no position reads another one takes any axes before the last.
+    Attention reads across T, and experts sort the tokens of B and T; any other layer takes
+    each position by itself, whatever the axes before the last.
     """
-    layers = (layer for layer in module.modules() if isinstance(layer, READERS))
-    reader = next(layers, None)
+    layers = list(module.modules())
+    reader = next((layer for layer in layers if isinstance(layer, READERS)), None)
     if reader is None:
         return None
     width = getattr(reader, "in_features", None) or reader.normalized_shape[-1]
-    mixes = any(hasattr(part, "attend") for part in module.modules())
     fits = torch.is_tensor(x) and x.shape[-1:] == (width,) and x.numel()
-    if not fits or (mixes and x.ndim != 3):
+    needs_axes = any(hasattr(layer, name) for layer in layers for name in ("attend", "experts"))
+    if not fits or (needs_axes and x.ndim != 3):
         found = getattr(x, "shape", type(x).__name__)
         return f"x is {found}; it must be a tensor (B, T, {width}), not empty"
     weight = reader.weight

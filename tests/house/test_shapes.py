@@ -421,6 +421,7 @@ def use_attention(log):
     k, v = torch.randn(2, batch, groups, n_keys, width)
     for padding in (None, left_padding(n_keys)):
         reference, tiled = part("architecture.attention"), part("optimization.tiled")
+        reference.attention_weights(q, k, padding, window=3)
         for attend in (reference.attention, reference.attention_fused, tiled.attention_tiled):
             attend(q, k, v, padding, window=3).sum().backward()
             part("architecture.trace").weights_read(attend, q, k)

@@ -579,4 +579,4 @@ def test_what_does_not_fit_is_refused_before_anything_changes():
     refused("input_ids", train, model, [batches[0] + 31], settings)
     assert are_equal(weights_of(model), before)
     rows = TOKENS[:8]
-    refused(r"windows is torch.Size\(\[8\]\)", train, model, batches, settings, held_out=rows)
+    refused(r"windows has shape \(8,\)", train, model, batches, settings, held_out=rows)
