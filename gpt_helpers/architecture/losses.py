@@ -10,6 +10,5 @@ def token_losses(logits, labels):
 
     logits is (B, T, V), labels (B, T); a label of -100 costs nothing.
     """
-    return F.cross_entropy(
-        logits[:, :-1].mT, labels[:, 1:], ignore_index=IGNORED, reduction="none"
-    )  # (B, T-1)
+    predictions, targets = logits[:, :-1].mT, labels[:, 1:]
+    return F.cross_entropy(predictions, targets, ignore_index=IGNORED, reduction="none")  # (B, T-1)

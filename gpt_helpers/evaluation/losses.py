@@ -18,8 +18,8 @@ def evaluate(model, windows, batch_size=16):
     """
     check_integer("batch_size", batch_size, at_least=1)
     if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
-        found = getattr(windows, "shape", type(windows).__name__)
-        raise ValueError(f"windows is {found}; it must be a tensor (N, T) with T >= 2")
+        kind = getattr(windows, "shape", type(windows).__name__)
+        raise ValueError(f"windows is {kind}; it must be a tensor (N, T) with T >= 2")
     total = 0.0
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device
@@ -38,8 +38,7 @@ def exact_match(model, windows, lengths, batch_size=16):
     """
     n_tokens = windows.shape[1]
     for length in lengths:
-        if type(length) is not int or not 1 <= length < n_tokens:
-            raise ValueError(f"lengths={lengths!r} must hold integers in 1 to {n_tokens - 1}")
+        check_integer("length", length, at_least=1, at_most=n_tokens - 1)
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device
         right = [

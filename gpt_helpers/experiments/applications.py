@@ -17,8 +17,8 @@ from gpt_helpers.experiments import (
     induction,
     patterns,
     preferences,
-    stories,
-    sums,
+    story_chains,
+    sum_chains,
     tuning,
 )
 from gpt_helpers.experiments.records import (
@@ -31,7 +31,7 @@ from gpt_helpers.experiments.records import (
 )
 
 SEEDS = (0, 1, 2)
-MODULES = (few_shot, induction, patterns, sums, stories, tuning, preferences)
+MODULES = (few_shot, induction, patterns, sum_chains, story_chains, tuning, preferences)
 EXPERIMENTS = {
     name: variants for module in MODULES for name, variants in module.EXPERIMENTS.items()
 }

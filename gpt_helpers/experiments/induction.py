@@ -61,19 +61,20 @@ def loss_rows(model, ids, name, choices):
     ]
 
 
-def watched(n_layer, seed, stop_after=None, run=None, tokens=None, every=LOOK_EVERY):
-    """Train a run with n_layer layers; return what was seen on the way, in each of so many steps.
+def watched(n_layer, seed, stop_after=None, run=None, tokens=None, ids=None, every=LOOK_EVERY):
+    """Train a run with n_layer layers; return what was seen on the way, once in so many steps.
 
     A row holds step, tokens, held_out_loss (nats per token), the highest induction_score and
     previous_score of all heads, and gain, by how much the loss is lower when held-out code is
     read for the second time (nats per token). stop_after ends the run early, on the same schedule.
-    Unless given, run is the largest of the sweep, and tokens are those of the standard library.
+    Unless given, run is the largest of the sweep, tokens are those of the standard library, and
+    ids (B, 2T), in which the heads are looked at, are code_windows.
     """
     run = watched_run(n_layer, seed, stop_after, largest()[0].run if run is None else run, every)
     tokens = tokens or load_tokens(run.config.vocab_size)
     held_out = fixed_windows(tokens.held_out, run.config.n_positions, N_HELD_OUT)
-    rows, (_, tokenizer) = [], load_model()
-    watching = functools.partial(look, rows, code_windows(0, tokenizer))
+    rows, ids = [], code_windows(0, load_model()[1]) if ids is None else ids
+    watching = functools.partial(look, rows, ids)
     train(
         run.new_model(),
         run.batches(tokens.training),

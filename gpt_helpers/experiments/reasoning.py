@@ -2,7 +2,7 @@
 
 Every model is a modern GPT, trained by Muon and AdamW with a loss on what follows the question.
 Whatever the format, a step of training reads the same number of tokens. The experiments with these
-models are those of sums.py and voting.py; stories.py teaches the same model another task.
+models are those of sum_chains.py; story_chains.py teaches the same model another task.
 """
 
 import dataclasses

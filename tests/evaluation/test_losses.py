@@ -157,4 +157,4 @@ def test_an_exact_match_is_what_greedy_decoding_writes():
 
 def test_lengths_that_no_window_holds_are_refused():
     for lengths in ((0,), (1, 9), (1.0,)):
-        refused("must hold integers in 1 to 8", exact_match, tiny_model(), WINDOWS, lengths)
+        refused("must be an integer from 1 to 8", exact_match, tiny_model(), WINDOWS, lengths)

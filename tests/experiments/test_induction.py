@@ -21,17 +21,22 @@ from tests.helpers.reference import random_ids
 
 MEASURES = {"held_out_loss", "induction_score", "previous_score", "gain"}
 NARROW = Run(
-    GPTConfig(1024, n_positions=128, n_embd=8, n_layer=4, n_head=2, dropout=0.0),
+    GPTConfig(31, n_positions=16, n_embd=8, n_layer=4, n_head=2, dropout=0.0),
     TrainingSettings(total_steps=100, max_lr=1e-2, warmup_steps=10),
     batch_size=2,
 )
-TOKENS = Tokens(None, random_ids(1, 4000, 1024)[0], random_ids(1, 64 * 128, 1024)[0])
-watched = functools.partial(induction.watched, run=NARROW, tokens=TOKENS, every=2)
+SETTINGS = {
+    "run": NARROW,
+    "tokens": Tokens(None, random_ids(1, 4000, 31)[0], random_ids(1, 64 * 16, 31)[0]),
+    "ids": repeated(31, 8, 3, torch.Generator().manual_seed(0)),
+    "every": 2,
+}
+watched = functools.partial(induction.watched, **SETTINGS)
 
 
 def test_a_run_is_watched_on_the_schedule_of_the_whole():
     rows = watched(1, seed=0, stop_after=4)
-    assert [(row["step"], row["tokens"]) for row in rows] == [(2, 512), (4, 1024)]
+    assert [(row["step"], row["tokens"]) for row in rows] == [(2, 64), (4, 128)]
     assert all(row.keys() == {"step", "tokens"} | MEASURES for row in rows)
     assert rows[:1] == watched(1, seed=0, stop_after=2)
     assert rows[0] != watched(1, seed=1, stop_after=2)[0]
@@ -70,8 +75,7 @@ def test_what_is_seen_are_the_highest_scores_and_the_gain_of_the_second_reading(
 
 
 def test_each_measure_of_each_step_has_a_row():
-    settings = {"stop_after": 4, "run": NARROW, "tokens": TOKENS, "every": 2}
-    rows = induction.EXPERIMENTS["formation"]["4 layers"](0, **settings)
+    rows = induction.EXPERIMENTS["formation"]["4 layers"](0, stop_after=4, **SETTINGS)
     seen = watched(4, 0, stop_after=4)
     assert [(row["measure"], row["x"]) for row in rows] == [
         (name, row["step"]) for row in seen for name in row if name in MEASURES

@@ -2,7 +2,7 @@
 
 import torch
 
-from gpt_helpers.text.corpus import Corpus, Document
+from gpt_helpers.text.corpus import Corpus, Document, load_corpus
 from gpt_helpers.text.tokenizer import encode
 from gpt_helpers.text.tokens import code_windows, encode_corpus
 from gpt_helpers.weights import pretrained
@@ -31,4 +31,6 @@ def test_windows_of_code_stand_twice_and_follow_the_seed():
     assert one.shape == (3, 32)
     assert torch.equal(one[:, :16], one[:, 16:])
     assert torch.equal(one, again)
+    windows = encode(tokenizer, load_corpus().held_out).unfold(0, 16, 1)
+    assert all((windows == row[:16]).all(1).any() for row in one)  # of code not trained on
     assert not torch.equal(one, other)

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from gpt_helpers.experiments import sums
+from gpt_helpers.experiments import sum_chains
 
 MEASURES = {
     "sum of 12 digits": {"answer", "follows", "ignores", "greedy", "votes", "independent votes"},
@@ -25,10 +25,10 @@ def brief(experiment, run):
     return functools.partial(run, **settings)
 
 
-@pytest.mark.parametrize("experiment", sums.EXPERIMENTS)
+@pytest.mark.parametrize("experiment", sum_chains.EXPERIMENTS)
 def test_every_variant_of_an_experiment_gives_rows_for_the_file(experiment):
     measures = set()
-    for variant in sums.EXPERIMENTS[experiment].values():
+    for variant in sum_chains.EXPERIMENTS[experiment].values():
         for row in brief(experiment, variant)(0):
             assert set(row) == {"measure", "x", "right", "n", "steps", "tokens"}
             assert 0 <= row["right"] <= row["n"] == 3
