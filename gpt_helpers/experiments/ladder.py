@@ -170,8 +170,11 @@ def check_complete(recorded_rungs, rungs, path, command):
         raise ValueError(f"{path} has no {missing}; run {command}")
 
 
-def main(arguments=None):
-    """Run what the file of results lacks, or time steps; return the exit status."""
+def main(arguments=None, timed=step_times):
+    """Run what the file of results lacks, or time steps; return the exit status.
+
+    timed(number of rounds) returns the rows that --times writes.
+    """
     parser = command_line(__doc__, RECORD.path)
     parser.add_argument("--times", action="store_true", help="time the steps of all rungs")
     parser.add_argument("--rounds", type=int, default=30, help="how often each step is timed")
@@ -179,7 +182,7 @@ def main(arguments=None):
     if not options.times:
         return program(RECORD, planned(), complete_rows, options)
     path = TIMES.path if options.csv == RECORD.path else options.csv
-    write_rows(path, step_times(options.rounds), TIMES.columns)
+    write_rows(path, timed(options.rounds), TIMES.columns)
     return 0
 
 

@@ -75,7 +75,7 @@ PLAIN = {"rotary_base": BASE, "rope_factor": 1.0}  # the frequencies of the rung
 TENTH = {"max_lr": 3e-4, "min_lr": 3e-5}
 
 
-def climbed(base):
+def ladder_rungs(base):
     """Return {rung: Rung} of the ladder from GPT-1 to Llama, made of changes of a base run."""
     unscaled = replace(base, residual_scaling=False)
     gated = {"n_inner": base.config.n_embd * 8 // 3}  # three matrices are as large as two of 4C
@@ -89,9 +89,9 @@ def climbed(base):
     }
 
 
-def beside(base):
+def rungs_beside(base):
     """Return {rung: Rung} of the changes that stand beside the ladder of a base run."""
-    rungs = climbed(base)
+    rungs = ladder_rungs(base)
     llama = rungs[LLAMA].run
     half = llama.config.n_inner // 2
     experts = {"n_inner": half, "n_experts": 4, "n_experts_per_token": 2}  # two are one
@@ -112,7 +112,7 @@ def of_family(base, kind, transformer, shape):
     return replace(base, config=config, transformer=transformer)
 
 
-def wide_start(rungs):
+def with_wide_start(rungs):
     """Return all rungs again, with weights as large for their width as GPT-2's are for its own."""
     return {
         name + WIDE: Rung(replace(run, initial_std=wide_std(run.config)), on and on + WIDE)
@@ -125,7 +125,7 @@ def wide_std(config):
     return config.initializer_range * (PRESETS["gpt2"].n_embd / config.n_embd) ** 0.5
 
 
-LADDER, BESIDE = climbed(BASE_RUN), beside(BASE_RUN)
+LADDER, BESIDE = ladder_rungs(BASE_RUN), rungs_beside(BASE_RUN)
 TIMED = LADDER | BESIDE
-WIDER = wide_start(TIMED)
+WIDER = with_wide_start(TIMED)
 RUNGS = TIMED | WIDER

@@ -38,9 +38,12 @@ def load_tokens(vocab_size):
     return encode_corpus(load_corpus(), vocab_size)
 
 
-def code_windows(seed, tokenizer, n_windows=128, n_half=64):
-    """Return ids (n_windows, 2 * n_half): windows of held-out code, each of them twice."""
-    tokens = encode(tokenizer, load_corpus().held_out)
+def code_windows(seed, tokenizer, n_windows=128, n_half=64, corpus=None):
+    """Return ids (n_windows, 2 * n_half): windows of held-out code, each of them twice.
+
+    Without a corpus it is the standard library.
+    """
+    tokens = encode(tokenizer, (corpus or load_corpus()).held_out)
     generator = torch.Generator().manual_seed(seed)
     windows = sample_batch(tokens, n_windows, n_half, generator).long()
     return torch.cat([windows, windows], dim=1)

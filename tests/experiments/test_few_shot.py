@@ -6,8 +6,6 @@ import dataclasses
 import torch
 
 from gpt_helpers.architecture.attention import attention
-from gpt_helpers.architecture.heads import attention_to, ranked, without_heads
-from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.experiments import few_shot
@@ -68,21 +66,6 @@ def test_the_main_run_has_accuracy_controls_formation_and_heads():
 def test_pairs_never_seen_together_are_scored_apart():
     results = by_measure(few_shot.new_pair_rows(0, BRIEF, N_ITEMS))
     assert set(results) == {"accuracy, seen pairs", "accuracy, unseen pairs"}
-
-
-def test_removal_takes_the_heads_of_the_last_layer_that_read_most_and_least():
-    torch.manual_seed(3)
-    config = dataclasses.replace(few_shot.LABEL_CONFIG, initializer_range=0.5)
-    model = GPTLMHeadModel(config).eval()
-    ids = torch.tensor(labels.labelled_rows(few_shot.items_for_tests(n_items=N_ITEMS)))
-    results = few_shot.without_readers(model, ids)
-    scores = attention_to(model, ids, labels.same_class(ids))[1]
-    best, *_, worst = scores.argsort(descending=True).tolist()
-    for name, head in (("readers", best), ("others", worst)):
-        with without_heads(model, {(1, head)}):
-            wanted = labels.label_scores(model, ids)[8]
-        assert results[f"accuracy of 8, without {name}"][1] == wanted
-    assert len(ranked(scores[None])) == 4
 
 
 def test_attention_of_a_modern_gpt_is_that_of_its_module():

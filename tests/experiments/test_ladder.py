@@ -1,5 +1,6 @@
 """The ladder's runs and times: complete, and compared as it is said."""
 
+import functools
 import math
 import statistics
 
@@ -17,9 +18,9 @@ from gpt_helpers.experiments.ladder_models import (
     RUNGS,
     TIMED,
     WIDE,
-    beside,
-    climbed,
-    wide_start,
+    ladder_rungs,
+    rungs_beside,
+    with_wide_start,
 )
 from gpt_helpers.experiments.small_run import SEEDS
 from gpt_helpers.files import write_rows
@@ -39,8 +40,8 @@ SMALL = Run(
     TrainingSettings(total_steps=4, warmup_steps=1, evaluate_every=2),
     batch_size=16,
 )
-TIMED_SMALL = climbed(SMALL) | beside(SMALL)
-SMALL_RUNGS = TIMED_SMALL | wide_start(TIMED_SMALL)
+TIMED_SMALL = ladder_rungs(SMALL) | rungs_beside(SMALL)
+SMALL_RUNGS = TIMED_SMALL | with_wide_start(TIMED_SMALL)
 IDS = torch.randint(50, (3000,), generator=torch.Generator().manual_seed(0))
 TOKENS = Tokens(None, IDS, IDS[:600])
 
@@ -215,6 +216,9 @@ def test_the_command_runs_only_what_is_missing(tmp_path):
 
 
 def test_the_command_times_the_steps_on_demand(tmp_path):
-    path = tmp_path / "times.csv"
-    assert ladder.main(["--times", "--csv", str(path), "--rounds", "1"]) == 0
+    path, before = tmp_path / "times.csv", ladder.TIMES.path.read_bytes()
+    timed = functools.partial(ladder.step_times, rungs=TIMED_SMALL, tokens=TOKENS)
+    assert ladder.main(["--times", "--csv", str(path), "--rounds", "2"], timed) == 0
     assert set(ladder.relative_times(path)) == set(TIMED)
+    assert {row["round"] for row in ladder.TIMES.rows(path)} == {1, 2}
+    assert ladder.TIMES.path.read_bytes() == before

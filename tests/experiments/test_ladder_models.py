@@ -20,8 +20,8 @@ from gpt_helpers.experiments.ladder_models import (
     WIDE,
     MLPWithoutBiases,
     UngatedModel,
-    beside,
-    climbed,
+    ladder_rungs,
+    rungs_beside,
 )
 from gpt_helpers.experiments.small_run import BASE_RUN
 from gpt_helpers.scaling_laws.counts import count_parameters
@@ -53,7 +53,7 @@ IDS = torch.randint(61, (2, 9), generator=torch.Generator().manual_seed(0))
 
 
 SMALL_RUN = Run(SMALL, TrainingSettings(total_steps=4, warmup_steps=1), batch_size=2)
-SMALL_RUNGS = climbed(SMALL_RUN) | beside(SMALL_RUN)
+SMALL_RUNGS = ladder_rungs(SMALL_RUN) | rungs_beside(SMALL_RUN)
 
 
 def built(rung, std=None, rungs=RUNGS):

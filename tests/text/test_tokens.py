@@ -2,10 +2,9 @@
 
 import torch
 
-from gpt_helpers.text.corpus import Corpus, Document, load_corpus
+from gpt_helpers.text.corpus import Corpus, Document
 from gpt_helpers.text.tokenizer import encode
 from gpt_helpers.text.tokens import code_windows, encode_corpus
-from gpt_helpers.weights import pretrained
 from tests.helpers.reference import refused
 
 SMALL = Corpus((Document("a.py", "a = b\n" * 40),), (Document("b.py", "b = a\n" * 30),))
@@ -25,12 +24,14 @@ def test_a_corpus_without_held_out_files_is_refused():
             Corpus(SMALL.training, ()), 260)  # fmt: skip
 
 
-def test_windows_of_code_stand_twice_and_follow_the_seed():
-    _, tokenizer = pretrained.load_model()
-    one, again, other = (code_windows(seed, tokenizer, 3, n_half=16) for seed in (0, 0, 1))
-    assert one.shape == (3, 32)
-    assert torch.equal(one[:, :16], one[:, 16:])
+def test_windows_of_code_that_is_held_out_stand_twice_and_follow_the_seed():
+    tokenizer = encode_corpus(SMALL, 259).tokenizer
+    one, again, other = (code_windows(seed, tokenizer, 3, 5, SMALL) for seed in (0, 0, 1))
+    assert one.shape == (3, 10)
+    assert torch.equal(one[:, :5], one[:, 5:])
     assert torch.equal(one, again)
-    windows = encode(tokenizer, load_corpus().held_out).unfold(0, 16, 1)
-    assert all((windows == row[:16]).all(1).any() for row in one)  # of code not trained on
     assert not torch.equal(one, other)
+    windows = encode(tokenizer, SMALL.held_out).unfold(0, 5, 1)
+    assert all((windows == row[:5]).all(1).any() for row in one)
+    windows = encode(tokenizer, SMALL.training).unfold(0, 5, 1)
+    assert not any((windows == row[:5]).all(1).any() for row in one)
