@@ -31,9 +31,9 @@ from gpt_helpers.experiments.records import (
 )
 
 SEEDS = (0, 1, 2)
-MODULES = (few_shot, induction, patterns, sum_chains, story_chains, tuning, preferences)
+EXPERIMENT_MODULES = (few_shot, induction, patterns, sum_chains, story_chains, tuning, preferences)
 EXPERIMENTS = {
-    name: variants for module in MODULES for name, variants in module.EXPERIMENTS.items()
+    name: variants for module in EXPERIMENT_MODULES for name, variants in module.EXPERIMENTS.items()
 }
 NUMBERS = ("seed", "x", "right", "n", "value", "steps", "tokens", "seconds")
 RECORD = Record(

@@ -55,7 +55,7 @@ class Planned(NamedTuple):
     run: Run
 
 
-def config_of(width):
+def config_of_width(width):
     """Return the GPTConfig of a width; weights start at GPT-2's scale for their width."""
     return GPTConfig(
         BASE_RUN.config.vocab_size,
@@ -86,7 +86,7 @@ def run_of(width, n_tokens, max_lr=None, n_unique=None, seed=0):
 
     Without max_lr it is best_rate.
     """
-    config = config_of(width)
+    config = config_of_width(width)
     n_steps = max(round(n_tokens / (WINDOWS_PER_STEP * config.n_positions)), 1)
     settings = settings_of(n_steps, max_lr or best_rate(width), seed)
     return Run(config, settings, WINDOWS_PER_STEP, n_unique=n_unique)
@@ -99,7 +99,7 @@ def best_rate(width):
 
 def tokens_on(width, flops):
     """Return the tokens on which a model of a width spends a budget C = 6ND."""
-    return round(flops / (6 * count_parameters(config_of(width))))
+    return round(flops / (6 * count_parameters(config_of_width(width))))
 
 
 def run_on(width, flops, seed=0):

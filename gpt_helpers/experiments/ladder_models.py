@@ -68,8 +68,7 @@ class Rung(NamedTuple):
     on: str | None
 
 
-WIDE = ", wide start"
-GPT2, LLAMA = "residual scaling", "SwiGLU"
+GPT2, LLAMA, WIDE = "residual scaling", "SwiGLU", ", wide start"
 SEQUENTIAL = {"rotary_width": None, "parallel": False}
 PLAIN = {"rotary_base": BASE, "rope_factor": 1.0}  # the frequencies of the rung before
 TENTH = {"max_lr": 3e-4, "min_lr": 3e-5}

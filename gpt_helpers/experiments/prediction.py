@@ -23,7 +23,7 @@ from gpt_helpers.experiments.budgets import (
     LARGEST_BUDGET,
     LARGEST_WIDTHS,
     PROFILES,
-    config_of,
+    config_of_width,
     tokens_on,
 )
 from gpt_helpers.experiments.copying import COPYING, COPYING_NUMBERS, copying, copying_runs
@@ -83,7 +83,7 @@ def extrapolation_errors(rows):
 def chosen_width(law):
     """Return the width of the largest run: of LARGEST_WIDTHS the nearest to a law's best size."""
     best = law.optimum(LARGEST_BUDGET).n_params
-    sizes = {width: count_parameters(config_of(width)) for width in LARGEST_WIDTHS}
+    sizes = {width: count_parameters(config_of_width(width)) for width in LARGEST_WIDTHS}
     return min(sizes, key=lambda width: abs(math.log(sizes[width] / best)))
 
 
@@ -96,7 +96,7 @@ def predict(rows, n_samples=N_SAMPLES):
     laws = {form: fit_loss_law(runs, form) for form in FORMS}
     chosen = min(errors, key=errors.get)
     width = chosen_width(laws[chosen])
-    n_params, n_tokens = count_parameters(config_of(width)), tokens_on(width, LARGEST_BUDGET)
+    n_params, n_tokens = count_parameters(config_of_width(width)), tokens_on(width, LARGEST_BUDGET)
     n_unique = max(row["unique_tokens"] for row in rows)
     worth = float(REPETITION.effective_tokens(n_tokens, n_unique))
     facts = {"width": width, "n_params": n_params, "tokens": n_tokens, "runs": len(runs)}

@@ -31,7 +31,9 @@ def test_every_variant_is_planned_with_every_seed():
 
 
 def test_experiments_of_two_modules_have_different_names():
-    assert sum(len(module.EXPERIMENTS) for module in applications.MODULES) == len(EXPERIMENTS)
+    assert sum(len(module.EXPERIMENTS) for module in applications.EXPERIMENT_MODULES) == len(
+        EXPERIMENTS
+    )
 
 
 def test_scores_and_values_come_back_by_variant_and_x(tmp_path):

@@ -117,7 +117,7 @@ def test_every_run_of_a_profile_spends_its_budget(flops):
 
 
 def test_weights_start_at_the_scale_of_gpt2_for_their_width():
-    scales = {width: budgets.config_of(width).initializer_range for width in LAYERS}
+    scales = {width: budgets.config_of_width(width).initializer_range for width in LAYERS}
     assert scales[192] == pytest.approx(0.04)
     assert scales[48] == pytest.approx(2 * scales[192])
 

@@ -16,4 +16,4 @@ def test_every_pattern_is_scored_after_0_to_6_lines_by_seed():
 
 
 def test_patterns_are_scored_on_a_thousand_items():
-    assert patterns.N_LINES >= 1000
+    assert patterns.N_PATTERN_ITEMS >= 1000

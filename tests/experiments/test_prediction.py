@@ -52,7 +52,7 @@ def test_the_largest_run_has_the_size_nearest_to_the_best_for_its_budget():
         best = law.optimum(budgets.LARGEST_BUDGET).n_params
         width = prediction.chosen_width(law)
         distances = {
-            w: abs(math.log(count_parameters(budgets.config_of(w)) / best))
+            w: abs(math.log(count_parameters(budgets.config_of_width(w)) / best))
             for w in budgets.LARGEST_WIDTHS
         }
         assert width == min(distances, key=distances.get)

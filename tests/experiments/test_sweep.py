@@ -76,7 +76,7 @@ def test_rows_that_are_there_stay_byte_for_byte_when_others_are_appended(tmp_pat
 
 def test_the_operations_of_each_run_are_counted_in_full():
     for row in recorded_runs():
-        config = budgets.config_of(row["width"])
+        config = budgets.config_of_width(row["width"])
         assert row["flops"] == 3 * flops_per_token(config) * row["tokens"]
 
 
