@@ -38,14 +38,14 @@ def record(tmp_path):
     return Record(tmp_path / "rows.csv", ("name", "seed"), ("seed", "x"), COLUMNS)
 
 
-PLAN = {key: key for key in (("a", 0), ("a", 1), ("b", 0))}
+PLAN = {key: row_of(key) for key in (("a", 0), ("a", 1), ("b", 0))}  # list does a run
 
 
 @pytest.mark.parametrize("n_processes", [0, 1])
 def test_a_program_does_what_the_file_lacks_and_a_second_time_nothing(record, n_processes):
     arguments = ["--processes", str(n_processes)]
     options = command_line("Do it.\n\nMore.", record.path).parse_args(arguments)
-    assert program(record, PLAN, row_of, options) == 0
+    assert program(record, PLAN, list, options) == 0
     runs = [(row["name"], row["seed"]) for row in record.rows()]
     assert runs == [("a", 1), ("a", 0), ("b", 0)]
     assert record.missing(PLAN, record.rows()) == []
@@ -59,7 +59,7 @@ def test_a_program_writes_another_file_if_it_is_told_to(record, tmp_path):
     options = command_line("Do it.", record.path).parse_args(["--csv", str(other)])
     assert options.processes == 2
     options.processes = 0
-    program(record, PLAN, row_of, options)
+    program(record, PLAN, list, options)
     assert len(record.rows(other)) == 3
     assert record.path.read_bytes() == before
 
@@ -75,7 +75,9 @@ def test_what_is_done_is_kept_if_the_rest_is_not(record):
         return row_of(key)
 
     with pytest.raises(StoppedError):
-        append_rows(record.path, record.rows(), COLUMNS, stopping, list(PLAN), 0)
+        append_rows(
+            record.path, record.rows(), COLUMNS, stopping, [("a", 0), ("a", 1), ("b", 0)], 0
+        )
     assert len(record.rows()) == 3
 
 
