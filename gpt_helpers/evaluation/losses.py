@@ -7,7 +7,7 @@ import torch
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_integer, check_real, check_tensor
 
 
 def evaluate(model, windows, batch_size=16):
@@ -17,9 +17,9 @@ def evaluate(model, windows, batch_size=16):
     Train or eval mode is left as it was found. Raises ValueError for what is no (N, T).
     """
     check_integer("batch_size", batch_size, at_least=1)
-    if not isinstance(windows, torch.Tensor) or windows.ndim != 2 or windows.shape[1] < 2:
-        kind = getattr(windows, "shape", type(windows).__name__)
-        raise ValueError(f"windows is {kind}; it must be a tensor (N, T) with T >= 2")
+    check_tensor("windows", windows, "(N, T)")
+    if windows.shape[1] < 2:
+        raise ValueError(f"windows has shape {tuple(windows.shape)}; need (N, T) with T >= 2")
     total = 0.0
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device

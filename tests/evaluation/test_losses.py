@@ -44,10 +44,10 @@ def test_scoring_turns_dropout_off_keeps_no_graph_and_leaves_the_mode():
 @pytest.mark.parametrize(
     ("windows", "message"),
     [
-        (None, "windows is NoneType; it must be a tensor"),
-        ([[1, 2]], "windows is list"),
-        (TOKENS, r"windows is torch.Size\(\[600\]\)"),
-        (TOKENS[None, :1], r"windows is torch.Size\(\[1, 1\]\); .* with T >= 2"),
+        (None, "windows is a NoneType; make it a tensor"),
+        ([[1, 2]], "windows is a list"),
+        (TOKENS, r"windows has shape \(600,\); it must be \(N, T\)"),
+        (TOKENS[None, :1], r"windows has shape \(1, 1\); .* with T >= 2"),
         (WINDOWS[:0], r"input_ids has shape \(0, 9\)"),
     ],
 )
@@ -156,5 +156,6 @@ def test_an_exact_match_is_what_greedy_decoding_writes():
 
 
 def test_lengths_that_no_window_holds_are_refused():
-    for lengths in ((0,), (1, 9), (1.0,)):
-        refused("must be an integer from 1 to 8", exact_match, tiny_model(), WINDOWS, lengths)
+    for lengths, wrong in (((0,), 0), ((1, 9), 9), ((1.0,), 1.0)):
+        message = f"length={wrong} must be an integer from 1 to 8"
+        refused(message, exact_match, tiny_model(), WINDOWS, lengths)
