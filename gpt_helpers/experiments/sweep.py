@@ -25,7 +25,7 @@ from gpt_helpers.experiments.records import (
 from gpt_helpers.files import read_rows
 
 PREDICTION = FOLDER / "prediction.csv"
-COUNTS = (
+WHOLE_NUMBERS = (
     "width", "n_layer", "n_params", "n_non_embedding", "tokens", "unique_tokens", "flops", "steps",
     "seed",
 )  # fmt: skip
@@ -81,7 +81,7 @@ def place_of(run, folder):
 
 def recorded_runs(path=RECORD.path):
     """Return the rows of a file of results, counts as integers; none if it is not there."""
-    return [row | {name: int(row[name]) for name in COUNTS} for row in RECORD.rows(path)]
+    return [row | {name: int(row[name]) for name in WHOLE_NUMBERS} for row in RECORD.rows(path)]
 
 
 def runs_on(rows, flops):
