@@ -14,25 +14,22 @@ import torch
 from benchmarks.steps import SHAPES
 from benchmarks.timing import machine, publish, today, write_table
 from gpt_helpers.evaluation.losses import evaluate
-from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.corpus import load_corpus
-from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.text.tokens import encode_corpus
 from gpt_helpers.training.loop import Trainer
 from gpt_helpers.training.recipes import RECIPES
 from gpt_helpers.training.settings import TrainingSettings
 
 
-class Run:
-    """A recipe in training, with the seconds that its steps took."""
+class Runner:
+    """A run in training, with the seconds that its steps took."""
 
-    def __init__(self, recipe, tokens, seed):
+    def __init__(self, run, tokens):
         """Make the model and the order of the data, as the command line of training does."""
-        settings = dataclasses.replace(recipe.settings, seed=seed)
-        torch.manual_seed(seed)
-        self.trainer = Trainer(recipe.model(recipe.config).train(), settings)
-        self.total, self.done, self.seconds = settings.total_steps, 0, 0.0
-        self.step_tokens = recipe.batch_size * recipe.config.n_positions
-        self.batches = Batches(tokens, recipe.batch_size, recipe.config.n_positions, seed)
+        self.trainer = Trainer(run.new_model().train(), run.settings)
+        self.total, self.done, self.seconds = run.settings.total_steps, 0, 0.0
+        self.step_tokens, self.batches = run.step_tokens, run.batches(tokens)
 
     def advance(self, end):
         """Train until so many steps are done."""
@@ -52,8 +49,8 @@ def race(ours, peer, held_out, every):
     marks = []
     for end in [*range(every, ours.total, every), ours.total]:
         turns = [(ours, end), (peer, round(peer.total * end / ours.total))]
-        for run, until in turns[:: 1 if len(marks) % 2 else -1]:
-            run.advance(until)
+        for runner, until in turns[:: 1 if len(marks) % 2 else -1]:
+            runner.advance(until)
         marks.append((ours.done, ours.seconds, evaluate(ours.trainer.model, held_out)))
     return marks
 
@@ -86,11 +83,12 @@ def compare_recipes(ours, peer, held_out, every):
 def chosen_recipe(name, n_steps, shape):
     """Return a recipe, with another number of steps and another shape if they are not None."""
     recipe = RECIPES[name]
-    settings, config = recipe.settings, recipe.config if shape is None else SHAPES[shape]
-    if n_steps is not None:
-        warmup_steps = min(n_steps, settings.warmup_steps)
-        settings = dataclasses.replace(settings, total_steps=n_steps, warmup_steps=warmup_steps)
-    return dataclasses.replace(recipe, settings=settings, config=config)
+    if shape is not None:
+        recipe = dataclasses.replace(recipe, config=SHAPES[shape])
+    if n_steps is None:
+        return recipe
+    warmup_steps = min(n_steps, recipe.settings.warmup_steps)
+    return recipe.varied({"total_steps": n_steps, "warmup_steps": warmup_steps})
 
 
 def described(recipe):
@@ -99,16 +97,6 @@ def described(recipe):
     changed = {name: value for name, value in settings.items() if value != getattr(defaults, name)}
     facts = {"model": recipe.model.__name__, "batch_size": recipe.batch_size} | changed
     return " ".join(f"{name}={value}" for name, value in facts.items())
-
-
-def load_data(config, folder, n_windows):
-    """Return (training tokens, held-out windows) of a corpus, for a model of this shape."""
-    corpus = load_corpus(folder)
-    tokenizer = train_tokenizer((text.text for text in corpus.training), config.vocab_size)
-    held_out = encode(tokenizer, corpus.held_out)
-    return encode(tokenizer, corpus.training), fixed_windows(
-        held_out, config.n_positions, n_windows
-    )
 
 
 def rows_of_before(path, facts):
@@ -145,11 +133,13 @@ def run_recipes(options):
     recipes = [chosen_recipe(*pair, options.shape) for pair in zip(names, steps, strict=True)]
     facts = facts_of(*recipes, options)
     rows = rows_of_before(options.csv, facts)
-    tokens, windows = load_data(recipes[0].config, options.corpus, options.windows)
+    config = recipes[0].config
+    tokens = encode_corpus(load_corpus(options.corpus), config.vocab_size)
+    windows = fixed_windows(tokens.held_out, config.n_positions, options.windows)
     for seed in options.seeds:
         if seed in [row["seed"] for row in rows]:
             continue
-        ours, peer = (Run(recipe, tokens, seed) for recipe in recipes)
+        ours, peer = (Runner(recipe.with_seed(seed), tokens.training) for recipe in recipes)
         measured = compare_recipes(ours, peer, windows, options.every)
         rows.append({"seed": seed} | measured | facts | {"date": today()})
         if options.csv is not None:

@@ -29,11 +29,12 @@ from gpt_helpers.optimization.tiled import attention_tiled
 from gpt_helpers.scaling_laws import isoflop
 from gpt_helpers.scaling_laws.counts import count_parameters, kv_cache_bytes, parameters_by_module
 from gpt_helpers.scaling_laws.laws import compute_optimal
-from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.corpus import load_corpus
-from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.text.tokens import encode_corpus
 from gpt_helpers.training.loop import train
-from gpt_helpers.training.recipes import RECIPES
+from gpt_helpers.training.recipes import MODERN
+from gpt_helpers.training.runs import Run
 from gpt_helpers.validation import check_choice
 from gpt_helpers.variants.published import load_models
 from gpt_helpers.variants.sizes import built, count_all
@@ -116,15 +117,14 @@ def architecture():
 def live_training():
     """Train the same model on a part of the standard library, and compare it with counting."""
     corpus, started = load_corpus(), time.perf_counter()
-    documents = corpus.training[::FILE_STEP]
-    tokenizer = train_tokenizer((document.text for document in documents), SMALL_GPT.vocab_size)
-    tokens = encode(tokenizer, documents)
-    held_out = fixed_windows(encode(tokenizer, corpus.held_out), SMALL_GPT.n_positions, N_WINDOWS)
-    model, batches = new_model(), Batches(tokens, BATCH_SIZE, SMALL_GPT.n_positions)
-    settings = dataclasses.replace(RECIPES["live-modern"].settings, total_steps=N_STEPS)
-    unigram = NGrams(tokens, order=1, vocab_size=SMALL_GPT.vocab_size)
+    part = dataclasses.replace(corpus, training=corpus.training[::FILE_STEP])
+    tokens = encode_corpus(part, SMALL_GPT.vocab_size)
+    held_out = fixed_windows(tokens.held_out, SMALL_GPT.n_positions, N_WINDOWS)
+    settings = dataclasses.replace(MODERN, total_steps=N_STEPS)
+    run, model = Run(SMALL_GPT, settings, BATCH_SIZE), new_model()
+    unigram = NGrams(tokens.training, order=1, vocab_size=SMALL_GPT.vocab_size)
     before = evaluate(model, held_out)
-    log = train(model, batches, settings, held_out=held_out)
+    log = train(model, run.batches(tokens.training), settings, held_out=held_out)
     return {
         "n_steps": N_STEPS,
         "n_tokens": log[-1]["tokens"],

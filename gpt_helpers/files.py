@@ -1,10 +1,9 @@
-"""Files that are either whole or not there, and rows of measurements in CSV files."""
+"""Files that are either whole or not there, and rows of measurements in CSV. Imports no torch."""
 
 import contextlib
-import csv
-import io
-import math
 import os
+
+import pandas as pd
 
 
 @contextlib.contextmanager
@@ -31,39 +30,22 @@ def write_rows(path, rows, columns):
 
     Floats keep 7 digits, and nan, which read_rows gives for what is empty, is empty again.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([as_text(row.get(name, "")) for name in columns])
-    replace_file(path, text.getvalue().encode())
-
-
-def as_text(value):
-    """Return what a file says for a value."""
-    if not isinstance(value, float):
-        return value
-    return "" if math.isnan(value) else f"{value:.7g}"
+    table = pd.DataFrame(rows, columns=columns)
+    text = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    replace_file(path, text.encode())
 
 
 def read_rows(path, numbers):
     """Return the rows of a file of write_rows, the columns in numbers as floats (empty: nan).
 
-    A file that is not there has none. Raises ValueError for a column that is missing.
+    All other columns are text. A file that is not there has no rows. Raises ValueError for a
+    column that is missing.
     """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = sorted(set(numbers) - set(reader.fieldnames or ()))
-        if missing:
-            raise ValueError(f"{path} lacks the columns {missing}; it has {reader.fieldnames}")
-        return [row | {name: float(row[name] or math.nan) for name in numbers} for row in reader]
-
-
-def by_seed(rows, column):
-    """Return {value of the column: {seed: rows}}, in the order of the rows."""
-    found = {}
-    for row in rows:
-        found.setdefault(row[column], {}).setdefault(int(row["seed"]), []).append(row)
-    return found
+    texts = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = sorted(set(numbers) - set(texts))
+    if missing:
+        raise ValueError(f"{path} lacks the columns {missing}; it has {list(texts)}")
+    values = {name: texts[name].replace("", "nan").astype(float) for name in numbers}
+    return texts.assign(**values).to_dict("records")

@@ -188,12 +188,12 @@ def test_our_own_runs_are_those_of_the_record(facts):
 def test_recorded_shares_are_those_of_the_file_lowest_first(
     path, experiment, variant, measure, x, facts
 ):
-    found = facts
+    fact = facts
     for name in path:
-        found = found[name]
+        fact = fact[name]
     wanted = shares(experiment, variant, measure, x)
     assert len(wanted) == 3
-    assert found == pytest.approx(sorted(wanted))
+    assert fact == pytest.approx(sorted(wanted))
 
 
 def test_the_curve_of_examples_is_the_mean_of_the_seeds(facts):

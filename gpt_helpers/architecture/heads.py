@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.trace import recorded_attention
 from gpt_helpers.validation import check_integer, check_tensor
@@ -91,8 +92,7 @@ def repetition_losses(model, ids):
     check_ids(ids)
     n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
-        logits = model(ids)["logits"][:, :-1]  # (B, T-1, V)
-    losses = F.cross_entropy(logits.mT, ids[:, 1:], reduction="none")  # (B, T-1)
+        losses = token_losses(model(ids)["logits"], ids)  # (B, T-1)
     return losses[:, : n_half - 1].mean().item(), losses[:, n_half:].mean().item()
 
 

@@ -3,8 +3,8 @@
 import math
 
 import torch
-import torch.nn.functional as F
 
+from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
 from gpt_helpers.validation import check_integer, check_real, check_tensor
@@ -78,8 +78,7 @@ def document_nats(model, ids, context, stride):
             fresh = start + window.shape[1] - scored
             if fresh <= 0:
                 break
-            logits = model(window)["logits"][0, :-1]  # (T-1, V)
-            losses = F.cross_entropy(logits, window[0, 1:], reduction="none")
+            losses = token_losses(model(window)["logits"], window)[0]  # (T-1,)
             nats += losses[-fresh:].sum().item()
             scored = start + window.shape[1]
     return nats
@@ -118,12 +117,8 @@ def sample_functions(model, tokenizer, n_samples, n_tokens, temperature, generat
     return [text.lstrip("\n") for text in texts]
 
 
-def token_losses(model, windows, batch_size=16):
-    """Return the loss of every token but the first of windows (N, T), in nats (N, T-1)."""
-    cross_entropy = torch.nn.functional.cross_entropy
+def window_losses(model, windows, batch_size=16):
+    """Return the loss (N, T-1) of every token but the first of windows (N, T), in nats."""
     with evaluating(model), torch.no_grad():
-        losses = [
-            cross_entropy(model(ids)["logits"][:, :-1].mT, ids[:, 1:], reduction="none")
-            for ids in windows.split(batch_size)
-        ]
-    return torch.cat(losses)
+        losses = [token_losses(model(ids)["logits"], ids) for ids in windows.split(batch_size)]
+    return torch.cat(losses)  # (N, T-1)

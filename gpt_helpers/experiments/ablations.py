@@ -6,44 +6,57 @@ The file holds a row per evaluation of every run, so that curves, seeds and spre
 drawn from it; the page on training repeats a part of it live.
 """
 
-import argparse
 import math
 import sys
-from pathlib import Path
 
 import torch
 
-from gpt_helpers.experiments.records import FOLDER, append_rows, machine_facts
-from gpt_helpers.experiments.small_run import EXPERIMENTS, LONGER, SEEDS, run
-from gpt_helpers.files import by_seed, read_rows
+from gpt_helpers.experiments.records import (
+    FOLDER,
+    Record,
+    by_seed,
+    command_line,
+    machine_facts,
+    program,
+)
+from gpt_helpers.experiments.small_run import BASE_RUN, EXPERIMENTS, LONGER, SEEDS, run
 
 EVERY = EXPERIMENTS | LONGER
-RESULTS = FOLDER / "ablations.csv"
 NUMBERS = (
     "seed", "step", "tokens", "loss", "held_out_loss", "gradient_norm", "matrix_norm",
     "embedding_norm", "seconds",
 )  # fmt: skip
-COLUMNS = ("changes", *NUMBERS, "torch", "platform", "cpus")
+RECORD = Record(
+    FOLDER / "ablations.csv",
+    keys=("changes", "seed"),
+    numbers=NUMBERS,
+    columns=("changes", *NUMBERS, "torch", "platform", "cpus"),
+)
 
 
 def planned(experiments=EVERY):
     """Return {(changes, seed): variation} of every run; what experiments share is run once."""
     variations = [v for experiment in experiments.values() for v in experiment.values()]
-    return {(v.changes(), seed): v for v in variations for seed in SEEDS}
+    return {
+        (variation.changes_from(BASE_RUN), seed): variation.with_seed(seed)
+        for variation in variations
+        for seed in SEEDS
+    }
 
 
-def complete_rows(plan):
-    """Run one of the planned runs and return its rows with all columns."""
-    changes, seed = plan
-    return [row | {"changes": changes} for row in rows_of_run(planned()[plan], seed)]
+def complete_rows(variation, tokens=None):
+    """Run a variation by its own seed and return its rows with all columns."""
+    changes = {"changes": variation.changes_from(BASE_RUN)}
+    return [row | changes for row in rows_of_run(variation, tokens)]
 
 
-def rows_of_run(variation, seed):
+def rows_of_run(variation, tokens=None):
     """Run a variation on one thread and return its rows, each with the facts of the machine."""
     torch.set_num_threads(1)
+    seed = variation.settings.seed
     facts = machine_facts() | {"seed": seed}
     try:
-        rows = run(variation, seed)
+        rows = run(variation, seed, tokens=tokens)
     except ArithmeticError:  # it diverged, and has no more numbers
         rows = [dict.fromkeys(NUMBERS, math.nan) | {"step": 0}]
     return [row | facts for row in rows]
@@ -56,14 +69,14 @@ def recorded(experiment):
     """
     if experiment not in EVERY:
         raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EVERY)}")
-    found = by_seed(read_rows(RESULTS, NUMBERS), "changes")
-    variations = {name: v.changes() for name, v in EVERY[experiment].items()}
-    missing = [name for name, changes in variations.items() if changes not in found]
+    runs = by_seed(RECORD.rows(), "changes")
+    variations = {name: v.changes_from(BASE_RUN) for name, v in EVERY[experiment].items()}
+    missing = [name for name, changes in variations.items() if changes not in runs]
     if missing:
         raise ValueError(
             f"no results for {missing}; run python -m gpt_helpers.experiments.ablations"
         )
-    return {name: found[changes] for name, changes in variations.items()}
+    return {name: runs[changes] for name, changes in variations.items()}
 
 
 def mean_curves(experiment, column):
@@ -92,15 +105,8 @@ def finals(experiment, column="held_out_loss"):
 
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, default=RESULTS, help="the file of results")
-    parser.add_argument("--processes", type=int, default=2, help="how many runs at a time")
-    options = parser.parse_args(arguments)
-    rows = read_rows(options.csv, NUMBERS)
-    done = {(row["changes"], row["seed"]) for row in rows}
-    missing = [plan for plan in planned() if plan not in done]
-    append_rows(options.csv, rows, COLUMNS, complete_rows, missing, options.processes)
-    return 0
+    options = command_line(__doc__, RECORD.path).parse_args(arguments)
+    return program(RECORD, planned(), complete_rows, options)
 
 
 if __name__ == "__main__":

@@ -6,71 +6,87 @@ A row is one measurement: of experiment and variant, by the model of a seed, at 
 is said where the experiment is defined), so many answers right of n, or else a value.
 """
 
-import argparse
 import sys
 import time
-from pathlib import Path
 
 import torch
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.experiments import few_shot, induction, reasoning, tuning
-from gpt_helpers.experiments.records import FOLDER, append_rows, machine_facts
-from gpt_helpers.files import read_rows
-
-RESULTS = FOLDER / "applications.csv"
-SEEDS = (0, 1, 2)
-EXPERIMENTS = (
-    few_shot.EXPERIMENTS | induction.EXPERIMENTS | reasoning.EXPERIMENTS | tuning.EXPERIMENTS
+from gpt_helpers.experiments import (
+    few_shot,
+    induction,
+    patterns,
+    preferences,
+    story_chains,
+    sum_chains,
+    tuning,
 )
+from gpt_helpers.experiments.records import (
+    FOLDER,
+    MACHINE,
+    Record,
+    command_line,
+    machine_facts,
+    program,
+)
+
+SEEDS = (0, 1, 2)
+EXPERIMENT_MODULES = (few_shot, induction, patterns, sum_chains, story_chains, tuning, preferences)
+EXPERIMENTS = {
+    name: variants for module in EXPERIMENT_MODULES for name, variants in module.EXPERIMENTS.items()
+}
 NUMBERS = ("seed", "x", "right", "n", "value", "steps", "tokens", "seconds")
-MACHINE = ("threads", "python", "torch", "platform", "cpus")
-COLUMNS = ("experiment", "variant", "measure", *NUMBERS, *MACHINE)
+RECORD = Record(
+    FOLDER / "applications.csv",
+    keys=("experiment", "variant", "seed"),
+    numbers=NUMBERS,
+    columns=("experiment", "variant", "measure", *NUMBERS, *MACHINE),
+)
 
 
-def planned():
-    """Return every run, as (experiment, variant, seed)."""
-    return [
-        (experiment, variant, seed)
-        for experiment, variants in EXPERIMENTS.items()
-        for variant in variants
+def planned(experiments=EXPERIMENTS):
+    """Return {(experiment, variant, seed): its key and its function of a seed} of every run."""
+    return {
+        (key := (experiment, variant, seed)): (key, run)
+        for experiment, variants in experiments.items()
+        for variant, run in variants.items()
         for seed in SEEDS
-    ]
+    }
 
 
 def complete_rows(plan):
     """Do one of the planned runs on one thread and return its rows with all columns."""
     torch.set_num_threads(1)
-    experiment, variant, seed = plan
+    (experiment, variant, seed), run = plan
     started = time.perf_counter()
-    rows = EXPERIMENTS[experiment][variant](seed)
+    rows = run(seed)
     facts = machine_facts() | {"seconds": time.perf_counter() - started}
     return [{"experiment": experiment, "variant": variant, "seed": seed} | facts | r for r in rows]
 
 
-def recorded_rows(path=RESULTS):
+def recorded_rows(path=RECORD.path):
     """Return every row of the file of results, in the order in which they were measured."""
-    return read_rows(path, NUMBERS)
+    return RECORD.rows(path)
 
 
-def recorded(experiment, measure, path=RESULTS):
+def recorded(experiment, measure, path=RECORD.path):
     """Return {variant: {x: [row of each seed]}} of one measure of an experiment, from the file.
 
     Raises ValueError for an experiment that is not planned, or not yet run.
     """
     if experiment not in EXPERIMENTS:
         raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EXPERIMENTS)}")
-    found = {}
+    rows = {}
     for row in recorded_rows(path):
         if (row["experiment"], row["measure"]) == (experiment, measure):
-            found.setdefault(row["variant"], {}).setdefault(row["x"], []).append(row)
-    if not found:
+            rows.setdefault(row["variant"], {}).setdefault(row["x"], []).append(row)
+    if not rows:
         command = "python -m gpt_helpers.experiments.applications"
         raise ValueError(f"no {measure!r} of {experiment!r} in {path}; run {command}")
-    return {name: found[name] for name in EXPERIMENTS[experiment] if name in found}
+    return {name: rows[name] for name in EXPERIMENTS[experiment] if name in rows}
 
 
-def scores(experiment, measure, path=RESULTS):
+def scores(experiment, measure, path=RECORD.path):
     """Return {variant: {x: [Score of each seed]}} of one measure of an experiment."""
     return {
         variant: {
@@ -80,7 +96,7 @@ def scores(experiment, measure, path=RESULTS):
     }
 
 
-def values(experiment, measure, path=RESULTS):
+def values(experiment, measure, path=RECORD.path):
     """Return {variant: {x: [value of each seed]}} of one measure of an experiment."""
     return {
         variant: {x: [row["value"] for row in rows] for x, rows in by_x.items()}
@@ -90,18 +106,12 @@ def values(experiment, measure, path=RESULTS):
 
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, default=RESULTS, help="the file of results")
+    parser = command_line(__doc__, RECORD.path)
     parser.add_argument("--experiment", choices=EXPERIMENTS, help="only this one")
-    parser.add_argument("--processes", type=int, default=2, help="how many runs at a time")
     options = parser.parse_args(arguments)
-    rows = recorded_rows(options.csv)
-    done = {(row["experiment"], row["variant"], int(row["seed"])) for row in rows}
-    missing = [
-        plan for plan in planned() if plan not in done and options.experiment in (None, plan[0])
-    ]
-    append_rows(options.csv, rows, COLUMNS, complete_rows, missing, options.processes)
-    return 0
+    chosen = [options.experiment] if options.experiment else EXPERIMENTS
+    plan = planned({name: EXPERIMENTS[name] for name in chosen})
+    return program(RECORD, plan, complete_rows, options)
 
 
 if __name__ == "__main__":

@@ -4,26 +4,24 @@ Most runs lie on a few budgets C = 6ND, each spent on models of several sizes. T
 run ends where the run does. A run on more tokens than the corpus holds repeats them.
 """
 
-import dataclasses
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import torch
-
-from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.small_run import CONFIG, tokens_of_corpus
+from gpt_helpers.experiments.small_run import BASE_RUN
 from gpt_helpers.scaling_laws.counts import (
     count_parameters,
     flops_per_token,
     non_embedding_parameters,
 )
-from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.batches import fixed_windows
+from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import train
+from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
 
 LAYERS = {16: 1, 32: 1, 48: 2, 64: 2, 96: 3, 128: 4, 160: 5, 192: 6}  # by width
 HEAD_WIDTH = 16
-WINDOWS_PER_STEP = 4  # of CONFIG.n_positions tokens
+WINDOWS_PER_STEP = 4  # of as many tokens as the small run's
 WARMUP_SHARE = 0.1
 LOWEST_SHARE = 0.1  # of the learning rate, at the end of the cosine
 N_SCORED = 512  # held-out windows
@@ -50,64 +48,48 @@ REPEATED_EPOCHS = (1, 2, 4, 8, 16, 32, 64)
 WHOLE_EPOCHS = (4, 16)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training run: a width, how many tokens it reads, and how many of them differ.
-
-    n_unique None means the whole corpus. purpose is "pilot", "profile", "repeated" or "largest".
-    """
+class Planned(NamedTuple):
+    """A run, and what it is for: "pilot", "profile", "repeated" or "largest"."""
 
     purpose: str
-    width: int
-    n_tokens: int
-    max_lr: float
-    n_unique: int | None = None
-    seed: int = 0
+    run: Run
 
-    @property
-    def config(self):
-        """Return the GPTConfig; weights start at GPT-2's scale for their width."""
-        return GPTConfig(
-            CONFIG.vocab_size,
-            CONFIG.n_positions,
-            n_embd=self.width,
-            n_layer=LAYERS[self.width],
-            n_head=self.width // HEAD_WIDTH,
-            dropout=0.0,
-            initializer_range=0.02 * (768 / self.width) ** 0.5,
-        )
 
-    @property
-    def n_steps(self):
-        """Return the number of steps, at least one."""
-        return max(round(self.n_tokens / (WINDOWS_PER_STEP * CONFIG.n_positions)), 1)
+def config_of_width(width):
+    """Return the GPTConfig of a width; weights start at GPT-2's scale for their width."""
+    return GPTConfig(
+        BASE_RUN.config.vocab_size,
+        BASE_RUN.config.n_positions,
+        n_embd=width,
+        n_layer=LAYERS[width],
+        n_head=width // HEAD_WIDTH,
+        dropout=0.0,
+        initializer_range=0.02 * (768 / width) ** 0.5,
+    )
 
-    @property
-    def cost(self):
-        """Return 6ND, in FLOPs."""
-        return 6 * count_parameters(self.config) * self.n_tokens
 
-    @property
-    def settings(self):
-        """Return the TrainingSettings: warm-up, then a cosine that ends with the run."""
-        return TrainingSettings(
-            total_steps=self.n_steps,
-            max_lr=self.max_lr,
-            min_lr=LOWEST_SHARE * self.max_lr,
-            warmup_steps=max(round(WARMUP_SHARE * self.n_steps), 1),
-            evaluate_every=self.n_steps,
-            save_every=1000,
-            seed=self.seed,
-        )
+def settings_of(n_steps, max_lr, seed=0):
+    """Return the TrainingSettings: warm-up, then a cosine that ends with the run."""
+    return TrainingSettings(
+        total_steps=n_steps,
+        max_lr=max_lr,
+        min_lr=LOWEST_SHARE * max_lr,
+        warmup_steps=max(round(WARMUP_SHARE * n_steps), 1),
+        evaluate_every=n_steps,
+        save_every=1000,
+        seed=seed,
+    )
 
-    @property
-    def key(self):
-        """Return what makes a run another run, as one line of text."""
-        unique = "all" if self.n_unique is None else self.n_unique
-        return (
-            f"width={self.width} steps={self.n_steps} unique={unique}"
-            f" max_lr={self.max_lr:g} seed={self.seed}"
-        )
+
+def run_of(width, n_tokens, max_lr=None, n_unique=None, seed=0):
+    """Return the Run of a width on so many tokens, of which n_unique differ (None: the corpus).
+
+    Without max_lr it is best_rate.
+    """
+    config = config_of_width(width)
+    n_steps = max(round(n_tokens / (WINDOWS_PER_STEP * config.n_positions)), 1)
+    settings = settings_of(n_steps, max_lr or best_rate(width), seed)
+    return Run(config, settings, WINDOWS_PER_STEP, n_unique=n_unique)
 
 
 def best_rate(width):
@@ -115,42 +97,56 @@ def best_rate(width):
     return RATE_TIMES_WIDTH / width
 
 
-def run_on(purpose, width, flops, seed=0):
-    """Return the Run of a width that spends a budget C = 6ND."""
-    run = Run(purpose, width, 1, best_rate(width), seed=seed)
-    n_tokens = round(flops / (6 * count_parameters(run.config)))
-    return dataclasses.replace(run, n_tokens=n_tokens)
+def tokens_on(width, flops):
+    """Return the tokens on which a model of a width spends a budget C = 6ND."""
+    return round(flops / (6 * count_parameters(config_of_width(width))))
 
 
-def do(run, folder=None):
+def run_on(width, flops, seed=0):
+    """Return the Run of a width that spends a budget C = 6ND, in whole steps."""
+    return run_of(width, tokens_on(width, flops), seed=seed)
+
+
+def cost(run):
+    """Return 6ND of a run, in FLOPs."""
+    return 6 * count_parameters(run.config) * run.settings.total_steps * run.step_tokens
+
+
+def key_of(run):
+    """Return what makes a run of a budget another run, as one line of text."""
+    unique = "all" if run.n_unique is None else run.n_unique
+    return (
+        f"width={run.config.n_embd} steps={run.settings.total_steps} unique={unique}"
+        f" max_lr={run.settings.max_lr:g} seed={run.settings.seed}"
+    )
+
+
+def do(run, folder=None, tokens=None, n_scored=N_SCORED):
     """Train one run and return its row: sizes, tokens, epochs, FLOPs, losses, seconds.
 
-    In folder a checkpoint is kept, from which the same run goes on. training_loss is the mean
-    of the last twentieth of all steps.
+    tokens are Tokens, those of the standard library if not given, and n_scored is the number of
+    held-out windows. In folder a checkpoint is kept, from which the same run goes on.
+    training_loss is the mean of the last twentieth of all steps.
     """
-    tokens, held_out = tokens_of_corpus(N_SCORED)
-    if run.n_unique is not None:
-        n_windows = run.n_unique // CONFIG.n_positions
-        tokens = fixed_windows(tokens, CONFIG.n_positions, n_windows).flatten()
-    torch.manual_seed(run.seed)
-    model = GPTLMHeadModel(run.config)
-    batches = Batches(tokens, WINDOWS_PER_STEP, CONFIG.n_positions, run.seed)
-    log = train(model, batches, run.settings, held_out=held_out, folder=folder)
+    config, settings = run.config, run.settings
+    tokens = tokens or load_tokens(config.vocab_size)
+    held_out = fixed_windows(tokens.held_out, config.n_positions, n_scored)
+    batches = run.batches(tokens.training)
+    log = train(run.new_model(), batches, settings, held_out=held_out, folder=folder)
     n_tokens, last = log[-1]["tokens"], log[-max(len(log) // 20, 1) :]
     return {
-        "run": run.key,
-        "purpose": run.purpose,
-        "width": run.width,
-        "n_layer": run.config.n_layer,
-        "n_params": count_parameters(run.config),
-        "n_non_embedding": non_embedding_parameters(run.config),
+        "run": key_of(run),
+        "width": config.n_embd,
+        "n_layer": config.n_layer,
+        "n_params": count_parameters(config),
+        "n_non_embedding": non_embedding_parameters(config),
         "tokens": n_tokens,
-        "unique_tokens": len(tokens),
-        "epochs": n_tokens / len(tokens),
-        "flops": 3 * flops_per_token(run.config) * n_tokens,
-        "steps": run.n_steps,
-        "max_lr": run.max_lr,
-        "seed": run.seed,
+        "unique_tokens": len(batches.tokens),
+        "epochs": n_tokens / len(batches.tokens),
+        "flops": 3 * flops_per_token(config) * n_tokens,
+        "steps": settings.total_steps,
+        "max_lr": settings.max_lr,
+        "seed": settings.seed,
         "training_loss": sum(row["loss"] for row in last) / len(last),
         "held_out_loss": log[-1]["held_out_loss"],
         "seconds": log[-1]["seconds"],
@@ -158,9 +154,9 @@ def do(run, folder=None):
 
 
 def pilots():
-    """Return the runs that choose the learning rate."""
+    """Return the runs that choose the learning rate, planned."""
     return [
-        Run("pilot", width, n_tokens, max_lr)
+        Planned("pilot", run_of(width, n_tokens, max_lr))
         for width, n_tokens, n_rates in PILOTS
         for max_lr in PILOT_RATES[:n_rates]
     ]
@@ -169,15 +165,15 @@ def pilots():
 def profile(flops):
     """Return the runs on one budget of PROFILES, of every width and seed."""
     seeds = SEEDS_OF_BUDGET.get(flops, (0,))
-    return [run_on("profile", width, flops, seed) for seed in seeds for width in PROFILES[flops]]
+    return [run_on(width, flops, seed) for seed in seeds for width in PROFILES[flops]]
 
 
 def profiles():
-    """Return the runs on each budget, and those that repeat a part of the corpus."""
-    on_budgets = [run for flops in PROFILES for run in profile(flops)]
+    """Return the runs on each budget, and those that repeat a part of the corpus, planned."""
+    on_budgets = [Planned("profile", run) for flops in PROFILES for run in profile(flops)]
     epochs = [(n, N_UNIQUE) for n in REPEATED_EPOCHS] + [(n, None) for n in WHOLE_EPOCHS]
-    rate = best_rate(REPEATED_WIDTH)
     repeated = [
-        Run("repeated", REPEATED_WIDTH, n * N_UNIQUE, rate, n_unique) for n, n_unique in epochs
+        Planned("repeated", run_of(REPEATED_WIDTH, n * N_UNIQUE, n_unique=n_unique))
+        for n, n_unique in epochs
     ]
-    return sorted(on_budgets + repeated, key=lambda run: run.cost)
+    return sorted(on_budgets + repeated, key=lambda planned: cost(planned.run))

@@ -7,54 +7,75 @@ ladder.csv holds a row per evaluation of every run, ladder_times.csv one per ste
 compared after equally many tokens, and after equally many seconds.
 """
 
-import argparse
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from gpt_helpers.experiments import small_run
 from gpt_helpers.experiments.ablations import rows_of_run
 from gpt_helpers.experiments.ladder_models import GPT2, RUNGS, TIMED, WIDE
-from gpt_helpers.experiments.records import FOLDER, append_rows, machine_facts
-from gpt_helpers.experiments.small_run import SEEDS
-from gpt_helpers.files import by_seed, read_rows, write_rows
-from gpt_helpers.text.batches import Batches
+from gpt_helpers.experiments.records import (
+    FOLDER,
+    MACHINE,
+    Record,
+    by_seed,
+    command_line,
+    machine_facts,
+    program,
+)
+from gpt_helpers.experiments.small_run import BASE_RUN, SEEDS
+from gpt_helpers.files import write_rows
+from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import Trainer
 from gpt_helpers.variants.sizes import count_active, count_all
 
-RESULTS, TIMES = FOLDER / "ladder.csv", FOLDER / "ladder_times.csv"
 NUMBERS = (
     "seed", "step", "tokens", "loss", "held_out_loss", "seconds", "n_params", "n_active",
 )  # fmt: skip
-TIME_NUMBERS = ("round", "seconds")
-MACHINE = ("threads", "python", "torch", "platform", "cpus")
-COLUMNS, TIME_COLUMNS = ("rung", *NUMBERS, *MACHINE), ("rung", *TIME_NUMBERS, *MACHINE)
+RECORD = Record(
+    FOLDER / "ladder.csv",
+    keys=("rung", "seed"),
+    numbers=NUMBERS,
+    columns=("rung", *NUMBERS, *MACHINE),
+)
+TIMES = Record(
+    FOLDER / "ladder_times.csv",
+    keys=("rung", "round"),
+    numbers=("round", "seconds"),
+    columns=("rung", "round", "seconds", *MACHINE),
+)
 
 
-def complete_rows(plan):
-    """Run a rung with a seed, the plan (rung, seed), and return its rows with all columns."""
-    rung, seed = plan
-    variation = RUNGS[rung].variation
-    model = small_run.model_of(variation, seed)
-    facts = {"rung": rung, "n_params": count_all(model), "n_active": count_active(model)}
-    return [row | facts for row in rows_of_run(variation, seed)]
+def planned(rungs=RUNGS):
+    """Return {(rung, seed): (rung, run)} of every run."""
+    return {
+        (name, seed): (name, rung.run.with_seed(seed))
+        for seed in SEEDS
+        for name, rung in rungs.items()
+    }
 
 
-def recorded(path=RESULTS):
+def complete_rows(plan, tokens=None):
+    """Do one of the planned runs and return its rows with all columns."""
+    name, run = plan
+    model = run.new_model()
+    facts = {"rung": name, "n_params": count_all(model), "n_active": count_active(model)}
+    return [row | facts for row in rows_of_run(run, tokens)]
+
+
+def recorded(path=RECORD.path):
     """Return {rung: {seed: rows}} of a file of results, in the order of RUNGS.
 
     Raises ValueError if it lacks a rung.
     """
-    found = by_seed(read_rows(path, NUMBERS), "rung")
-    check_complete(found, RUNGS, path, "python -m gpt_helpers.experiments.ladder")
-    return {rung: found[rung] for rung in RUNGS}
+    runs = by_seed(RECORD.rows(path), "rung")
+    check_complete(runs, RUNGS, path, "python -m gpt_helpers.experiments.ladder")
+    return {rung: runs[rung] for rung in RUNGS}
 
 
-def at_equal_tokens(path=RESULTS):
+def at_equal_tokens(path=RECORD.path):
     """Return {rung: {seed: held-out loss}} at the end of the runs."""
     return {
         rung: {seed: rows[-1]["held_out_loss"] for seed, rows in seeds.items()}
@@ -62,7 +83,7 @@ def at_equal_tokens(path=RESULTS):
     }
 
 
-def at_equal_time(path=RESULTS, times=TIMES):
+def at_equal_time(path=RECORD.path, times=TIMES.path):
     """Return {rung: {seed: held-out loss}} when the rung with the shortest steps is at its end.
 
     Between two evaluations the loss is read off a straight line. The other rungs are read
@@ -70,7 +91,7 @@ def at_equal_time(path=RESULTS, times=TIMES):
     """
     relative, runs = relative_times(times), recorded(path)
     relative |= {rung + WIDE: relative[rung] for rung in TIMED}
-    most = small_run.SETTINGS.total_steps * min(relative.values())
+    most = BASE_RUN.settings.total_steps * min(relative.values())
     losses = {}
     for rung, seeds in runs.items():
         for seed, rows in seeds.items():
@@ -102,20 +123,19 @@ def mean_and_range(values, names):
     return dict(zip(names, (statistics.fmean(values), min(values), max(values)), strict=True))
 
 
-def step_times(n_rounds):
+def step_times(n_rounds, rungs=TIMED, tokens=None):
     """Return rows with the CPU seconds of a step on one thread: each round, every rung takes one.
 
     Every second round is in the reversed order, so that a slow moment of the machine meets all
     alike; while other programs run, no CPU seconds pass. A round before the first warms up.
     """
     torch.set_num_threads(1)
-    tokens, _ = small_run.tokens_of_corpus()
-    batches = Batches(tokens, small_run.BATCH_SIZE, small_run.CONFIG.n_positions)
-    trainers = {}
-    for rung, (variation, _) in TIMED.items():
-        model = small_run.model_of(variation, seed=0).train()
-        trainers[rung] = Trainer(model, small_run.settings_of(variation, seed=0))
-    rows = []
+    base = rungs[GPT2].run
+    tokens = tokens or load_tokens(base.config.vocab_size)
+    batches, rows = base.batches(tokens.training), []
+    trainers = {
+        name: Trainer(run.new_model().train(), run.settings) for name, (run, _) in rungs.items()
+    }
     for number in range(n_rounds + 1):
         batch = batches[number]
         for rung in list(trainers)[:: -1 if number % 2 else 1]:
@@ -123,49 +143,46 @@ def step_times(n_rounds):
             trainers[rung].step(number, batch)
             seconds = time.process_time() - started
             rows.append({"rung": rung, "round": number, "seconds": seconds} | machine_facts())
-    return rows[len(TIMED) :]
+    return rows[len(rungs) :]
 
 
-def relative_times(path=TIMES):
+def relative_times(path=TIMES.path):
     """Return {rung: median over the rounds of a step's time, in steps of GPT-2 of that round}.
 
     A rung with a wide start is not timed: it is as fast as without. Raises ValueError if the
     file lacks a rung.
     """
-    found = {}
-    for row in read_rows(path, TIME_NUMBERS):
-        found.setdefault(row["rung"], {})[row["round"]] = row["seconds"]
-    check_complete(found, TIMED, path, "python -m gpt_helpers.experiments.ladder --times")
-    unit = found[GPT2]
+    seconds = {}
+    for row in TIMES.rows(path):
+        seconds.setdefault(row["rung"], {})[row["round"]] = row["seconds"]
+    check_complete(seconds, TIMED, path, "python -m gpt_helpers.experiments.ladder --times")
+    unit = seconds[GPT2]
     return {
-        rung: statistics.median(found[rung][number] / unit[number] for number in unit)
+        rung: statistics.median(seconds[rung][number] / unit[number] for number in unit)
         for rung in TIMED
     }
 
 
-def check_complete(found, rungs, path, command):
-    """Raise ValueError unless all these rungs were found in the file."""
-    missing = [rung for rung in rungs if rung not in found]
+def check_complete(recorded_rungs, rungs, path, command):
+    """Raise ValueError unless all the rungs are among the recorded ones."""
+    missing = [rung for rung in rungs if rung not in recorded_rungs]
     if missing:
         raise ValueError(f"{path} has no {missing}; run {command}")
 
 
-def main(arguments=None):
-    """Run what the file of results lacks, or time steps; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None, timed=step_times):
+    """Run what the file of results lacks, or time steps; return the exit status.
+
+    timed(number of rounds) returns the rows that --times writes.
+    """
+    parser = command_line(__doc__, RECORD.path)
     parser.add_argument("--times", action="store_true", help="time the steps of all rungs")
-    parser.add_argument("--csv", type=Path, help="the file to write, if it is another")
     parser.add_argument("--rounds", type=int, default=30, help="how often each step is timed")
-    parser.add_argument("--processes", type=int, default=2, help="how many runs at a time")
     options = parser.parse_args(arguments)
-    if options.times:
-        write_rows(options.csv or TIMES, step_times(options.rounds), TIME_COLUMNS)
-        return 0
-    path = options.csv or RESULTS
-    rows = read_rows(path, NUMBERS)
-    done = {(row["rung"], row["seed"]) for row in rows}
-    missing = [(rung, seed) for seed in SEEDS for rung in RUNGS if (rung, seed) not in done]
-    append_rows(path, rows, COLUMNS, complete_rows, missing, options.processes)
+    if not options.times:
+        return program(RECORD, planned(), complete_rows, options)
+    path = TIMES.path if options.csv == RECORD.path else options.csv
+    write_rows(path, timed(options.rounds), TIMES.columns)
     return 0
 
 

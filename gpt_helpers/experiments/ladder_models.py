@@ -5,7 +5,7 @@ head of each is its token embedding, as in GPT-2. What begins too small learns l
 rungs are there twice, with two sizes of their first weights.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import torch.nn as nn
@@ -13,7 +13,8 @@ import torch.nn as nn
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTMLP
 from gpt_helpers.config import PRESETS
-from gpt_helpers.experiments.small_run import BASE_RUN, CONFIG, Variation
+from gpt_helpers.experiments.small_run import BASE_RUN
+from gpt_helpers.training.runs import Run
 from gpt_helpers.variants.gpt1 import GPT1Model
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
@@ -61,50 +62,69 @@ class SquaredModel(LlamaModel):
 
 
 class Rung(NamedTuple):
-    """A variation of the base run, and the name of the rung that it is one change of."""
+    """A run, and the name of the rung that it is one change of."""
 
-    variation: Variation
+    run: Run
     on: str | None
 
 
-UNSCALED_RUN = Variation(residual_scaling=False)
-POST_LN_RUN = replace(UNSCALED_RUN, transformer=GPT1Model)
+GPT2, LLAMA, WIDE = "residual scaling", "SwiGLU", ", wide start"
+SEQUENTIAL = {"rotary_width": None, "parallel": False}
+PLAIN = {"rotary_base": BASE, "rope_factor": 1.0}  # the frequencies of the rung before
 TENTH = {"max_lr": 3e-4, "min_lr": 3e-5}
 
-SEQUENTIAL = {"rotary_width": None, "parallel": False}
-ROTARY_RUN = Variation(shape=SEQUENTIAL, kind=GPTNeoXConfig, transformer=GPTNeoXModel)
 
-PLAIN = {"rotary_base": BASE, "rope_factor": 1.0}  # the frequencies of the rung before
-UNGATED_RUN = Variation(shape=PLAIN, kind=LlamaConfig, transformer=UngatedModel)
+def ladder_rungs(base):
+    """Return {rung: Rung} of the ladder from GPT-1 to Llama, made of changes of a base run."""
+    unscaled = replace(base, residual_scaling=False)
+    gated = {"n_inner": base.config.n_embd * 8 // 3}  # three matrices are as large as two of 4C
+    return {
+        "post-LN": Rung(replace(unscaled, transformer=GPT1Model), None),
+        "pre-LN": Rung(unscaled, "post-LN"),
+        GPT2: Rung(base, "pre-LN"),
+        "RoPE": Rung(of_family(base, GPTNeoXConfig, GPTNeoXModel, SEQUENTIAL), GPT2),
+        "RMSNorm, no biases": Rung(of_family(base, LlamaConfig, UngatedModel, PLAIN), "RoPE"),
+        LLAMA: Rung(of_family(base, LlamaConfig, LlamaModel, PLAIN | gated), "RMSNorm, no biases"),
+    }
 
-GATED = PLAIN | {"n_inner": 256}  # 8/3 C: three matrices are as large as two of width 4C
-LLAMA_RUN = Variation(shape=GATED, kind=LlamaConfig, transformer=LlamaModel)
-QWEN3 = GATED | {"head_width": CONFIG.head_width}
-EXPERTS = GATED | {"n_inner": 128, "n_experts": 4, "n_experts_per_token": 2}  # two are one
 
-GPT2, LLAMA = "residual scaling", "SwiGLU"
-LADDER = {
-    "post-LN": Rung(POST_LN_RUN, None),
-    "pre-LN": Rung(UNSCALED_RUN, "post-LN"),
-    GPT2: Rung(BASE_RUN, "pre-LN"),
-    "RoPE": Rung(ROTARY_RUN, GPT2),
-    "RMSNorm, no biases": Rung(UNGATED_RUN, "RoPE"),
-    LLAMA: Rung(LLAMA_RUN, "RMSNorm, no biases"),
-}
-BESIDE = {
-    "post-LN, 3e-4": Rung(replace(POST_LN_RUN, settings=TENTH), "post-LN"),
-    "ReLU²": Rung(replace(UNGATED_RUN, transformer=SquaredModel), LLAMA),
-    "QK-norm": Rung(Variation(shape=QWEN3, kind=Qwen3Config, transformer=Qwen3Model), LLAMA),
-    "GQA": Rung(replace(LLAMA_RUN, shape=GATED | {"n_kv_head": 1}), LLAMA),
-    "experts": Rung(replace(LLAMA_RUN, shape=EXPERTS), LLAMA),
-    "Muon": Rung(replace(LLAMA_RUN, settings={"optimizer": "muon"}), LLAMA),
-}
+def rungs_beside(base):
+    """Return {rung: Rung} of the changes that stand beside the ladder of a base run."""
+    rungs = ladder_rungs(base)
+    llama = rungs[LLAMA].run
+    half = llama.config.n_inner // 2
+    experts = {"n_inner": half, "n_experts": 4, "n_experts_per_token": 2}  # two are one
+    qwen3 = PLAIN | {"n_inner": llama.config.n_inner, "head_width": base.config.head_width}
+    return {
+        "post-LN, 3e-4": Rung(rungs["post-LN"].run.varied(TENTH), "post-LN"),
+        "ReLU²": Rung(replace(rungs["RMSNorm, no biases"].run, transformer=SquaredModel), LLAMA),
+        "QK-norm": Rung(of_family(base, Qwen3Config, Qwen3Model, qwen3), LLAMA),
+        "GQA": Rung(llama.varied(config={"n_kv_head": 1}), LLAMA),
+        "experts": Rung(llama.varied(config=experts), LLAMA),
+        "Muon": Rung(llama.varied({"optimizer": "muon"}), LLAMA),
+    }
+
+
+def of_family(base, kind, transformer, shape):
+    """Return the base run with the transformer of a family, whose config is of another kind."""
+    config = kind(**asdict(base.config) | shape)
+    return replace(base, config=config, transformer=transformer)
+
+
+def with_wide_start(rungs):
+    """Return all rungs again, with weights as large for their width as GPT-2's are for its own."""
+    return {
+        name + WIDE: Rung(replace(run, initial_std=wide_std(run.config)), on and on + WIDE)
+        for name, (run, on) in rungs.items()
+    }
+
+
+def wide_std(config):
+    """Return the scale of GPT-2's weights for the width of a config."""
+    return config.initializer_range * (PRESETS["gpt2"].n_embd / config.n_embd) ** 0.5
+
+
+LADDER, BESIDE = ladder_rungs(BASE_RUN), rungs_beside(BASE_RUN)
 TIMED = LADDER | BESIDE
-# All again, with weights that begin as large for this width as those of GPT-2 for its own.
-WIDE, RATIO = ", wide start", PRESETS["gpt2"].n_embd / CONFIG.n_embd
-WIDE_STD = CONFIG.initializer_range * RATIO**0.5
-WIDER = {
-    rung + WIDE: Rung(replace(variation, initial_std=WIDE_STD), on and on + WIDE)
-    for rung, (variation, on) in TIMED.items()
-}
+WIDER = with_wide_start(TIMED)
 RUNGS = TIMED | WIDER

@@ -4,9 +4,10 @@
     python -m gpt_helpers.experiments.sweep --stage largest    then run what was predicted
     python -m gpt_helpers.experiments.prediction --copying RUNS   then copying.csv
 
-Each form of a law is fitted to the profiles, each token counted by what it is worth. The form that
-foretells the highest of their budgets best from the others is chosen; it also chooses the size of
-the largest run. An interval holds the refits of resampled runs and the errors that runs have.
+Each form of a law is fitted to the profiles, each token counted by what it is worth. The form with
+the smallest error of extrapolation, from the other budgets to the highest of them, is chosen; it
+also chooses the size of the largest run. An interval holds the refits of resampled runs and the
+errors that runs have.
 
 The prediction was too high. What the largest run copies from its own window is a part of why.
 """
@@ -18,9 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gpt_helpers.experiments.budgets import LARGEST_BUDGET, LARGEST_WIDTHS, PROFILES, run_on
+from gpt_helpers.experiments.budgets import (
+    LARGEST_BUDGET,
+    LARGEST_WIDTHS,
+    PROFILES,
+    config_of_width,
+    tokens_on,
+)
 from gpt_helpers.experiments.copying import COPYING, COPYING_NUMBERS, copying, copying_runs
-from gpt_helpers.experiments.sweep import PREDICTION, SWEEP, recorded_runs, runs_on
+from gpt_helpers.experiments.sweep import PREDICTION, RECORD, recorded_runs, runs_on
 from gpt_helpers.files import read_rows, write_rows
 from gpt_helpers.scaling_laws.counts import count_parameters
 from gpt_helpers.scaling_laws.data_limits import REPETITION
@@ -73,31 +80,35 @@ def extrapolation_errors(rows):
     }
 
 
-def chosen_run(law):
-    """Return the largest run: of LARGEST_WIDTHS the one nearest to the best size by a law."""
+def chosen_width(law):
+    """Return the width of the largest run: of LARGEST_WIDTHS the nearest to a law's best size."""
     best = law.optimum(LARGEST_BUDGET).n_params
-    runs = [run_on("largest", width, LARGEST_BUDGET) for width in LARGEST_WIDTHS]
-    return min(runs, key=lambda run: abs(math.log(count_parameters(run.config) / best)))
+    sizes = {width: count_parameters(config_of_width(width)) for width in LARGEST_WIDTHS}
+    return min(sizes, key=lambda width: abs(math.log(sizes[width] / best)))
 
 
-def predict(rows):
-    """Return predictions of the largest run from the rows of the sweep, a row per form."""
+def predict(rows, n_samples=N_SAMPLES):
+    """Return predictions of the largest run from the rows of the sweep, a row per form.
+
+    n_samples is how often the runs are drawn anew for the interval.
+    """
     runs, errors = law_runs(rows), extrapolation_errors(rows)
     laws = {form: fit_loss_law(runs, form) for form in FORMS}
     chosen = min(errors, key=errors.get)
-    run, n_unique = chosen_run(laws[chosen]), max(row["unique_tokens"] for row in rows)
-    n_params = count_parameters(run.config)
-    worth = float(REPETITION.effective_tokens(run.n_tokens, n_unique))
-    facts = {"width": run.width, "n_params": n_params, "tokens": run.n_tokens, "runs": len(runs)}
-    found = []
+    width = chosen_width(laws[chosen])
+    n_params, n_tokens = count_parameters(config_of_width(width)), tokens_on(width, LARGEST_BUDGET)
+    n_unique = max(row["unique_tokens"] for row in rows)
+    worth = float(REPETITION.effective_tokens(n_tokens, n_unique))
+    facts = {"width": width, "n_params": n_params, "tokens": n_tokens, "runs": len(runs)}
+    predicted = []
     for form, law in laws.items():
-        losses = predicted_losses(runs, law, bootstrap_laws(runs, law, N_SAMPLES), n_params, worth)
-        said = {"predicted_loss": law.loss(n_params, worth), "effective_tokens": worth}
+        losses = predicted_losses(runs, law, bootstrap_laws(runs, law, n_samples), n_params, worth)
+        loss = {"predicted_loss": law.loss(n_params, worth), "effective_tokens": worth}
         limits = {**interval(losses, SHARE)._asdict(), "share": SHARE}
         choice = {"form": form, "foretelling_error": errors[form], "chosen": int(form == chosen)}
-        constants = {name: getattr(law, name, "") for name in CONSTANTS}
-        found.append(choice | facts | said | limits | constants)
-    return found
+        constants = {name: getattr(law, name, math.nan) for name in CONSTANTS}
+        predicted.append(choice | facts | loss | limits | constants)
+    return predicted
 
 
 def predictions(path=PREDICTION):
@@ -115,45 +126,50 @@ def chosen_prediction(path=PREDICTION):
     return next(row for row in predictions(path).values() if row["chosen"])
 
 
-def outcome(path=PREDICTION, sweep=SWEEP):
+def outcome(path=PREDICTION, sweep=RECORD.path):
     """Return what was predicted of the largest run, what it measured, and by how much they differ.
 
     difference is the measured loss divided by the predicted one, less 1. Raises ValueError if
     the run is not among those of the sweep.
     """
-    said = chosen_prediction(path)
-    found = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
-    if not found:
+    predicted = chosen_prediction(path)
+    largest = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
+    if not largest:
         raise ValueError(
             f"{sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
         )
-    measured = found[0]["held_out_loss"]
+    measured = largest[0]["held_out_loss"]
     return {
-        "predicted": said["predicted_loss"],
-        "low": said["low"],
-        "high": said["high"],
+        "predicted": predicted["predicted_loss"],
+        "low": predicted["low"],
+        "high": predicted["high"],
         "measured": measured,
-        "difference": measured / said["predicted_loss"] - 1,
-        "inside": said["low"] <= measured <= said["high"],
+        "difference": measured / predicted["predicted_loss"] - 1,
+        "inside": predicted["low"] <= measured <= predicted["high"],
     }
 
 
-def main(arguments=None):
-    """Write the predictions, unless the largest run has been done; return the exit status."""
+def main(arguments=None, measured=copying):
+    """Write the predictions, unless the largest run has been done; return the exit status.
+
+    measured(run, folder) is what --copying writes of a run.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sweep", type=Path, default=SWEEP, help="the runs to fit")
-    parser.add_argument("--csv", type=Path, default=PREDICTION, help="the file to write")
+    parser.add_argument("--sweep", type=Path, default=RECORD.path, help="the runs to fit")
+    parser.add_argument("--csv", type=Path, help="the file to write, if it is another")
+    parser.add_argument("--samples", type=int, default=N_SAMPLES, help="draws for the interval")
     parser.add_argument("--copying", type=Path, help="write copying.csv; folder of checkpoints")
     options = parser.parse_args(arguments)
     if options.copying:
-        rows = [copying(run, options.copying) for run in copying_runs()]
-        write_rows(COPYING, rows, ("run", *COPYING_NUMBERS))
+        rows = [measured(run, options.copying) for run in copying_runs()]
+        write_rows(options.csv or COPYING, rows, ("run", *COPYING_NUMBERS))
         return 0
     rows = recorded_runs(options.sweep)
     if any(row["purpose"] == "largest" for row in rows):
         sys.stderr.write("not predicted: the largest run is in the sweep already\n")
         return 1
-    write_rows(options.csv, predict(rows), ("form", *PREDICTED_NUMBERS))
+    predicted = predict(rows, options.samples)
+    write_rows(options.csv or PREDICTION, predicted, ("form", *PREDICTED_NUMBERS))
     return 0
 
 

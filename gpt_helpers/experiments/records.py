@@ -1,37 +1,115 @@
-"""What experiments record: runs that a CSV file lacks, done and appended, and the machine."""
+"""What experiments record: runs that a CSV file lacks, done and appended, and the machine.
 
+A program of experiments has a Record and a plan, {key: run}: the runs whose keys the file lacks
+are done, and their rows appended.
+"""
+
+import argparse
 import multiprocessing
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from gpt_helpers.files import write_rows
+from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.files import read_rows, write_rows
 
 FOLDER = Path(__file__).with_name("results")
+MACHINE = ("threads", "python", "torch", "platform", "cpus")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A CSV file with the rows of many runs.
+
+    keys are the columns that together tell one run from another, numbers those that are read as
+    floats, columns all that are written, in their order.
+    """
+
+    path: Path
+    keys: tuple[str, ...]
+    numbers: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def rows(self, path=None):
+        """Return the rows of the file, or of another with the same columns; none without it."""
+        return read_rows(path or self.path, self.numbers)
+
+    def missing(self, plan, rows):
+        """Return the runs of plan, {values of keys: run}, that have none of the rows."""
+        done = {tuple(row[name] for name in self.keys) for row in rows}
+        return [run for key, run in plan.items() if key not in done]
+
+
+def command_line(document, path):
+    """Return the parser of a program, with what every program of experiments takes.
+
+    document is the docstring of the program, path the file that it writes.
+    """
+    parser = argparse.ArgumentParser(description=document.splitlines()[0])
+    parser.add_argument("--csv", type=Path, default=path, help="the file of results")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="how many runs at a time; 0: in this process"
+    )
+    return parser
+
+
+def program(record, plan, work, options):
+    """Do the runs of plan that the file of options lacks, and append their rows; return 0.
+
+    plan is {values of the record's keys: run}, and work(run) returns the rows of a run.
+    """
+    rows = record.rows(options.csv)
+    missing = record.missing(plan, rows)
+    append_rows(options.csv, rows, record.columns, work, missing, options.processes)
+    return 0
 
 
 def append_rows(path, rows, columns, work, missing, n_processes):
-    """Append to rows what work(item) returns, a list of rows, for each of the missing items.
+    """Append to rows what work(run) returns, a list of rows, for each of the missing runs.
 
-    The items are worked on in n_processes processes, so work must be a function of a module.
-    The file is written after each item: what is done is kept if the rest is not.
+    They are done in n_processes processes, so work must be a function of a module; 0 does them in
+    this one. The file is replaced after each run: what is done is kept if the rest is not.
     """
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(n_processes) as pool:
-        for more in tqdm(pool.imap_unordered(work, missing), total=len(missing)):
-            rows += more
-            write_rows(path, rows, columns)
+    if n_processes and missing:
+        with multiprocessing.get_context("spawn").Pool(n_processes) as pool:
+            write_each(path, rows, columns, pool.imap_unordered(work, missing), len(missing))
+    else:
+        write_each(path, rows, columns, map(work, missing), len(missing))
+
+
+def write_each(path, rows, columns, done, n_runs):
+    """Write the file anew whenever one of n_runs is done."""
+    for more in tqdm(done, total=n_runs):
+        rows += more
+        write_rows(path, rows, columns)
+
+
+def by_seed(rows, column):
+    """Return {value of the column: {seed: rows}}, in the order of the rows."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[column], {}).setdefault(int(row["seed"]), []).append(row)
+    return groups
+
+
+def result_row(measure, x, result, n_steps=0, n_tokens=0):
+    """Return the row of a result, a Score or a number, after so many steps on so many tokens."""
+    is_score = isinstance(result, Score)
+    counted = {"right": result.right, "n": result.n} if is_score else {"value": result}
+    return {"measure": measure, "x": x} | counted | {"steps": n_steps, "tokens": n_tokens}
 
 
 def machine_facts():
-    """Return what to know of the machine that made a row: threads, python, torch and so on."""
-    return {
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-    }
+    """Return what to know of the machine that made a row: its values of MACHINE."""
+    values = (
+        torch.get_num_threads(),
+        platform.python_version(),
+        torch.__version__,
+        f"{platform.system()} {platform.machine()}",
+        os.cpu_count(),
+    )
+    return dict(zip(MACHINE, values, strict=True))

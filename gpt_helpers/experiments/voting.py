@@ -1,11 +1,20 @@
-"""Self-consistency: several sampled chains of thought, and the answer that most of them give."""
+"""Self-consistency: several sampled chains of thought, and the answer that most of them give.
+
+The votes are those of a model that has learned half of its task.
+"""
+
+import copy
 
 import torch
 import torch.nn.functional as F
 
 from gpt_helpers.evaluation.accuracy import written
+from gpt_helpers.experiments.reasoning import agreement, score_row, sum_items, sum_score
 from gpt_helpers.tasks import sums
 from gpt_helpers.validation import check_integer
+
+VOTES = (1, 3, 5, 11, 21)
+N_VOTED = 1000  # sums
 
 
 def majority(answers):
@@ -45,3 +54,32 @@ def exchanged_errors(answers, right, seed=0):
     order = torch.randperm(errors.numel(), generator=torch.Generator().manual_seed(seed))
     errors = errors.flatten()[order].view_as(answers)  # (N, A)
     return (errors + right[:, None]).remainder(10).where(errors >= 0, sums.NO_ANSWER)
+
+
+def keep_halfway(kept):
+    """Return the after_step that keeps the first (model, step) with half of its samples right.
+
+    It looks every 4 steps, at sums that are no test items.
+    """
+    items = sum_items(n_items=200, for_tests=False)
+
+    def after_step(row, model):
+        if not kept and row["step"] % 4 == 0:
+            generator = torch.Generator().manual_seed(row["step"])
+            if sum_score(model, items, temperature=1.0, generator=generator).share >= 0.5:
+                kept.append((copy.deepcopy(model), row["step"]))
+
+    return after_step
+
+
+def vote_rows(model, log, n_items=N_VOTED):
+    """Return rows of "greedy", "votes" and "independent votes", x being the number of votes."""
+    items = sum_items(n_items=n_items)
+    right = sums.sum_of(items)
+    answers = sampled_answers(model, items, max(VOTES))
+    kinds = {"votes": answers, "independent votes": exchanged_errors(answers, right)}
+    return [score_row("greedy", 1, sum_score(model, items), log)] + [
+        score_row(kind, n, agreement(majority(votes[:, :n]), right), log)
+        for kind, votes in kinds.items()
+        for n in VOTES
+    ]

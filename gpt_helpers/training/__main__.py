@@ -1,16 +1,15 @@
 """The command line of training: python -m gpt_helpers.training --preset NAME."""
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
 import torch
 
 from gpt_helpers.files import write_rows
-from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.corpus import load_corpus
-from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.text.tokens import encode_corpus
 from gpt_helpers.training import distributed
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import RECIPES
@@ -56,46 +55,31 @@ def chosen_recipe(options):
     given = {name: value for name, value in changes.items() if value is not None}
     if "total_steps" in given:
         given["warmup_steps"] = min(recipe.settings.warmup_steps, given["total_steps"])
-    settings = dataclasses.replace(recipe.settings, **given)
     batch_size = recipe.batch_size if options.batch_size is None else options.batch_size
-    return dataclasses.replace(recipe, settings=settings, batch_size=batch_size)
+    return recipe.varied(given, batch_size=batch_size)
 
 
 def train_by(recipe, options):
     """Train by the recipe, and write the log and the model to the folder of the options."""
-    config, settings = recipe.config, recipe.settings
-    device = torch.device(options.device)
-    corpus = load_corpus(options.corpus)
-    tokenizer = train_tokenizer((document.text for document in corpus.training), config.vocab_size)
-    batches = Batches(
-        encode(tokenizer, corpus.training), recipe.batch_size, config.n_positions, settings.seed
-    )
-    torch.manual_seed(settings.seed)
-    model = recipe.model(config).to(device)
+    n_positions = recipe.config.n_positions
+    tokens = encode_corpus(load_corpus(options.corpus), recipe.config.vocab_size)
+    n_windows = min(WINDOWS, max(len(tokens.held_out) // n_positions, 1))
+    model = recipe.new_model().to(torch.device(options.device))
     log = train(
         model,
-        batches,
-        settings,
-        held_out=held_out_windows(corpus, tokenizer, config.n_positions),
+        recipe.batches(tokens.training),
+        recipe.settings,
+        held_out=fixed_windows(tokens.held_out, n_positions, n_windows),
         folder=options.folder,
         strategy=options.strategy,
         progress=True,
     )
     weights = distributed.whole_weights(model)
     if distributed.rank() == 0:
-        trained = recipe.model(config)
+        trained = recipe.model(recipe.config)
         copy_tensors(dict(trained.named_parameters()), weights, "the run")
         write_rows(options.folder / "log.csv", log, LOG_COLUMNS)
-        save_model(options.folder / "model.safetensors", trained, tokenizer)
-
-
-def held_out_windows(corpus, tokenizer, n_tokens):
-    """Return windows (N, T) of T = n_tokens of the held-out files, at most WINDOWS of them."""
-    if not corpus.held_out:
-        found = f"{len(corpus.training)} are too few"
-        raise ValueError(f"no file of the corpus is held out: {found}; add some to score on")
-    tokens = encode(tokenizer, corpus.held_out)
-    return fixed_windows(tokens, n_tokens, min(WINDOWS, max(len(tokens) // n_tokens, 1)))
+        save_model(options.folder / "model.safetensors", trained, tokens.tokenizer)
 
 
 def main(arguments=None):

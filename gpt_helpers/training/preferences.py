@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.tasks.answers import answer_labels
 from gpt_helpers.validation import check_real
@@ -15,10 +15,7 @@ def answer_log_probability(model, ids, marker):
     Padding, id 0, stands on the right and is not counted. Raises ValueError for a row without
     the marker.
     """
-    labels = answer_labels(ids, marker)[:, 1:]  # (N, T-1)
-    nats = F.cross_entropy(
-        model(ids)["logits"][:, :-1].mT, labels, ignore_index=IGNORED, reduction="none"
-    )  # (N, T-1)
+    nats = token_losses(model(ids)["logits"], answer_labels(ids, marker))  # (N, T-1)
     return -nats.sum(1)  # (N,)
 
 

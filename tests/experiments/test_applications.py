@@ -2,11 +2,9 @@
 
 import math
 
-import pytest
-
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.experiments import applications
-from gpt_helpers.experiments.applications import COLUMNS, EXPERIMENTS, SEEDS, recorded_rows
+from gpt_helpers.experiments.applications import EXPERIMENTS, RECORD, SEEDS, recorded_rows
 from gpt_helpers.files import write_rows
 from tests.helpers.reference import refused
 
@@ -19,51 +17,54 @@ def two_rows(seed):
     ]
 
 
-@pytest.fixture
-def planned(monkeypatch):
-    """Plan one small experiment."""
-    monkeypatch.setattr(applications, "EXPERIMENTS", {"sums": {"a": two_rows, "b": two_rows}})
-
-
-def test_a_run_has_its_rows_with_all_columns(planned):
-    rows = applications.complete_rows(("sums", "b", 2))
+def test_a_run_has_its_rows_with_all_columns():
+    rows = applications.complete_rows((("sums", "b", 2), two_rows))
     assert [row["measure"] for row in rows] == ["accuracy", "loss"]
     assert all((r["experiment"], r["variant"], r["seed"]) == ("sums", "b", 2) for r in rows)
-    assert {"torch", "threads", "seconds"} <= rows[0].keys() <= set(COLUMNS)
+    assert {"torch", "threads", "seconds"} <= rows[0].keys() <= set(RECORD.columns)
 
 
-def test_every_variant_is_planned_with_every_seed(planned):
-    assert applications.planned() == [("sums", variant, seed) for variant in "ab" for seed in SEEDS]
+def test_every_variant_is_planned_with_every_seed():
+    plan = applications.planned({"sums": {"a": two_rows, "b": two_rows}})
+    assert list(plan) == [("sums", variant, seed) for variant in "ab" for seed in SEEDS]
+    assert len(applications.planned()) == len(SEEDS) * sum(map(len, EXPERIMENTS.values()))
 
 
-def test_scores_and_values_come_back_by_variant_and_x(planned, tmp_path):
-    path = tmp_path / "rows.csv"
-    plans = applications.planned()
-    rows = [row for plan in reversed(plans) for row in applications.complete_rows(plan)]
-    write_rows(path, rows, COLUMNS)
-    found = applications.scores("sums", "accuracy", path)
-    assert list(found) == ["a", "b"]
-    assert found["a"] == {4.0: [Score(902, 1000), Score(901, 1000), Score(900, 1000)]}
-    assert applications.values("sums", "loss", path)["b"] == {0.0: [0.25] * 3}
-
-
-def test_what_is_not_planned_or_not_run_is_refused(planned, tmp_path):
-    refused("experiment='x' is unknown", applications.recorded, "x", "accuracy")
-    path = tmp_path / "rows.csv"
-    refused(
-        "run python -m gpt_helpers.experiments.applications", applications.scores, "sums", "a", path
+def test_experiments_of_two_modules_have_different_names():
+    assert sum(len(module.EXPERIMENTS) for module in applications.EXPERIMENT_MODULES) == len(
+        EXPERIMENTS
     )
 
 
-def test_the_command_runs_what_the_file_lacks(monkeypatch, tmp_path):
-    name = next(iter(EXPERIMENTS))
-    path, asked = tmp_path / "rows.csv", []
-    plans = [(name, "v", seed) for seed in SEEDS] + [("another", "v", 0)]
-    monkeypatch.setattr(applications, "planned", lambda: plans)
-    monkeypatch.setattr(applications, "append_rows", lambda *given: asked.append(given))
-    write_rows(path, [{"experiment": name, "variant": "v", "seed": 1}], COLUMNS)
-    assert applications.main(["--csv", str(path), "--experiment", name]) == 0
-    assert asked[0][4] == [(name, "v", 0), (name, "v", 2)]
+def test_scores_and_values_come_back_by_variant_and_x(tmp_path):
+    path, names = tmp_path / "rows.csv", ("at once", "steps")
+    plan = applications.planned({"stories": dict.fromkeys(names, two_rows)})
+    rows = [row for one in reversed(plan.values()) for row in applications.complete_rows(one)]
+    write_rows(path, rows, RECORD.columns)
+    scores = applications.scores("stories", "accuracy", path)
+    assert list(scores) == ["at once", "steps"]
+    assert scores["steps"] == {4.0: [Score(902, 1000), Score(901, 1000), Score(900, 1000)]}
+    assert applications.values("stories", "loss", path)["at once"] == {0.0: [0.25] * 3}
+
+
+def test_what_is_not_planned_or_not_run_is_refused(tmp_path):
+    refused("experiment='x' is unknown", applications.recorded, "x", "accuracy")
+    path = tmp_path / "rows.csv"
+    command = "run python -m gpt_helpers.experiments.applications"
+    refused(command, applications.scores, "stories", "a", path)
+
+
+def test_the_command_runs_what_the_file_lacks_of_one_experiment(tmp_path):
+    path, (name, *_) = tmp_path / "rows.csv", EXPERIMENTS
+    rows = [row for row in recorded_rows() if row["experiment"] == name]
+    write_rows(path, rows, RECORD.columns)  # and none of the others
+    before = path.read_bytes()
+    arguments = ["--csv", str(path), "--experiment", name, "--processes", "0"]
+    assert applications.main(arguments) == 0
+    assert path.read_bytes() == before
+    plan = applications.planned({name: EXPERIMENTS[name]})
+    lacking = [row for row in rows if row["seed"] != 1]
+    assert len(RECORD.missing(plan, lacking)) == len(EXPERIMENTS[name])
 
 
 # The committed file.
@@ -92,11 +93,11 @@ def n_items(row):
 
 
 def test_every_measure_of_a_variant_has_every_seed():
-    found = {}
+    seeds_of = {}
     for row in recorded_rows():
         key = row["experiment"], row["variant"], row["measure"], row["x"]
-        found.setdefault(key, []).append(int(row["seed"]))
-    assert {key: seeds for key, seeds in found.items() if sorted(seeds) != list(SEEDS)} == {}
+        seeds_of.setdefault(key, []).append(int(row["seed"]))
+    assert {key: seeds for key, seeds in seeds_of.items() if sorted(seeds) != list(SEEDS)} == {}
 
 
 def test_every_row_says_how_and_where_it_was_made():

@@ -1,5 +1,6 @@
 """The ladder's runs and times: complete, and compared as it is said."""
 
+import functools
 import math
 import statistics
 
@@ -9,10 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments import ablations, ladder, small_run
-from gpt_helpers.experiments.ladder_models import GPT2, LADDER, LLAMA, RUNGS, TIMED, WIDE
+from gpt_helpers.experiments import ablations, ladder
+from gpt_helpers.experiments.ladder_models import (
+    GPT2,
+    LADDER,
+    LLAMA,
+    RUNGS,
+    TIMED,
+    WIDE,
+    ladder_rungs,
+    rungs_beside,
+    with_wide_start,
+)
 from gpt_helpers.experiments.small_run import SEEDS
-from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.files import write_rows
+from gpt_helpers.text.tokens import Tokens
+from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
 from gpt_helpers.variants import sizes
 from tests.helpers.reference import refused
@@ -22,15 +35,21 @@ LOSSES = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    """Make the runs tiny: another model, 4 steps, and tokens without a corpus."""
-    tokens = torch.randint(50, (3000,), generator=torch.Generator().manual_seed(0))
-    small = GPTConfig(50, n_positions=8, n_embd=8, n_layer=2, n_head=2, dropout=0.0)
-    settings = TrainingSettings(total_steps=4, warmup_steps=1, evaluate_every=2)
-    monkeypatch.setattr(small_run, "CONFIG", small)
-    monkeypatch.setattr(small_run, "SETTINGS", settings)
-    monkeypatch.setattr(small_run, "tokens_of_corpus", lambda: (tokens, tokens[:80].view(10, 8)))
+SMALL = Run(
+    GPTConfig(50, n_positions=8, n_embd=8, n_layer=2, n_head=2, dropout=0.0),
+    TrainingSettings(total_steps=4, warmup_steps=1, evaluate_every=2),
+    batch_size=16,
+)
+TIMED_SMALL = ladder_rungs(SMALL) | rungs_beside(SMALL)
+SMALL_RUNGS = TIMED_SMALL | with_wide_start(TIMED_SMALL)
+IDS = torch.randint(50, (3000,), generator=torch.Generator().manual_seed(0))
+TOKENS = Tokens(None, IDS, IDS[:600])
+
+
+def small_rows(rung, seed, **settings):
+    """Return the rows of a rung of the small ladder, on made-up tokens."""
+    run = SMALL_RUNGS[rung].run.varied(settings | {"seed": seed})
+    return ladder.complete_rows((rung, run), TOKENS)
 
 
 @pytest.fixture
@@ -50,47 +69,43 @@ def written(tmp_path):
             {"rung": rung, "round": number, "seconds": seconds(rung, number)}
             for number in (1, 2, 3) for rung in TIMED
         ]  # fmt: skip
-        write_rows(tmp_path / "runs.csv", rows, ladder.COLUMNS)
-        write_rows(tmp_path / "times.csv", times, ladder.TIME_COLUMNS)
+        write_rows(tmp_path / "runs.csv", rows, ladder.RECORD.columns)
+        write_rows(tmp_path / "times.csv", times, ladder.TIMES.columns)
         return tmp_path / "runs.csv", tmp_path / "times.csv"
 
     return write
 
 
 @pytest.mark.parametrize("rung", [*TIMED, "experts" + WIDE])
-def test_every_rung_trains_and_has_all_columns(tiny, rung):
-    rows = ladder.complete_rows((rung, 1))
+def test_every_rung_trains_and_has_all_columns(rung):
+    rows = small_rows(rung, 1)
     assert [(row["rung"], row["seed"], row["step"]) for row in rows] == [(rung, 1, 2), (rung, 1, 4)]
-    assert set(ladder.COLUMNS) <= set(rows[0])
-    assert rows[-1]["tokens"] == 4 * small_run.BATCH_SIZE * 8
+    assert set(ladder.RECORD.columns) <= set(rows[0])
+    assert rows[-1]["tokens"] == 4 * SMALL.step_tokens
     assert math.isfinite(rows[-1]["held_out_loss"])
     assert rows[0]["n_active"] > 400
     assert (rows[0]["n_params"] > rows[0]["n_active"]) == rung.startswith("experts")
 
 
-def test_rungs_end_at_different_losses(tiny):
-    losses = [ladder.complete_rows((rung, 0))[-1]["held_out_loss"] for rung in TIMED]
-    losses.append(ladder.complete_rows((LLAMA + WIDE, 0))[-1]["held_out_loss"])
+def test_rungs_end_at_different_losses():
+    losses = [small_rows(rung, 0)[-1]["held_out_loss"] for rung in TIMED]
+    losses.append(small_rows(LLAMA + WIDE, 0)[-1]["held_out_loss"])
     assert len(set(losses)) == len(TIMED) + 1
 
 
-def test_a_rung_that_diverges_is_recorded_without_a_loss(tiny, monkeypatch):
-    def diverge(*arguments):
-        raise ArithmeticError
-
-    monkeypatch.setattr(ablations, "run", diverge)
-    (row,) = ladder.complete_rows(("RoPE", 2))
+def test_a_rung_that_diverges_is_recorded_without_a_loss():
+    (row,) = small_rows("RoPE", 2, max_lr=1e38, warmup_steps=0)
     assert (row["rung"], row["seed"]) == ("RoPE", 2)
     assert math.isnan(row["held_out_loss"])
 
 
-def test_a_step_of_every_rung_is_timed_in_each_round_in_an_order_that_turns(tiny):
-    rows = ladder.step_times(3)
+def test_a_step_of_every_rung_is_timed_in_each_round_in_an_order_that_turns():
+    rows = ladder.step_times(3, TIMED_SMALL, TOKENS)
     assert [row["round"] for row in rows] == [number for number in (1, 2, 3) for _ in TIMED]
     orders = [[row["rung"] for row in rows if row["round"] == number] for number in (1, 2, 3)]
     assert orders == [list(reversed(TIMED)), list(TIMED), list(reversed(TIMED))]
     assert all(row["seconds"] > 0 for row in rows)
-    assert set(ladder.TIME_COLUMNS) <= set(rows[0])
+    assert set(ladder.TIMES.columns) <= set(rows[0])
 
 
 def test_losses_at_equal_tokens_are_those_of_the_last_step(written):
@@ -127,12 +142,12 @@ def test_a_time_is_the_median_of_ratios_within_a_round_so_a_slow_round_changes_n
 def test_a_file_that_lacks_a_rung_is_refused_with_the_command(tmp_path, written):
     refused("run python -m gpt_helpers.experiments.ladder", ladder.recorded, tmp_path / "none.csv")
     runs, times = written()
-    for path, numbers, columns, read in (
-        (runs, ladder.NUMBERS, ladder.COLUMNS, ladder.recorded),
-        (times, ladder.TIME_NUMBERS, ladder.TIME_COLUMNS, ladder.relative_times),
+    for path, record, read in (
+        (runs, ladder.RECORD, ladder.recorded),
+        (times, ladder.TIMES, ladder.relative_times),
     ):
-        rows = [row for row in read_rows(path, numbers) if row["rung"] != "Muon"]
-        write_rows(path, rows, columns)
+        rows = [row for row in record.rows(path) if row["rung"] != "Muon"]
+        write_rows(path, rows, record.columns)
         refused(r"no \['Muon'\]", read, path)
 
 
@@ -161,17 +176,18 @@ def test_gains_are_taken_seed_by_seed():
 
 
 def test_the_committed_runs_are_complete():
-    found = ladder.recorded()
+    runs = ladder.recorded()
     steps = range(20, 201, 20)
-    for seeds in found.values():
+    for seeds in runs.values():
         assert sorted(seeds) == list(SEEDS)
         for rows in seeds.values():
             assert [(row["step"], row["tokens"]) for row in rows] == [(s, 2048 * s) for s in steps]
             assert rows[-1]["seconds"] > 0
-    for rung, (variation, _) in RUNGS.items():
-        n_params = sizes.count_all(small_run.model_of(variation, seed=0))
-        assert {row["n_params"] for row in found[rung][0]} == {n_params}
-    assert {row["threads"] for row in read_rows(ladder.RESULTS, ladder.NUMBERS)} == {"1"}
+    for rung, (run, _) in RUNGS.items():
+        n_params = sizes.count_all(run.new_model())
+        assert {row["n_params"] for row in runs[rung][0]} == {n_params}
+    assert {row["threads"] for row in ladder.RECORD.rows()} == {"1"}
+    assert ladder.RECORD.missing(ladder.planned(), ladder.RECORD.rows()) == []
 
 
 def test_the_committed_run_of_gpt2_is_that_of_the_ablations():
@@ -185,21 +201,24 @@ def test_the_committed_run_of_gpt2_is_that_of_the_ablations():
 
 def test_the_committed_times_are_complete_and_equal_models_take_equal_times():
     times = ladder.relative_times()
-    assert len(read_rows(ladder.TIMES, ladder.TIME_NUMBERS)) >= 20 * len(TIMED)
+    assert len(ladder.TIMES.rows()) >= 20 * len(TIMED)
     assert times["pre-LN"] == pytest.approx(1, abs=0.05)
     assert times["post-LN, 3e-4"] == pytest.approx(times["post-LN"], abs=0.05)
 
 
-def test_the_command_runs_only_what_is_missing(tiny, tmp_path):
-    ladder.recorded()  # what is missing would be run for real, in processes of its own
+def test_the_command_runs_only_what_is_missing(tmp_path):
+    ladder.recorded()  # what is missing would be run for real
     path = tmp_path / "all.csv"
-    write_rows(path, read_rows(ladder.RESULTS, ladder.NUMBERS), ladder.COLUMNS)
+    path.write_bytes(ladder.RECORD.path.read_bytes())
     before = path.read_bytes()
     assert ladder.main(["--csv", str(path), "--processes", "1"]) == 0
     assert path.read_bytes() == before
 
 
-def test_the_command_times_the_steps_on_demand(tiny, tmp_path):
-    path = tmp_path / "times.csv"
-    assert ladder.main(["--times", "--csv", str(path), "--rounds", "1"]) == 0
+def test_the_command_times_the_steps_on_demand(tmp_path):
+    path, before = tmp_path / "times.csv", ladder.TIMES.path.read_bytes()
+    timed = functools.partial(ladder.step_times, rungs=TIMED_SMALL, tokens=TOKENS)
+    assert ladder.main(["--times", "--csv", str(path), "--rounds", "2"], timed) == 0
     assert set(ladder.relative_times(path)) == set(TIMED)
+    assert {row["round"] for row in ladder.TIMES.rows(path)} == {1, 2}
+    assert ladder.TIMES.path.read_bytes() == before

@@ -1,6 +1,7 @@
 """The rungs of the ladder: each is one change of another, and counted by hand."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ from torch.testing import assert_close
 from gpt_helpers.architecture.attention import attention
 from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments import small_run
 from gpt_helpers.experiments.ladder_models import (
     BESIDE,
     GPT2,
@@ -20,9 +20,13 @@ from gpt_helpers.experiments.ladder_models import (
     WIDE,
     MLPWithoutBiases,
     UngatedModel,
+    ladder_rungs,
+    rungs_beside,
 )
-from gpt_helpers.experiments.small_run import model_of
+from gpt_helpers.experiments.small_run import BASE_RUN
 from gpt_helpers.scaling_laws.counts import count_parameters
+from gpt_helpers.training.runs import Run
+from gpt_helpers.training.settings import TrainingSettings
 from gpt_helpers.variants.llama import LlamaModel
 from gpt_helpers.variants.mlps import SwiGLUMLP
 from gpt_helpers.variants.rotary import rotary_angles, rotate
@@ -48,18 +52,19 @@ SMALL = GPTConfig(61, n_positions=16, n_embd=12, n_layer=2, n_head=2, dropout=0.
 IDS = torch.randint(61, (2, 9), generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture
-def small(monkeypatch):
-    """Make all rungs small; QK-norm keeps its own width of a head."""
-    monkeypatch.setattr(small_run, "CONFIG", SMALL)
+SMALL_RUN = Run(SMALL, TrainingSettings(total_steps=4, warmup_steps=1), batch_size=2)
+SMALL_RUNGS = ladder_rungs(SMALL_RUN) | rungs_beside(SMALL_RUN)
 
 
-def built(rung, std=None):
+def built(rung, std=None, rungs=RUNGS):
     """Return the model of a rung; std perturbs everything, biases and gains too."""
-    model = model_of(RUNGS[rung].variation, seed=0).eval()
+    model = rungs[rung].run.new_model().eval()
     for parameter in model.parameters() if std else ():
         torch.nn.init.normal_(parameter, float(bool((parameter == 1).all())), std)
     return model
+
+
+small = functools.partial(built, rungs=SMALL_RUNGS)
 
 
 def logits(model, ids=IDS):
@@ -89,8 +94,8 @@ def test_every_rung_has_the_parameters_that_its_change_adds(rung):
 
 
 def test_the_rung_of_gpt2_is_the_base_run_of_the_ablations():
-    assert RUNGS[GPT2].variation is small_run.BASE_RUN
-    assert count_all(built(GPT2)) == count_parameters(small_run.CONFIG)
+    assert RUNGS[GPT2].run is BASE_RUN
+    assert count_all(built(GPT2)) == count_parameters(BASE_RUN.config)
 
 
 def test_two_experts_of_a_token_are_as_large_as_the_mlp_of_llama():
@@ -99,8 +104,8 @@ def test_two_experts_of_a_token_are_as_large_as_the_mlp_of_llama():
 
 @pytest.mark.parametrize("rung", TIMED)
 def test_a_rung_differs_from_its_base_in_the_settings_or_in_the_model_not_in_both(rung):
-    ours, base = RUNGS[rung].variation, small_run.BASE_RUN
-    below = RUNGS[RUNGS[rung].on].variation if RUNGS[rung].on else ours
+    ours, base = RUNGS[rung].run, BASE_RUN
+    below = RUNGS[RUNGS[rung].on].run if RUNGS[rung].on else ours
     assert (ours.batch_size, ours.bad_step, ours.initial_std) == (base.batch_size, None, None)
     if ours.settings != below.settings:
         assert dataclasses.replace(ours, settings=below.settings) == below
@@ -125,7 +130,7 @@ def test_without_residual_scaling_projections_into_the_stream_begin_as_large_as_
 def test_a_wide_start_multiplies_what_every_matrix_begins_with_and_changes_nothing_else(rung):
     ours, wide = RUNGS[rung], RUNGS[rung + WIDE]
     assert wide.on == (ours.on and ours.on + WIDE)
-    assert dataclasses.replace(wide.variation, initial_std=None) == ours.variation
+    assert dataclasses.replace(wide.run, initial_std=None) == ours.run
     if rung in ("pre-LN", GPT2):
         for (name, small), large in zip(
             built(rung).named_parameters(), built(rung + WIDE).parameters(), strict=True
@@ -137,26 +142,26 @@ def test_a_wide_start_multiplies_what_every_matrix_begins_with_and_changes_nothi
 
 
 @pytest.mark.parametrize("rung", TIMED)
-def test_the_head_of_every_rung_is_its_token_embedding(small, rung):
-    model = built(rung)
+def test_the_head_of_every_rung_is_its_token_embedding(rung):
+    model = small(rung)
     assert model.lm_head.weight is model.transformer.wte.weight
 
 
 @pytest.mark.parametrize("rung", TIMED)
-def test_changing_the_future_does_not_change_the_past_on_any_rung(small, rung):
-    model, changed = built(rung, std=0.3), IDS.clone()
+def test_changing_the_future_does_not_change_the_past_on_any_rung(rung):
+    model, changed = small(rung, std=0.3), IDS.clone()
     changed[:, 5:] = (changed[:, 5:] + 1) % 61
     before, after = logits(model), logits(model, changed)
     assert_close(before[:, :5], after[:, :5], rtol=1e-4, atol=1e-5)
     assert (before[:, 5:] - after[:, 5:]).abs().amax() > 0.01
 
 
-def test_rope_is_gpt2_without_a_table_whose_whole_queries_and_keys_are_turned(small):
+def test_rope_is_gpt2_without_a_table_whose_whole_queries_and_keys_are_turned():
     def turned(q, k, v, *others):
         rotation = rotary_angles(torch.arange(q.shape[2])[None], q.shape[3])
         return attention(rotate(q, rotation), rotate(k, rotation), v, *others)
 
-    rope = built("RoPE", std=0.3)
+    rope = small("RoPE", std=0.3)
     gpt2 = with_weights_of(GPTLMHeadModel(SMALL, attend=turned).eval(), rope)
     torch.nn.init.zeros_(gpt2.transformer.wpe.weight)
     assert_close(logits(rope), logits(gpt2))
@@ -173,8 +178,8 @@ def test_an_mlp_without_biases_is_one_whose_biases_are_zero():
     assert [name for name, _ in bare.named_parameters()] == ["c_fc.weight", "c_proj.weight"]
 
 
-def test_an_ungated_model_differs_from_llama_in_its_mlps_only(small):
-    llama = built(LLAMA, std=0.3)
+def test_an_ungated_model_differs_from_llama_in_its_mlps_only():
+    llama = small(LLAMA, std=0.3)
     assert type(llama.transformer) is LlamaModel
     gated = GPTLMHeadModel(llama.config, transformer=UngatedModel)
     for block in gated.transformer.h:
@@ -182,8 +187,8 @@ def test_an_ungated_model_differs_from_llama_in_its_mlps_only(small):
     assert_close(logits(with_weights_of(gated, llama).eval()), logits(llama))
 
 
-def test_squared_relu_takes_the_place_of_gelu_and_nothing_else(small):
-    squared, ungated = built("ReLU²", std=0.3), built("RMSNorm, no biases")
+def test_squared_relu_takes_the_place_of_gelu_and_nothing_else():
+    squared, ungated = small("ReLU²", std=0.3), small("RMSNorm, no biases")
     with_weights_of(ungated, squared)
     assert (logits(ungated) - logits(squared)).abs().max() > 0.01
     for block in ungated.transformer.h:

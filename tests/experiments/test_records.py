@@ -1,61 +1,139 @@
-"""Rows of measurements come back from their file."""
+"""What a file of results lacks is done and appended, and nothing of it is ever lost."""
 
-import math
+import argparse
+import multiprocessing
+import os
 import platform
+import signal
 
+import pytest
 import torch
 
-from gpt_helpers.experiments.records import machine_facts
-from gpt_helpers.files import by_seed, read_rows, write_rows
-from tests.helpers.reference import refused
+from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.experiments.records import (
+    MACHINE,
+    Record,
+    append_rows,
+    by_seed,
+    command_line,
+    machine_facts,
+    program,
+    result_row,
+)
+from gpt_helpers.files import write_rows
+
+COLUMNS = ("name", "seed", "x")
 
 
-def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
-    path = tmp_path / "rows.csv"
-    write_rows(
-        path, [{"name": "a, b", "x": 1, "y": 0.1}, {"name": "c", "x": 2}], ["name", "x", "y"]
-    )
-    first, second = read_rows(path, ["x", "y"])
-    assert first == {"name": "a, b", "x": 1.0, "y": 0.1}
-    assert second["x"] == 2.0
-    assert math.isnan(second["y"])
-    assert path.read_text() == 'name,x,y\n"a, b",1,0.1\nc,2,\n'
+def row_of(key):
+    """Do a run by its key, and return its row in a list."""
+    name, seed = key
+    return [{"name": name, "seed": seed, "x": 10 * seed}]
 
 
-def test_what_was_read_is_written_again_as_it_was(tmp_path):
-    path = tmp_path / "rows.csv"
-    write_rows(path, [{"x": 1, "y": 0.1}, {"x": 2}], ["x", "y"])
-    before = path.read_text()
-    write_rows(path, read_rows(path, ["x", "y"]), ["x", "y"])
-    assert path.read_text() == before
+@pytest.fixture
+def record(tmp_path):
+    """Return the Record of a file that holds one of three runs."""
+    write_rows(tmp_path / "rows.csv", row_of(("a", 1)), COLUMNS)
+    return Record(tmp_path / "rows.csv", ("name", "seed"), ("seed", "x"), COLUMNS)
 
 
-def test_floats_keep_7_digits(tmp_path):
-    write_rows(tmp_path / "rows.csv", [{"x": 1 / 3}, {"x": 1e-9}], ["x"])
-    assert (tmp_path / "rows.csv").read_text() == "x\n0.3333333\n1e-09\n"
+PLAN = {key: row_of(key) for key in (("a", 0), ("a", 1), ("b", 0))}  # list does a run
 
 
-def test_a_file_that_is_not_there_has_no_rows(tmp_path):
-    assert read_rows(tmp_path / "none.csv", ["x"]) == []
+@pytest.mark.parametrize("n_processes", [0, 1])
+def test_a_program_does_what_the_file_lacks_and_a_second_time_nothing(record, n_processes):
+    arguments = ["--processes", str(n_processes)]
+    options = command_line("Do it.\n\nMore.", record.path).parse_args(arguments)
+    assert program(record, PLAN, list, options) == 0
+    runs = [(row["name"], row["seed"]) for row in record.rows()]
+    assert runs == [("a", 1), ("a", 0), ("b", 0)]
+    assert record.missing(PLAN, record.rows()) == []
+    before = record.path.read_bytes()
+    program(record, PLAN, pytest.fail, argparse.Namespace(csv=record.path, processes=0))
+    assert record.path.read_bytes() == before
 
 
-def test_a_file_without_a_column_is_refused(tmp_path):
-    write_rows(tmp_path / "rows.csv", [{"x": 1}], ["x"])
-    refused(r"lacks the columns \['y'\]", read_rows, tmp_path / "rows.csv", ["x", "y"])
+def test_a_program_writes_another_file_if_it_is_told_to(record, tmp_path):
+    before, other = record.path.read_bytes(), tmp_path / "other.csv"
+    options = command_line("Do it.", record.path).parse_args(["--csv", str(other)])
+    assert options.processes == 2
+    options.processes = 0
+    program(record, PLAN, list, options)
+    assert len(record.rows(other)) == 3
+    assert record.path.read_bytes() == before
+
+
+class StoppedError(Exception):
+    """What stops a program in the tests."""
+
+
+def test_what_is_done_is_kept_if_the_rest_is_not(record):
+    def stopping(key):
+        if key == ("b", 0):
+            raise StoppedError
+        return row_of(key)
+
+    with pytest.raises(StoppedError):
+        append_rows(
+            record.path, record.rows(), COLUMNS, stopping, [("a", 0), ("a", 1), ("b", 0)], 0
+        )
+    assert len(record.rows()) == 3
+
+
+def killed_while_writing(path, rows, n_before, at):
+    """Append rows, and die at a moment of the write after n_before whole ones."""
+    real, calls = getattr(os, at), []
+
+    def kill(*given):
+        calls.append(given)
+        if len(calls) > n_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given)
+
+    setattr(os, at, kill)  # of this process alone, which ends here
+    append_rows(path, rows, COLUMNS, row_of, [("b", seed) for seed in range(5)], 0)
+
+
+@pytest.mark.parametrize("at", ["fsync", "replace"])
+@pytest.mark.parametrize("n_before", [0, 1, 3])
+def test_an_append_that_is_killed_loses_nothing_and_leaves_nothing_half_written(
+    record, n_before, at
+):
+    before = record.path.read_bytes()
+    given = (record.path, record.rows(), n_before, at)
+    process = multiprocessing.get_context("fork").Process(target=killed_while_writing, args=given)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    after = record.path.read_bytes()
+    assert after.startswith(before)
+    assert [row["x"] for row in record.rows()] == [10, *range(0, 10 * n_before, 10)]
+    assert after.endswith(b"\n")
+    append_rows(record.path, record.rows(), COLUMNS, row_of, [("c", 0)], 0)
+    assert len(record.rows()) == n_before + 2  # what was left of the other write is in no way
+
+
+def test_a_result_is_a_score_or_a_number_after_so_many_steps():
+    shared = {"measure": "a", "x": 0, "steps": 10, "tokens": 80}
+    assert result_row("a", 0, Score(3, 4), 10, 80) == shared | {"right": 3, "n": 4}
+    assert result_row("a", 0, 0.5, 10, 80) == shared | {"value": 0.5}
+    assert result_row("a", 0, 0.5)["steps"] == result_row("a", 0, 0.5)["tokens"] == 0
 
 
 def test_rows_are_found_by_a_column_and_then_by_seed_in_their_order():
     rows = [
         {"name": name, "seed": seed, "x": x} for x in (2, 1) for name in "ba" for seed in (1.0, 0.0)
     ]
-    found = by_seed(rows, "name")
-    assert list(found) == ["b", "a"]
-    assert str(list(found["a"])) == "[1, 0]"
-    assert found["b"][0] == [rows[1], rows[5]]
+    groups = by_seed(rows, "name")
+    assert list(groups) == ["b", "a"]
+    assert str(list(groups["a"])) == "[1, 0]"
+    assert groups["b"][0] == [rows[1], rows[5]]
 
 
 def test_the_facts_of_a_machine_name_its_software_and_no_place():
     facts = machine_facts()
+    assert tuple(facts) == MACHINE
     assert facts["torch"] == torch.__version__
     assert facts["python"] == platform.python_version()
     assert facts["threads"] == torch.get_num_threads()

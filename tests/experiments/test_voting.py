@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.voting import exchanged_errors, majority, sampled_answers
+from gpt_helpers.experiments.voting import (
+    exchanged_errors,
+    keep_halfway,
+    majority,
+    sampled_answers,
+)
 from gpt_helpers.tasks import sums
 from gpt_helpers.variants.modern import ModernLMHeadModel
 from tests.helpers.reference import refused
+from tests.helpers.writers import ignoring_its_steps, reading_its_steps, sum_writer
 
 ANSWERS = arrays(
     np.int64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.integers(-1, 9)
@@ -21,10 +27,10 @@ ANSWERS = arrays(
 
 @given(ANSWERS)
 def test_the_majority_is_the_answer_given_most_often_and_the_smallest_of_those(answers):
-    for row, found in zip(answers.tolist(), majority(answers).tolist(), strict=True):
+    for row, voted in zip(answers.tolist(), majority(answers).tolist(), strict=True):
         votes = Counter(answer for answer in row if answer >= 0)
         most = max(votes.values(), default=0)
-        assert found == min((a for a, n in votes.items() if n == most), default=-1)
+        assert voted == min((a for a, n in votes.items() if n == most), default=-1)
 
 
 def test_what_is_no_answer_has_no_vote():
@@ -95,3 +101,18 @@ def test_no_votes_are_refused():
     refused("(2, 0)", majority, torch.zeros(2, 0, dtype=torch.long))
     refused("(3,)", majority, torch.zeros(3, dtype=torch.long))
     refused("n_samples=0", sampled_answers, None, np.array([[1, 2]]), 0)
+
+
+def test_the_first_model_with_half_of_its_samples_right_is_kept_as_it_was():
+    kept, model = [], sum_writer(lambda words: ["="])
+    after_step = keep_halfway(kept)
+    after_step({"step": 4}, model)
+    assert kept == []
+    model.continued = reading_its_steps
+    after_step({"step": 5}, model)
+    assert kept == []
+    after_step({"step": 8}, model)
+    model.continued = ignoring_its_steps
+    after_step({"step": 12}, model)
+    [(first, step)] = kept
+    assert (first.continued, step) == (reading_its_steps, 8)

@@ -12,6 +12,7 @@ import torch
 
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
+from gpt_helpers.experiments.tuning import SETUP
 from gpt_helpers.text.batches import Batches
 from gpt_helpers.text.corpus import is_held_out
 from gpt_helpers.training.loop import train
@@ -37,6 +38,18 @@ def tiny_model(kind="gpt", seed=0, **changes):
     """Return a new model in train mode; changes are fields of its config."""
     torch.manual_seed(seed)
     return KINDS[kind](dataclasses.replace(TINY, **changes))
+
+
+def brief_setup():
+    """Return the Setup of tuning with every training and every test tiny."""
+    names = ("pretraining", "full", "lora", "preference")
+    short = {
+        name: dataclasses.replace(getattr(SETUP, name), total_steps=2, warmup_steps=1)
+        for name in names
+    }
+    config = dataclasses.replace(SETUP.config, n_embd=16, n_layer=1)
+    sizes = {"n_tests": 20, "n_examples": 30, "batch_size": 8}
+    return dataclasses.replace(SETUP, config=config, **sizes, **short)
 
 
 def tiny_batches(batch_size=4, tokens=TOKENS):

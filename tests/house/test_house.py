@@ -42,7 +42,7 @@ NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 # A program has a main; one that records experiments has a plan, columns and a file of its own.
 OF_EACH_PROGRAM = {
     "main", "EXPERIMENTS", "SEEDS", "planned", "complete_rows", "recorded",
-    "RESULTS", "NUMBERS", "MACHINE", "COLUMNS",
+    "RECORD", "NUMBERS",
 }  # fmt: skip
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef

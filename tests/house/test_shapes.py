@@ -487,6 +487,7 @@ def use_scoring(log):
     log.sizes = SIZES | {"S": SIZES["T"]}
     for model in models():
         part("evaluation.losses").exact_match(model, token_ids(SIZES["T"]), (1, 2))
+        part("evaluation.losses").window_losses(model, token_ids(SIZES["T"]))
 
 
 def use_ngrams(log):
@@ -570,7 +571,8 @@ def use_tuning(log):
         {"H": 4, "G": 4},
     )
     model = modern.ModernLMHeadModel(tuning.TUNING_CONFIG)
-    tuning.sampled_pairs(model, part("tasks.instructions").number_items()[:3], 0)
+    items = part("tasks.instructions").number_items()[:3]
+    part("experiments.preferences").sampled_pairs(model, items, 0)
     log.sizes |= {"B": SIZES["B"], "T": SIZES["T"]}
     ids = torch.randint(1, 60, (SIZES["B"], SIZES["T"]))
     ids[:, 1] = tuning.MARKER

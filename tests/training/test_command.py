@@ -1,6 +1,7 @@
 """The command line: what it writes, what it answers, and that it goes on where it stopped."""
 
 import csv
+import dataclasses
 import functools
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from gpt_helpers.text.corpus import load_corpus
 from gpt_helpers.text.tokenizer import encode
 from gpt_helpers.training.__main__ import LOG_COLUMNS, chosen_recipe, main, parser
 from gpt_helpers.training.checkpoint import FILE_NAME
-from gpt_helpers.training.recipes import RECIPES, Recipe
+from gpt_helpers.training.recipes import RECIPES
 from gpt_helpers.weights.pretrained import load_model
 from gpt_helpers.weights.sealed import read_sealed
 from tests.helpers.runs import (
@@ -205,4 +206,4 @@ def test_the_recipe_to_try_is_very_small():
     assert count_parameters(RECIPES["smoke"].config) < 60_000
     assert RECIPES["smoke"].settings.total_steps == 30
     with pytest.raises(ValueError, match="batch_size=0 must be a positive integer"):
-        Recipe(RECIPES["smoke"].config, RECIPES["smoke"].settings, batch_size=0)
+        dataclasses.replace(RECIPES["smoke"], batch_size=0)

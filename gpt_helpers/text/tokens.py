@@ -1,0 +1,49 @@
+"""A corpus as a model reads it: its tokenizer, and its tokens to train on and to test on."""
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+
+from gpt_helpers.text.batches import sample_batch
+from gpt_helpers.text.corpus import load_corpus
+from gpt_helpers.text.tokenizer import encode, train_tokenizer
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens to train on (N,) and those of files that are held out (M,); who made them."""
+
+    tokenizer: Tokenizer
+    training: torch.Tensor
+    held_out: torch.Tensor
+
+
+def encode_corpus(corpus, vocab_size):
+    """Return the Tokens of a Corpus, by a tokenizer that is trained on its training files.
+
+    Raises ValueError for a corpus of which no file is held out.
+    """
+    if not corpus.held_out:
+        few = f"{len(corpus.training)} are too few"
+        raise ValueError(f"no file of the corpus is held out: {few}; add some to score on")
+    tokenizer = train_tokenizer((document.text for document in corpus.training), vocab_size)
+    return Tokens(tokenizer, encode(tokenizer, corpus.training), encode(tokenizer, corpus.held_out))
+
+
+@functools.cache
+def load_tokens(vocab_size):
+    """Return the Tokens of the standard library: the same object in every call, so change none."""
+    return encode_corpus(load_corpus(), vocab_size)
+
+
+def code_windows(seed, tokenizer, n_windows=128, n_half=64, corpus=None):
+    """Return ids (n_windows, 2 * n_half): windows of held-out code, each of them twice.
+
+    Without a corpus it is the standard library.
+    """
+    tokens = encode(tokenizer, (corpus or load_corpus()).held_out)
+    generator = torch.Generator().manual_seed(seed)
+    windows = sample_batch(tokens, n_windows, n_half, generator).long()
+    return torch.cat([windows, windows], dim=1)

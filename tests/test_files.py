@@ -1,0 +1,81 @@
+"""Files are whole or not there, and rows of measurements come back from them."""
+
+import csv
+import math
+
+import pytest
+
+from gpt_helpers.files import read_rows, write_rows
+from tests.helpers.book import ROOT
+from tests.helpers.reference import refused
+
+COMMITTED = sorted((ROOT / "gpt_helpers").rglob("*.csv"))
+
+
+def header_of(path):
+    """Return the names of the columns of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file))
+
+
+def keeps_its_text(text):
+    """Return whether a cell is empty, or a number that 7 digits hold."""
+    try:
+        return not text or (float(text) < math.inf and not (text.isdigit() and len(text) > 7))
+    except ValueError:
+        return False
+
+
+def columns_of_numbers(path):
+    """Return the columns of a file that hold nothing but such numbers."""
+    rows = read_rows(path, ())
+    return [name for name in header_of(path) if all(keeps_its_text(row[name]) for row in rows)]
+
+
+def test_rows_come_back_with_their_numbers_and_nan_for_what_was_empty(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(
+        path, [{"name": "a, b", "x": 1, "y": 0.1}, {"name": "c", "x": 2}], ["name", "x", "y"]
+    )
+    first, second = read_rows(path, ["x", "y"])
+    assert first == {"name": "a, b", "x": 1.0, "y": 0.1}
+    assert second["x"] == 2.0
+    assert math.isnan(second["y"])
+    assert path.read_text() == 'name,x,y\n"a, b",1,0.1\nc,2,\n'
+
+
+def test_text_stays_text_even_where_it_looks_like_a_number_or_like_nothing(tmp_path):
+    rows = [{"name": name} for name in ("1", "01", "None", "nan", "NA", "", "1e3", 'a "b"', "é")]
+    path = tmp_path / "rows.csv"
+    write_rows(path, rows, ["name"])
+    assert [row["name"] for row in read_rows(path, [])] == [row["name"] for row in rows]
+
+
+def test_what_was_read_is_written_again_as_it_was(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(path, [{"x": 1, "y": 0.1}, {"x": 2}], ["x", "y"])
+    before = path.read_text()
+    write_rows(path, read_rows(path, ["x", "y"]), ["x", "y"])
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_file_is_written_again_byte_for_byte(path, tmp_path):
+    rows = read_rows(path, columns_of_numbers(path))
+    write_rows(tmp_path / "copy.csv", rows, header_of(path))
+    assert (tmp_path / "copy.csv").read_bytes() == path.read_bytes()
+
+
+def test_floats_keep_7_digits_and_integers_all(tmp_path):
+    rows = [{"x": 1 / 3, "n": 70687653888}, {"x": 1e-9, "n": 1}]
+    write_rows(tmp_path / "rows.csv", rows, ["x", "n"])
+    assert (tmp_path / "rows.csv").read_text() == "x,n\n0.3333333,70687653888\n1e-09,1\n"
+
+
+def test_a_file_that_is_not_there_has_no_rows(tmp_path):
+    assert read_rows(tmp_path / "none.csv", ["x"]) == []
+
+
+def test_a_file_without_a_column_is_refused(tmp_path):
+    write_rows(tmp_path / "rows.csv", [{"x": 1}], ["x"])
+    refused(r"lacks the columns \['y'\]", read_rows, tmp_path / "rows.csv", ["x", "y"])

@@ -1,0 +1,37 @@
+"""A corpus as tokens: both sides, of one tokenizer, and windows of code that stand twice."""
+
+import torch
+
+from gpt_helpers.text.corpus import Corpus, Document
+from gpt_helpers.text.tokenizer import encode
+from gpt_helpers.text.tokens import code_windows, encode_corpus
+from tests.helpers.reference import refused
+
+SMALL = Corpus((Document("a.py", "a = b\n" * 40),), (Document("b.py", "b = a\n" * 30),))
+
+
+def test_both_sides_are_encoded_by_a_tokenizer_that_read_only_one():
+    tokens = encode_corpus(SMALL, 259)
+    assert tokens.tokenizer.get_vocab_size() == 259
+    for ids, documents in ((tokens.training, SMALL.training), (tokens.held_out, SMALL.held_out)):
+        assert torch.equal(ids, encode(tokens.tokenizer, documents))
+    other = encode_corpus(Corpus(SMALL.held_out, SMALL.training), 260)
+    assert other.tokenizer.to_str() != tokens.tokenizer.to_str()
+
+
+def test_a_corpus_without_held_out_files_is_refused():
+    refused("no file of the corpus is held out: 1 are too few", encode_corpus,
+            Corpus(SMALL.training, ()), 260)  # fmt: skip
+
+
+def test_windows_of_code_that_is_held_out_stand_twice_and_follow_the_seed():
+    tokenizer = encode_corpus(SMALL, 259).tokenizer
+    one, again, other = (code_windows(seed, tokenizer, 3, 5, SMALL) for seed in (0, 0, 1))
+    assert one.shape == (3, 10)
+    assert torch.equal(one[:, :5], one[:, 5:])
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    windows = encode(tokenizer, SMALL.held_out).unfold(0, 5, 1)
+    assert all((windows == row[:5]).all(1).any() for row in one)
+    windows = encode(tokenizer, SMALL.training).unfold(0, 5, 1)
+    assert not any((windows == row[:5]).all(1).any() for row in one)
