@@ -23,5 +23,4 @@ class GPT1Model(GPTModel):
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers; the last block ends in a norm, so none follows."""
-        super().__init__(config, attend, block=GPT1Block)
-        self.ln_f = nn.Identity()
+        super().__init__(config, attend, block=GPT1Block, norm=nn.Identity)

@@ -6,17 +6,17 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_real
-from gpt_helpers.variants.rotary import (
+from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
-    RotaryLMHeadModel,
     RotaryModel,
-    check_partial,
-    rotary_angles,
+    check_rotary,
+    untied_head,
 )
+from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class GPTNeoXConfig(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_partial(self)
+        check_rotary(self)
+        check_rotary_width(self)
         check_real("rotary_base", self.rotary_base, above=1)
         if type(self.parallel) is not bool:
             raise ValueError(f"parallel={self.parallel!r} must be True or False")
@@ -53,7 +54,7 @@ class GPTNeoXBlock(RotaryBlock):
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
-        attn = RotaryAttention(config, attend, bias=True)
+        attn = RotaryAttention(config, attend, qkv_bias=True, out_bias=True)
         super().__init__(config, nn.LayerNorm, attn, GPTMLP(config))
         self.parallel = config.parallel
 
@@ -70,17 +71,18 @@ class GPTNeoXModel(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, GPTNeoXConfig)
-        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm)
-
-    def rotation(self, position_ids):
-        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
-        width = self.config.rotary_width or self.config.head_width
-        return rotary_angles(position_ids, width, self.config.rotary_base)
+        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm, gpt_neox_rotation)
 
 
-class GPTNeoXLMHeadModel(RotaryLMHeadModel):
+class GPTNeoXLMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a GPTNeoXModel, with a head that has weights of its own."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
-        super().__init__(config, attend, transformer=GPTNeoXModel)
+        super().__init__(config, attend, transformer=GPTNeoXModel, head=untied_head)
+
+
+def gpt_neox_rotation(position_ids, config):
+    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for a part of a head."""
+    width = config.rotary_width or config.head_width
+    return rotary_angles(position_ids, width, config.rotary_base)

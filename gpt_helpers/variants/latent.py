@@ -13,7 +13,8 @@ from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import split_heads
 from gpt_helpers.config import check_config
 from gpt_helpers.validation import check_callable, check_integer
-from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours, yarn_attention_factor
+from gpt_helpers.variants.rope_scaling import yarn_attention_factor
+from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours
 
 
 class LatentAttention(nn.Module):

@@ -9,7 +9,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
 from gpt_helpers.validation import check_callable, check_integer
-from gpt_helpers.variants.rotary import check_rotary
+from gpt_helpers.variants.decoder import check_rotary
 
 
 class SwiGLUMLP(nn.Module):
@@ -78,6 +78,11 @@ class Experts(nn.Module):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
         scores, chosen = self.router(tokens).topk(self.n_experts_per_token, dim=-1)  # (N, K)
         return scores.softmax(-1), chosen  # (N, K)
+
+
+def swiglu_or_experts(config):
+    """Return a SwiGLUMLP, or Experts if config.n_experts is a number."""
+    return SwiGLUMLP(config) if config.n_experts is None else Experts(config)
 
 
 def check_experts(config):

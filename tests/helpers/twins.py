@@ -19,7 +19,7 @@ from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
-from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, dealt
+from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, interleaved
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
@@ -656,7 +656,7 @@ FAMILIES = {
     "plamo": Family(
         PLaMoLMHeadModel,
         PLaMoConfig(**SHAPE | {"n_head": 6, "n_kv_head": 3, "n_inner": 20, "rotary_base": 100.0}),
-        plamo, of_plamo() | SWIGLU, heads=functools.partial(dealt, n_piles=2),
+        plamo, of_plamo() | SWIGLU, heads=functools.partial(interleaved, stride=2),
     ),
     "qwen2": Family(
         Qwen2LMHeadModel, Qwen2Config(**SHAPE, **GROUPED), qwen2,
