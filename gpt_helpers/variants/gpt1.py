@@ -1,4 +1,4 @@
-"""GPT-1: the norm comes after the sum (post-LN), and there is no final norm."""
+"""GPT-1: a GPT-2 whose norms come after the sums (post-LN), and without a final norm."""
 
 import torch.nn as nn
 

@@ -1,4 +1,4 @@
-"""GPT-3: GPT-2 of which every second layer reads only the last tokens."""
+"""GPT-3: a GPT-2 of which every second layer reads only the last tokens."""
 
 from dataclasses import dataclass
 

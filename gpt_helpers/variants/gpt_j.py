@@ -1,4 +1,4 @@
-"""GPT-J: one norm per block, attention beside the MLP, neighbouring columns turn in pairs."""
+"""GPT-J: a GPT-2 with rotary positions, pairs of neighbours, and attention beside the MLP."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""GPT-Neo: every second layer reads a window, and scores are not divided by sqrt(D)."""
+"""GPT-Neo: a GPT-3 whose scores are not divided by sqrt(D)."""
 
 import functools
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""GPT-NeoX: GPT-2's norms, biases and MLP, a quarter of each head rotary, attention beside MLP."""
+"""GPT-NeoX: a GPT-2 with rotary positions in a part of each head, and attention beside the MLP."""
 
 from dataclasses import dataclass
 

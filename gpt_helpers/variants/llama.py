@@ -1,4 +1,4 @@
-"""Llama: rotary positions, RMSNorm, SwiGLU, fewer heads of keys and values, no biases."""
+"""Llama: a GPT-2 with rotary positions, RMSNorm, SwiGLU, fewer heads of keys, and no biases."""
 
 from dataclasses import dataclass
 

@@ -61,8 +61,9 @@ def rotate_neighbours(x, rotation):
     """
     check_rotation(x, rotation)
     pairs, rest = x.tensor_split((2 * rotation[0].shape[-1],), dim=-1)
-    pairs = rotated_pairs(pairs[..., ::2], pairs[..., 1::2], rotation)  # (B, M, T, P)
-    neighbours = torch.stack(pairs, dim=-1).flatten(-2)  # (B, M, T, 2P)
+    halves = pairs[..., ::2], pairs[..., 1::2]
+    first, second = rotated_pairs(*halves, rotation)  # (B, M, T, P)
+    neighbours = torch.stack([first, second], dim=-1).flatten(-2)  # (B, M, T, 2P)
     return torch.cat([neighbours, rest], dim=-1).type_as(x)  # (B, M, T, W)
 
 
