@@ -17,6 +17,7 @@ from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
 from gpt_helpers.variants.latent import LatentAttention, check_latents
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
@@ -139,8 +140,27 @@ def dense_mlp(config):
     return SwiGLUMLP(replace(config, n_inner=config.dense_width))
 
 
+DEEPSEEK3_NAMES = (
+    LLAMA_NAMES
+    | EXPERT_NAMES
+    | {
+        "attn.q_down": "self_attn.q_a_proj",
+        "attn.q_norm": "self_attn.q_a_layernorm",
+        "attn.q_up": "self_attn.q_b_proj",
+        "attn.kv_down": "self_attn.kv_a_proj_with_mqa",
+        "attn.kv_norm": "self_attn.kv_a_layernorm",
+        "attn.kv_up": "self_attn.kv_b_proj",
+        "mlp.router.bias": "mlp.gate.e_score_correction_bias",
+        "mlp.shared.c_fc": ("mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj"),
+        "mlp.shared.c_proj": "mlp.shared_experts.down_proj",
+    }
+)
+
+
 class DeepSeek3Model(RotaryModel):
     """Token embeddings, L blocks, the first few with one MLP for all tokens, and an RMSNorm."""
+
+    hf_names = DEEPSEEK3_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

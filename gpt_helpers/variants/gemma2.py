@@ -19,6 +19,7 @@ from gpt_helpers.architecture.operands import check_heads
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.rope_scaling import llama3_rotation
@@ -112,8 +113,13 @@ class Gemma2Block(SandwichBlock):
         super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
 
 
+GEMMA2_NAMES = LLAMA_NAMES | SANDWICH_NAMES
+
+
 class Gemma2Model(RotaryModel):
     """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
+
+    hf_names = GEMMA2_NAMES
 
     def __init__(self, config, attend=attention_softcapped):
         """Make the layers, and hand those that read a window the attention with it."""

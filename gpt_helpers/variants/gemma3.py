@@ -10,6 +10,7 @@ from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
 from gpt_helpers.variants.gemma2 import scaled_queries
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES, Adapted, one_more
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.rotary import rotary_angles, rotate
@@ -86,8 +87,20 @@ class Gemma3Block(SandwichBlock):
         super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
 
 
+GEMMA3_NAMES = (
+    LLAMA_NAMES
+    | SANDWICH_NAMES
+    | {
+        "attn.q_norm": Adapted("self_attn.q_norm", one_more),
+        "attn.k_norm": Adapted("self_attn.k_norm", one_more),
+    }
+)
+
+
 class Gemma3Model(RotaryModel):
     """Token embeddings, L blocks, of which every sixth reads all tokens, and an RMSNorm."""
+
+    hf_names = GEMMA3_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers, and hand those that read a window the attention with it."""

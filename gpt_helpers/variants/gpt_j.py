@@ -55,8 +55,23 @@ class GPTJBlock(ParallelBlock):
         super().__init__(config, nn.LayerNorm, GPTJAttention(config, attend), GPTMLP(config))
 
 
+GPT_J_NAMES = {
+    "h": "transformer.h",
+    "wte": "transformer.wte",
+    "ln_f": "transformer.ln_f",
+    "lm_head": "lm_head",
+    "ln_1": "ln_1",
+    "attn.c_attn": ("attn.q_proj", "attn.k_proj", "attn.v_proj"),
+    "attn.c_proj": "attn.out_proj",
+    "mlp.c_fc": "mlp.fc_in",
+    "mlp.c_proj": "mlp.fc_out",
+}
+
+
 class GPTJModel(RotaryModel):
     """Token embeddings, L blocks and a final norm."""
+
+    hf_names = GPT_J_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

@@ -47,8 +47,24 @@ class GPTNeoBlock(GPTBlock):
         super().__init__(config, attend, attention=GPTNeoAttention)
 
 
+GPT_NEO_NAMES = {
+    "h": "transformer.h",
+    "wte": "transformer.wte",
+    "wpe": "transformer.wpe",
+    "ln_f": "transformer.ln_f",
+    "ln_1": "ln_1",
+    "attn.c_attn": tuple(f"attn.attention.{name}_proj" for name in "qkv"),
+    "attn.c_proj": "attn.attention.out_proj",
+    "ln_2": "ln_2",
+    "mlp.c_fc": "mlp.c_fc",
+    "mlp.c_proj": "mlp.c_proj",
+}
+
+
 class GPTNeoModel(GPTModel):
     """Embeddings, L blocks, the second, fourth, ... of which read a window, and a final norm."""
+
+    hf_names = GPT_NEO_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers, and hand every second one the attention with the window."""

@@ -16,6 +16,7 @@ from gpt_helpers.variants.decoder import (
     check_rotary,
     untied_head,
 )
+from gpt_helpers.variants.hugging_face import Adapted
 from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles
 
 
@@ -65,8 +66,30 @@ class GPTNeoXBlock(RotaryBlock):
         return y + self.mlp(self.ln_2(x if self.parallel else y))  # (B, T, C)
 
 
+def by_part(rows, config):
+    """Return rows that are stored head by head with all queries before all keys and values."""
+    heads = rows.unflatten(0, (config.n_head, 3, config.head_width))
+    return heads.transpose(0, 1).flatten(0, 2)
+
+
+GPT_NEOX_NAMES = {
+    "h": "gpt_neox.layers",
+    "wte": "gpt_neox.embed_in",
+    "ln_f": "gpt_neox.final_layer_norm",
+    "lm_head": "lm_head",
+    "ln_1": "input_layernorm",
+    "attn.c_attn": Adapted("attention.query_key_value", by_part),
+    "attn.c_proj": "attention.dense",
+    "ln_2": "post_attention_layernorm",
+    "mlp.c_fc": "mlp.dense_h_to_4h",
+    "mlp.c_proj": "mlp.dense_4h_to_h",
+}
+
+
 class GPTNeoXModel(RotaryModel):
     """Token embeddings, L blocks and a final norm."""
+
+    hf_names = GPT_NEOX_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

@@ -11,6 +11,7 @@ from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, Adapted, transposed
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.rope_scaling import rescaled, yarn_attention_factor, yarn_ramp
@@ -97,8 +98,25 @@ class GPTOSSBlock(RotaryBlock):
         super().__init__(config, nn.RMSNorm, GPTOSSAttention(config, attend), experts)
 
 
+def gates_first(columns, config):
+    """Return columns that alternate between gate and gated as rows, all gates above all gated."""
+    return transposed(torch.cat([columns[..., ::2], columns[..., 1::2]], dim=-1), config)
+
+
+GPT_OSS_NAMES = LLAMA_NAMES | {
+    "attn.sink_bias": "self_attn.sinks",
+    "mlp.router": "mlp.router",
+    "mlp.experts.{}.c_fc.weight": Adapted("mlp.experts.gate_up_proj", gates_first),
+    "mlp.experts.{}.c_fc.bias": Adapted("mlp.experts.gate_up_proj_bias", gates_first),
+    "mlp.experts.{}.c_proj.weight": Adapted("mlp.experts.down_proj", transposed),
+    "mlp.experts.{}.c_proj.bias": "mlp.experts.down_proj_bias",
+}
+
+
 class GPTOSSModel(RotaryModel):
     """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
+
+    hf_names = GPT_OSS_NAMES
 
     def __init__(self, config, attend=attention_with_sinks):
         """Make the layers, and hand those that read a window the attention with it."""

@@ -14,6 +14,7 @@ from gpt_helpers.variants.decoder import (
     check_rotary,
     untied_head,
 )
+from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
 from gpt_helpers.variants.mlps import check_experts, swiglu_or_experts
 from gpt_helpers.variants.rope_scaling import check_rope, llama3_rotation
 
@@ -64,6 +65,8 @@ class LlamaBlock(RotaryBlock):
 
 class LlamaModel(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
+
+    hf_names = LLAMA_NAMES | EXPERT_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

@@ -12,6 +12,7 @@ from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel, split_heads
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, QK_NORM_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import swiglu_or_experts
 from gpt_helpers.variants.rope_scaling import llama3_rotation
@@ -85,8 +86,20 @@ class OLMo2Block(RotaryBlock):
         return x + self.ln_2(self.mlp(x))  # (B, T, C)
 
 
+OLMO2_NAMES = (
+    LLAMA_NAMES
+    | QK_NORM_NAMES
+    | {
+        "ln_1": "post_attention_layernorm",
+        "ln_2": "post_feedforward_layernorm",
+    }
+)
+
+
 class OLMo2Model(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
+
+    hf_names = OLMO2_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

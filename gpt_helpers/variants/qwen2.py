@@ -8,6 +8,7 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import swiglu_or_experts
 from gpt_helpers.variants.rope_scaling import llama3_rotation
@@ -60,6 +61,8 @@ class Qwen2Block(RotaryBlock):
 
 class Qwen2Model(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
+
+    hf_names = LLAMA_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""

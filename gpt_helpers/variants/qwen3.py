@@ -8,6 +8,7 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES, QK_NORM_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import swiglu_or_experts
 from gpt_helpers.variants.rope_scaling import llama3_rotation
@@ -70,8 +71,13 @@ class Qwen3Block(RotaryBlock):
         super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
 
 
+QWEN3_NAMES = LLAMA_NAMES | QK_NORM_NAMES | EXPERT_NAMES
+
+
 class Qwen3Model(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
+
+    hf_names = QWEN3_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
