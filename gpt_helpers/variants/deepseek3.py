@@ -117,10 +117,10 @@ class DeepSeek3Experts(Experts):
 
     def in_best_groups(self, scores):
         """Return scores (N, A), -inf but in groups whose two best score highest."""
-        n_groups, n_experts_per_token = self.groups
+        n_groups, n_groups_chosen = self.groups
         grouped = scores.unflatten(1, (n_groups, -1))  # (N, J, I)
         best = grouped.topk(2, dim=-1).values.sum(-1)  # (N, J)
-        numbers = best.topk(n_experts_per_token, dim=-1).indices
+        numbers = best.topk(n_groups_chosen, dim=-1).indices
         hidden = torch.ones_like(best).scatter(1, numbers, 0).bool()  # (N, J)
         return grouped.masked_fill(hidden[..., None], -torch.inf).flatten(1)  # (N, A)
 
@@ -140,21 +140,19 @@ def dense_mlp(config):
     return SwiGLUMLP(replace(config, n_inner=config.dense_width))
 
 
-DEEPSEEK3_NAMES = (
-    LLAMA_NAMES
-    | EXPERT_NAMES
-    | {
-        "attn.q_down": "self_attn.q_a_proj",
-        "attn.q_norm": "self_attn.q_a_layernorm",
-        "attn.q_up": "self_attn.q_b_proj",
-        "attn.kv_down": "self_attn.kv_a_proj_with_mqa",
-        "attn.kv_norm": "self_attn.kv_a_layernorm",
-        "attn.kv_up": "self_attn.kv_b_proj",
-        "mlp.router.bias": "mlp.gate.e_score_correction_bias",
-        "mlp.shared.c_fc": ("mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj"),
-        "mlp.shared.c_proj": "mlp.shared_experts.down_proj",
-    }
-)
+DEEPSEEK3_NAMES = {
+    **LLAMA_NAMES,
+    **EXPERT_NAMES,
+    "attn.q_down": "self_attn.q_a_proj",
+    "attn.q_norm": "self_attn.q_a_layernorm",
+    "attn.q_up": "self_attn.q_b_proj",
+    "attn.kv_down": "self_attn.kv_a_proj_with_mqa",
+    "attn.kv_norm": "self_attn.kv_a_layernorm",
+    "attn.kv_up": "self_attn.kv_b_proj",
+    "mlp.router.bias": "mlp.gate.e_score_correction_bias",
+    "mlp.shared.c_fc": ("mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj"),
+    "mlp.shared.c_proj": "mlp.shared_experts.down_proj",
+}
 
 
 class DeepSeek3Model(RotaryModel):

@@ -87,14 +87,12 @@ class Gemma3Block(SandwichBlock):
         super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
 
 
-GEMMA3_NAMES = (
-    LLAMA_NAMES
-    | SANDWICH_NAMES
-    | {
-        "attn.q_norm": Adapted("self_attn.q_norm", one_more),
-        "attn.k_norm": Adapted("self_attn.k_norm", one_more),
-    }
-)
+GEMMA3_NAMES = {
+    **LLAMA_NAMES,
+    **SANDWICH_NAMES,
+    "attn.q_norm": Adapted("self_attn.q_norm", one_more),
+    "attn.k_norm": Adapted("self_attn.k_norm", one_more),
+}
 
 
 class Gemma3Model(RotaryModel):

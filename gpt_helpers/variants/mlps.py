@@ -67,12 +67,12 @@ class Experts(nn.Module):
         """Return (B, T, C) for x (B, T, C)."""
         tokens = x.flatten(0, 1)  # (N, C)
         shares, chosen = self.routed(tokens)  # (N, K)
-        mixed = torch.zeros_like(tokens)  # (N, C)
+        combined = torch.zeros_like(tokens)  # (N, C)
         for number in chosen.unique().tolist():
             rows, places = (chosen == number).nonzero(as_tuple=True)
             result = self.experts[number](tokens[rows]) * shares[rows, places, None]
-            mixed = mixed.index_add(0, rows, result.type_as(mixed))  # (N, C)
-        return mixed.view_as(x)  # (B, T, C)
+            combined = combined.index_add(0, rows, result.type_as(combined))  # (N, C)
+        return combined.view_as(x)  # (B, T, C)
 
     def routed(self, tokens):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""

@@ -86,14 +86,12 @@ class OLMo2Block(RotaryBlock):
         return x + self.ln_2(self.mlp(x))  # (B, T, C)
 
 
-OLMO2_NAMES = (
-    LLAMA_NAMES
-    | QK_NORM_NAMES
-    | {
-        "ln_1": "post_attention_layernorm",
-        "ln_2": "post_feedforward_layernorm",
-    }
-)
+OLMO2_NAMES = {
+    **LLAMA_NAMES,
+    **QK_NORM_NAMES,
+    "ln_1": "post_attention_layernorm",
+    "ln_2": "post_feedforward_layernorm",
+}
 
 
 class OLMo2Model(RotaryModel):
