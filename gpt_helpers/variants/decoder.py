@@ -20,7 +20,7 @@ from gpt_helpers.architecture.model import init_weights, split_heads
 from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.config import check_config
 from gpt_helpers.validation import check_callable
-from gpt_helpers.variants.first_weights import draw_weights, pass_over_head
+from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
 from gpt_helpers.variants.rotary import check_pairs, rotary_angles, rotate
 
 
@@ -38,6 +38,7 @@ class RotaryAttention(nn.Module):
         check_callable("attend", attend)
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
+        pass_over_attention(config)
         query_width = config.n_head * config.head_width
         width = query_width + 2 * config.key_width
         self.c_attn = nn.Linear(config.n_embd, width, bias=qkv_bias)

@@ -12,8 +12,6 @@ from gpt_helpers.architecture.model import init_weights
 def draw_weights(model):
     """Draw the first weights of the embedding and of the blocks of a RotaryModel, as GPT-2's."""
     config, std = model.config, model.config.initializer_range
-    for _ in range(config.n_layer):
-        pass_over_attention(config)
     pass_over_positions(config)
     init_weights(model.wte, std, residual_std=std)
     pass_over_positions(config)
