@@ -1,7 +1,5 @@
-"""One readable file per family that differs from GPT-2, and the parts that families share.
+"""One readable file per family that differs from GPT-2, and facts of published models.
 
-A family is a config, an attention, a block and a model that names its parts, and a table of the
-names that its weights have in transformers. Parts: decoder (attention, blocks, model, head of the
-rotary families), rotary, rope_scaling, windows, sinks, latent, mlps. Facts: sizes, costs and
-published.
+Begin with gpt1, the smallest difference, and llama, on which most others build; rotary and mlps
+hold the parts that families share.
 """

@@ -1,4 +1,7 @@
-"""Published models by name: shape, size, tokens, licence, each with its source and its basis."""
+"""Published models by name: shape, size, tokens, licence, each with its source and its basis.
+
+Imports no torch.
+"""
 
 import dataclasses
 import math

@@ -49,7 +49,7 @@ DEFINITIONS = FUNCTIONS | ast.ClassDef
 WITHOUT_TORCH = (
     "config", "training.settings", "training.memory", "evaluation.syntax", "optimization.roofline",
     *(f"scaling_laws.{name}" for name in ("counts", "laws", "data_limits", "fits", "isoflop")),
-    "scaling_laws.planner", "validation", "files", "variants.published",
+    "scaling_laws.planner", "validation", "files",
 )  # fmt: skip
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 

@@ -16,7 +16,7 @@ CASES = {
     **{
         name: (FAMILIES[name].model, FAMILIES[name].config, windows)
         for name, windows in {
-            "gpt_neo": [None, 3, None], "gemma2": [3, None, 3], "gpt_oss": [3, None, 3],
+            "gpt_neo": [None, 3, None], "gemma2": [3, None, 3],
             "gemma3": [3, 3, 3, 3, 3, None], "llama": [None] * 3,
         }.items()
     },
