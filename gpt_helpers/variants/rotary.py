@@ -8,8 +8,7 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.architecture.inputs import check_integers
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_integer, check_real, check_tensor
 
 BASE = 10000.0
 
@@ -24,9 +23,7 @@ def rotary_angles(position_ids, head_width, base=BASE, rescale=None):
     Raises ValueError unless position_ids are integers (N, T), head_width is even and base is
     a number above 0. Source: su2021roformer, eq. 15.
     """
-    check_integers("position_ids", position_ids)
-    if position_ids.ndim != 2:
-        raise ValueError(f"position_ids has shape {tuple(position_ids.shape)}; it must be (N, T)")
+    check_tensor("position_ids", position_ids, "(N, T)", integers=True)
     check_pairs(head_width)
     check_real("base", base, above=0)
     pairs = torch.arange(head_width // 2, device=position_ids.device)  # (P,)
