@@ -16,6 +16,9 @@ from gpt_helpers.architecture.modules import check_model
 
 # What older files hold besides weights: masks, and the frequencies of rotations.
 NO_WEIGHTS = re.compile(r"\.(attn|attention)\.(masked_)?bias$|rotary_emb\.inv_freq$")
+# A weight of ours: of a block with a number, or not, and within it of an expert, or not.
+OURS = re.compile(r"(?:transformer\.(?:h\.(\d+)\.)?)?(.+)")
+EXPERT = re.compile(r"\bexperts\.(\d+)\b")
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ def transposed(tensor, config):
 
 
 def one_more(tensor, config):
-    """Return the gains of a norm that transformers multiplies by 1 + weight."""
-    return 1 + tensor
+    """Return the gains of a norm that transformers multiplies by 1 + weight, in 32 bits."""
+    return 1 + tensor.float()
 
 
 LLAMA_NAMES = {
@@ -114,33 +117,36 @@ class Source:
         """Return our weight of this name; raise ValueError unless it has this shape."""
         names, expert, adapt = self.origin(name)
         parts = [self.tensor(theirs, name) for theirs in names]
+        misfit = ValueError(
+            f"{name} is {shape}, which {names} of shapes {[tuple(part.shape) for part in parts]}"
+            " do not make; is it another config?"
+        )
         try:
             made = parts[0] if len(parts) == 1 else torch.cat(parts)
             made = made if expert is None else made[expert]
             made = made if adapt is None else adapt(made, config)
-            wrong = f"make {tuple(made.shape)}" if made.shape != shape else None
         except (IndexError, RuntimeError) as error:
-            wrong = f"cannot be put together ({error})"
-        if wrong is not None:
-            shapes = [tuple(part.shape) for part in parts]
-            raise ValueError(f"{name} is {shape}, but {names} of shapes {shapes} {wrong}")
+            raise misfit from error
+        if made.shape != shape:
+            raise misfit
         return made
 
     def origin(self, name):
         """Return the names of theirs, the number of the expert or None, and adapt or None."""
-        layer, inner = re.fullmatch(r"(?:transformer\.(?:h\.(\d+)\.)?)?(.+)", name).groups()
-        expert = re.search(r"experts\.(\d+)\.", inner)
-        key = inner if expert is None else inner.replace(expert[0], "experts.{}.", 1)
-        module, _, part = key.rpartition(".")
-        value, end = (self.table.get(key), "") if key in self.table else (
-            self.table.get(module), f".{part}"
-        )  # fmt: skip
-        if value is None:
-            raise ValueError(f"{name} has no row in hf_names; is it another config?")
+        layer, inner = OURS.fullmatch(name).groups()
+        expert = EXPERT.search(inner)
+        value, part = self.row(EXPERT.sub("experts.{}", inner), name)
         names, adapt = (value.names, value.adapt) if isinstance(value, Adapted) else (value, None)
         start = "" if layer is None else f"{self.table['h']}.{layer}."
         names = [names] if isinstance(names, str) else names
-        return [f"{start}{theirs}{end}" for theirs in names], expert and int(expert[1]), adapt
+        return [f"{start}{theirs}{part}" for theirs in names], expert and int(expert[1]), adapt
+
+    def row(self, inner, name):
+        """Return what the table says of a tensor, and "", or of its module, and its own name."""
+        module, _, part = inner.rpartition(".")
+        if inner not in self.table and module not in self.table:
+            raise ValueError(f"{name} has no row in hf_names; is it another config?")
+        return (self.table[inner], "") if inner in self.table else (self.table[module], f".{part}")
 
     def tensor(self, theirs, name):
         """Return the tensor of this name of theirs; raise ValueError if it is missing."""

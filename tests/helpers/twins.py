@@ -171,7 +171,7 @@ def llama_settings(config):
 
 
 def plain(config):
-    """Return the settings of a rotation that is not stretched."""
+    """Return the settings of a rotation that is not rescaled."""
     return {"rope_type": "default", "rope_theta": config.rotary_base}
 
 
@@ -179,7 +179,7 @@ def llama(config):
     """Return a small Llama of transformers, with the frequencies of Llama 3.1."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    stretched = {
+    llama3 = {
         "rope_type": "llama3",
         "rope_theta": config.rotary_base,
         "factor": config.rope_factor,
@@ -187,7 +187,7 @@ def llama(config):
         "high_freq_factor": 4.0,
         "original_max_position_embeddings": config.original_positions,
     }
-    rope = plain(config) if config.rope_factor == 1 else stretched
+    rope = plain(config) if config.rope_factor == 1 else llama3
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
@@ -408,7 +408,7 @@ FAMILIES = {
     "llama": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 8.0}), llama,
     ),
-    "llama, not stretched": Family(
+    "llama, not rescaled": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 1.0}), llama,
     ),
     "plamo": Family(

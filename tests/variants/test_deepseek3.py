@@ -1,4 +1,4 @@
-"""DeepSeek-V3: what its cache keeps, how it is stretched, and how its experts are chosen."""
+"""DeepSeek-V3: what its cache keeps, how it reads longer texts, and how its experts are chosen."""
 
 import dataclasses
 import math
