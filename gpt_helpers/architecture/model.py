@@ -34,7 +34,7 @@ class GPTAttention(nn.Module):
     Source: vaswani2017attention, sec. 3.2.2.
     """
 
-    def __init__(self, config, attend=attention_fused):
+    def __init__(self, config, attend=attention_fused, qkv_bias=True):
         """Make the two projections."""
         super().__init__()
         check_config(config)
@@ -42,7 +42,7 @@ class GPTAttention(nn.Module):
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         self.dropout = config.dropout
-        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width)
+        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width, bias=qkv_bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
     @refuse_misfits
@@ -90,12 +90,12 @@ class GPTBlock(nn.Module):
     Source: radford2019gpt2 (pre-LN: the norm comes before the sub-layer).
     """
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
+    def __init__(self, config, attend=attention_fused, attention=GPTAttention):
+        """Make the two sub-layers, attention of the class given, and their norms."""
         super().__init__()
         check_config(config)
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
-        self.attn = GPTAttention(config, attend)
+        self.attn = attention(config, attend)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = GPTMLP(config)
 
@@ -109,10 +109,11 @@ class GPTBlock(nn.Module):
 class GPTModel(nn.Module):
     """Embeddings, L blocks and a final norm: token ids (B, T) to hidden states (B, T, C).
 
-    block is the class of a block, attend the attention that each block is given.
+    block is the class of a block, attend the attention that each block is given, norm the
+    class of the final norm.
     """
 
-    def __init__(self, config, attend=attention_fused, block=GPTBlock):
+    def __init__(self, config, attend=attention_fused, block=GPTBlock, norm=nn.LayerNorm):
         """Make the layers and draw their initial weights."""
         super().__init__()
         check_config(config)
@@ -122,7 +123,7 @@ class GPTModel(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList([block(config, attend) for _ in range(config.n_layer)])
-        self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.ln_f = norm(config.n_embd, eps=config.layer_norm_epsilon)
         std = config.initializer_range
         init_weights(self, std, residual_std=std / (2 * config.n_layer) ** 0.5)
 
@@ -135,30 +136,35 @@ class GPTModel(nn.Module):
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)
-        x, *others = self.embed(input_ids, position_ids)
+        x = self.drop(self.wte(input_ids) + self.wpe(position_ids))  # (B, T, C)
         for index, block in enumerate(self.h):
             layer_cache = None if cache is None else cache.layers[index]
-            x = block(x, *others, padding, layer_cache)  # (B, T, C)
+            x = block(x, padding, layer_cache)  # (B, T, C)
         return self.ln_f(x)  # (B, T, C)
 
-    def embed(self, input_ids, position_ids):
-        """Return a tuple: the stream (B, T, C), and what every block is given besides."""
-        return (self.drop(self.wte(input_ids) + self.wpe(position_ids)),)
+
+def tied_head(config, embedding):
+    """Return a head, (B, T, C) to (B, T, V), whose weights are the token embedding itself.
+
+    Source: press2017tying.
+    """
+    head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+    head.weight = embedding.weight
+    return head
 
 
 class GPTLMHeadModel(nn.Module):
     """GPTModel with a head that scores every token of the vocabulary as the next one.
 
-    The head's weights are the token embedding itself. Source: press2017tying.
+    head(config, embedding) makes the head; here its weights are the token embedding itself.
     """
 
-    def __init__(self, config, attend=attention_fused, transformer=GPTModel):
-        """Make the model and tie the head to its token embedding."""
+    def __init__(self, config, attend=attention_fused, transformer=GPTModel, head=tied_head):
+        """Make the model, and the head, which is given the token embedding."""
         super().__init__()
         check_callable("transformer", transformer)
         self.transformer = transformer(config, attend)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.lm_head.weight = self.transformer.wte.weight
+        self.lm_head = head(config, self.transformer.wte)
 
     @functools.wraps(generate)
     def generate(self, *args, **kwargs):

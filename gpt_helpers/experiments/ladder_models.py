@@ -5,6 +5,7 @@ head of each is its token embedding, as in GPT-2. What begins too small learns l
 rungs are there twice, with two sizes of their first weights.
 """
 
+import functools
 from dataclasses import asdict, replace
 from typing import NamedTuple
 
@@ -15,12 +16,14 @@ from gpt_helpers.architecture.model import GPTMLP
 from gpt_helpers.config import PRESETS
 from gpt_helpers.experiments.small_run import BASE_RUN
 from gpt_helpers.training.runs import Run
+from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel
 from gpt_helpers.variants.gpt1 import GPT1Model
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXModel
 from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
 from gpt_helpers.variants.modern import SquaredReLUMLP
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3Model
-from gpt_helpers.variants.rotary import BASE, RotaryAttention, RotaryBlock
+from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.rotary import BASE
 
 
 class MLPWithoutBiases(GPTMLP):
@@ -33,32 +36,28 @@ class MLPWithoutBiases(GPTMLP):
 
 
 class UngatedBlock(RotaryBlock):
-    """A LlamaBlock with an MLP of two projections, of the class mlp_class."""
+    """A LlamaBlock with an MLP of two projections, of the class mlp."""
 
-    mlp_class = MLPWithoutBiases
-
-    def __init__(self, config, attend=attention_fused):
+    def __init__(self, config, attend=attention_fused, mlp=MLPWithoutBiases):
         """Make the two sub-layers and their norms."""
-        mlp = self.mlp_class(config)
-        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp)
+        super().__init__(config, nn.RMSNorm, RotaryAttention(config, attend), mlp(config))
 
 
-class SquaredBlock(UngatedBlock):
-    """An UngatedBlock with a SquaredReLUMLP."""
-
-    mlp_class = SquaredReLUMLP
-
-
-class UngatedModel(LlamaModel):
+class UngatedModel(RotaryModel):
     """A LlamaModel with MLPs of two projections."""
 
-    block_class = UngatedBlock
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        super().__init__(config, attend, UngatedBlock, nn.RMSNorm, llama3_rotation)
 
 
-class SquaredModel(LlamaModel):
+class SquaredModel(RotaryModel):
     """A LlamaModel with SquaredReLUMLPs."""
 
-    block_class = SquaredBlock
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        block = functools.partial(UngatedBlock, mlp=SquaredReLUMLP)
+        super().__init__(config, attend, block, nn.RMSNorm, llama3_rotation)
 
 
 class Rung(NamedTuple):

@@ -8,6 +8,7 @@ import torch.nn as nn
 
 from gpt_helpers.validation import check_integer
 from gpt_helpers.variants.mlps import Experts
+from gpt_helpers.variants.windows import window_of
 
 
 def forward_flops(model, n_tokens):
@@ -41,11 +42,6 @@ def keys_read(model, n_tokens):
             f"n_tokens={n_tokens} is more than n_positions={model.config.n_positions}; use fewer"
         )
     return [min(n_tokens, window_of(block) or n_tokens) for block in model.transformer.h]
-
-
-def window_of(block):
-    """Return how many tokens the attention of a block reads, None for all."""
-    return getattr(block.attn.attend, "keywords", {}).get("window")
 
 
 def active_weights(model):

@@ -4,6 +4,7 @@ In shapes, N is the number of tokens B*T, A that of experts, J that of groups, I
 in a group, and K that of a token's experts.
 """
 
+import functools
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,17 +13,20 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import init_weights
-from gpt_helpers.config import check_config
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.variants.decoder import RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
 from gpt_helpers.variants.latent import LatentAttention, check_latents
-from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel, LlamaModel
+from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
-from gpt_helpers.variants.rotary import RotaryBlock, rotary_angles
+from gpt_helpers.variants.rope_scaling import rescaled, yarn_ramp_truncated
+from gpt_helpers.variants.rotary import rotary_angles
 
 
 @dataclass(frozen=True)
-class DeepSeek3Config(LlamaConfig):
+class DeepSeek3Config(GPTConfig):
     """The shape of a DeepSeek-V3; the defaults are its 671B.
 
     Queries are made from a latent of width query_latent; keys and values of all heads from one
@@ -30,7 +34,7 @@ class DeepSeek3Config(LlamaConfig):
     rotary_width turn; values have value_width. The first n_dense layers have one MLP of width
     dense_width. In the others each token uses one expert of width n_inner that all share and
     n_experts_per_token of n_experts, from the best n_groups_chosen of n_groups groups; their
-    shares sum to routed_scaling_factor.
+    shares sum to routed_scaling_factor. Other fields are those of LlamaConfig.
 
     Sources: deepseek2024v2, sec. 2.1; deepseek2024v3, sec. 2.1, 4.2, 4.3.
     """
@@ -42,6 +46,7 @@ class DeepSeek3Config(LlamaConfig):
     n_head: int = 128
     n_inner: int | None = 2048
     n_kv_head: int | None = 1
+    dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
     rope_factor: float = 40.0
@@ -63,11 +68,11 @@ class DeepSeek3Config(LlamaConfig):
         """Refuse values that no model can have."""
         check_latents(self)
         super().__post_init__()
+        check_llama(self)
         check_experts(self)
         check_groups(self)
         check_integer("dense_width", self.dense_width, at_least=1)
-        if type(self.n_dense) is not int or self.n_dense < 0:
-            raise ValueError(f"n_dense={self.n_dense!r} must be an integer of at least 0")
+        check_integer("n_dense", self.n_dense, at_least=0)
         check_real("routed_scaling_factor", self.routed_scaling_factor, above=0)
 
     @property
@@ -112,55 +117,72 @@ class DeepSeek3Experts(Experts):
 
     def in_best_groups(self, scores):
         """Return scores (N, A), -inf but in groups whose two best score highest."""
-        n_groups, n_experts_per_token = self.groups
+        n_groups, n_groups_chosen = self.groups
         grouped = scores.unflatten(1, (n_groups, -1))  # (N, J, I)
         best = grouped.topk(2, dim=-1).values.sum(-1)  # (N, J)
-        numbers = best.topk(n_experts_per_token, dim=-1).indices
+        numbers = best.topk(n_groups_chosen, dim=-1).indices
         hidden = torch.ones_like(best).scatter(1, numbers, 0).bool()  # (N, J)
         return grouped.masked_fill(hidden[..., None], -torch.inf).flatten(1)  # (N, A)
 
 
 class DeepSeek3Block(RotaryBlock):
-    """Latent attention, then experts; norms are RMSNorms."""
+    """Latent attention, then experts, or one MLP for all tokens; norms are RMSNorms."""
 
-    def __init__(self, config, attend=attention_fused):
-        """Make the two sub-layers and their norms."""
+    def __init__(self, config, attend=attention_fused, is_dense=False):
+        """Make the two sub-layers and their norms; is_dense asks for one MLP."""
         attn = LatentAttention(config, attend)
-        super().__init__(config, nn.RMSNorm, attn, DeepSeek3Experts(config))
+        mlp = dense_mlp(config) if is_dense else DeepSeek3Experts(config)
+        super().__init__(config, nn.RMSNorm, attn, mlp)
 
 
-class DeepSeek3Model(LlamaModel):
+def dense_mlp(config):
+    """Return a SwiGLUMLP of width config.dense_width."""
+    return SwiGLUMLP(replace(config, n_inner=config.dense_width))
+
+
+DEEPSEEK3_NAMES = {
+    **LLAMA_NAMES,
+    **EXPERT_NAMES,
+    "attn.q_down": "self_attn.q_a_proj",
+    "attn.q_norm": "self_attn.q_a_layernorm",
+    "attn.q_up": "self_attn.q_b_proj",
+    "attn.kv_down": "self_attn.kv_a_proj_with_mqa",
+    "attn.kv_norm": "self_attn.kv_a_layernorm",
+    "attn.kv_up": "self_attn.kv_b_proj",
+    "mlp.router.bias": "mlp.gate.e_score_correction_bias",
+    "mlp.shared.c_fc": ("mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj"),
+    "mlp.shared.c_proj": "mlp.shared_experts.down_proj",
+}
+
+
+class DeepSeek3Model(RotaryModel):
     """Token embeddings, L blocks, the first few with one MLP for all tokens, and an RMSNorm."""
 
-    config_class, block_class = DeepSeek3Config, DeepSeek3Block
+    hf_names = DEEPSEEK3_NAMES
 
     def __init__(self, config, attend=attention_fused):
-        """Make the layers, the first of them again, with one MLP."""
-        super().__init__(config, attend)
-        dense, std = replace(config, n_inner=config.dense_width), config.initializer_range
-        for block in self.h[: config.n_dense]:
-            block.mlp = SwiGLUMLP(dense)
-            init_weights(block.mlp, std, residual_std=std / (2 * config.n_layer) ** 0.5)
+        """Make the layers."""
+        check_config(config, DeepSeek3Config)
+        super().__init__(config, attend, DeepSeek3Block, nn.RMSNorm, deepseek3_rotation)
 
-    def rotation(self, position_ids):
-        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
-        width, base = self.config.rotary_width, self.config.rotary_base
-        return rotary_angles(position_ids, width, base, self.stretched)
-
-    def kept(self, turns):
-        """Return the shares (P,) of their frequencies that pairs of so many turns keep.
-
-        They fall from 1, at the last pair of 32 turns or more, to 0, at the first of one or less.
-        """
-        pairs = torch.arange(len(turns), device=turns.device)  # (P,)
-        first, last = ((turns >= 32).sum() - 1).clamp(min=0), (turns > 1).sum()
-        return 1 - ((pairs - first) / (last - first).clamp(min=1)).clamp(0, 1)  # (P,)
+    def make_blocks(self, block, attend):
+        """Return the L blocks, the first n_dense of them with one MLP for all tokens."""
+        n_layer, n_dense = self.config.n_layer, self.config.n_dense
+        return [block(self.config, attend, layer < n_dense) for layer in range(n_layer)]
 
 
-class DeepSeek3LMHeadModel(LlamaLMHeadModel):
+class DeepSeek3LMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a DeepSeek3Model, with a head that has weights of its own."""
 
-    model_class = DeepSeek3Model
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=DeepSeek3Model, head=untied_head)
+
+
+def deepseek3_rotation(position_ids, config):
+    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for the key that turns."""
+    rescale = functools.partial(rescaled, config=config, ramp=yarn_ramp_truncated)
+    return rotary_angles(position_ids, config.rotary_width, config.rotary_base, rescale)
 
 
 def check_groups(config):

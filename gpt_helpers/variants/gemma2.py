@@ -14,25 +14,27 @@ from gpt_helpers.architecture.attention import (
     visible_keys,
     visible_softmax,
 )
-from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.operands import check_heads
+from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer, check_real
-from gpt_helpers.variants.gpt3 import Windowed, use_sliding_window
-from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
+from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
+from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import GeGLUMLP
-from gpt_helpers.variants.rotary import RotaryAttention, RotaryBlock
+from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.windows import use_sliding_window
 
 SCORE_CAP, LOGIT_CAP = 50.0, 30.0
 
 
 @dataclass(frozen=True)
-class Gemma2Config(Windowed, LlamaConfig):
+class Gemma2Config(GPTConfig):
     """The shape of a Gemma 2; the defaults are Gemma 2 2B.
 
     head_width is D, whatever C / H is. Scores are divided by the square root of score_width,
     which is D, or C / H in the 27B. window is the number of tokens that the first, third, ...
-    layers read. Source: gemma2024gemma2, sec. 2.
+    layers read. Other fields are those of LlamaConfig. Source: gemma2024gemma2, sec. 2.
     """
 
     vocab_size: int = 256000
@@ -42,16 +44,22 @@ class Gemma2Config(Windowed, LlamaConfig):
     n_head: int = 8
     n_inner: int | None = 9216
     n_kv_head: int | None = 4
+    dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
     rope_factor: float = 1.0
+    original_positions: int = 8192
+    n_experts: int | None = None
+    n_experts_per_token: int | None = None
+    window: int = 4096
     head_width: int = 256
     score_width: int = 256
-    window: int = 4096
 
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
+        check_llama(self)
+        check_integer("window", self.window, at_least=1)
         check_integer("score_width", self.score_width, at_least=1)
 
 
@@ -90,43 +98,34 @@ class Gemma2Attention(RotaryAttention):
         super().__init__(config, attend)
         self.score_width = config.score_width
 
-    def turned(self, q, k, rotation):
-        """Return queries (B, H, T, D), scaled, and keys (B, G, T, D), turned."""
-        q, k = super().turned(q, k, rotation)
+    def rotated(self, q, k, rotation):
+        """Return queries (B, H, T, D), scaled, and keys (B, G, T, D), rotated."""
+        q, k = super().rotated(q, k, rotation)
         return scaled_queries(q, self.score_width), k
 
 
-class Gemma2Block(RotaryBlock):
-    """Attention, then the MLP; what each reads is normalised, and what it adds, by other gains."""
+class Gemma2Block(SandwichBlock):
+    """Attention with capped scores, then a GeGLU; norms, on both sides, are RMSNorms."""
 
-    attention_class = Gemma2Attention
-
-    def __init__(self, config, attend):
+    def __init__(self, config, attend=attention_softcapped):
         """Make the two sub-layers and their norms."""
-        super().__init__(config, nn.RMSNorm, self.attention_class(config, attend), GeGLUMLP(config))
-        self.ln_1_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
-        self.ln_2_out = nn.RMSNorm(config.n_embd, eps=config.layer_norm_epsilon)
-
-    @refuse_misfits
-    def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
-        x = x + self.ln_1_out(self.attn(self.ln_1(x), rotation, padding, cache))  # (B, T, C)
-        return x + self.ln_2_out(self.mlp(self.ln_2(x)))  # (B, T, C)
+        attn = Gemma2Attention(config, attend)
+        super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
 
 
-class Gemma2Model(LlamaModel):
+GEMMA2_NAMES = LLAMA_NAMES | SANDWICH_NAMES
+
+
+class Gemma2Model(RotaryModel):
     """Token embeddings, L blocks, the first, third, ... of which read a window, and an RMSNorm."""
 
-    config_class, block_class = Gemma2Config, Gemma2Block
+    hf_names = GEMMA2_NAMES
 
     def __init__(self, config, attend=attention_softcapped):
         """Make the layers, and hand those that read a window the attention with it."""
-        super().__init__(config, attend)
-        use_sliding_window(self.narrow_blocks(), config.window)
-
-    def narrow_blocks(self):
-        """Return the blocks that read a window."""
-        return self.h[::2]
+        check_config(config, Gemma2Config)
+        super().__init__(config, attend, Gemma2Block, nn.RMSNorm, llama3_rotation)
+        use_sliding_window(self.h[::2], config.window)
 
     def embed(self, input_ids, position_ids):
         """Return the stream (B, T, C), sqrt(C) times the embeddings, and the rotation."""
@@ -137,9 +136,9 @@ class Gemma2Model(LlamaModel):
 class CappedHead(nn.Linear):
     """The token embedding as a head whose logits stay between -LOGIT_CAP and LOGIT_CAP."""
 
-    def __init__(self, embedding):
-        """Share the weights of the embedding."""
-        super().__init__(embedding.embedding_dim, embedding.num_embeddings, bias=False)
+    def __init__(self, config, embedding):
+        """Share the weights of the embedding; its own are never made."""
+        super().__init__(config.n_embd, config.vocab_size, bias=False, device="meta")
         self.weight = embedding.weight
 
     def forward(self, hidden):
@@ -152,5 +151,4 @@ class Gemma2LMHeadModel(GPTLMHeadModel):
 
     def __init__(self, config, attend=attention_softcapped):
         """Make the model and its head, which is tied to the token embedding."""
-        super().__init__(config, attend, transformer=Gemma2Model)
-        self.lm_head = CappedHead(self.transformer.wte)
+        super().__init__(config, attend, transformer=Gemma2Model, head=CappedHead)

@@ -1,31 +1,16 @@
-"""GPT-3: GPT-2 of which every second layer reads only the last tokens."""
+"""GPT-3: a GPT-2 of which every second layer reads only the last tokens."""
 
-import functools
 from dataclasses import dataclass
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.model import GPTBlock, GPTModel
+from gpt_helpers.architecture.model import GPTModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_integer
+from gpt_helpers.variants.windows import use_sliding_window
 
 
 @dataclass(frozen=True)
-class Windowed:
-    """What a config of any family has besides where some layers read only window tokens.
-
-    It stands before the config that it adds to: class GPT3Config(Windowed, GPTConfig).
-    """
-
-    window: int = 128
-
-    def __post_init__(self):
-        """Refuse values that no model can have."""
-        super().__post_init__()
-        check_integer("window", self.window, at_least=1)
-
-
-@dataclass(frozen=True)
-class GPT3Config(Windowed, GPTConfig):
+class GPT3Config(GPTConfig):
     """The shape of a GPT-3; the defaults are GPT-3 175B.
 
     window is the number of tokens that every second layer reads, the token itself included.
@@ -39,19 +24,17 @@ class GPT3Config(Windowed, GPTConfig):
     n_head: int = 96
     window: int = 128
 
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_integer("window", self.window, at_least=1)
+
 
 class GPT3Model(GPTModel):
     """Embeddings, L blocks, the second, fourth, ... of which read a window, and a final norm."""
 
-    def __init__(self, config, attend=attention_fused, block=GPTBlock):
+    def __init__(self, config, attend=attention_fused):
         """Make the layers, and hand every second one the attention with the window."""
         check_config(config, GPT3Config)
-        super().__init__(config, attend, block)
+        super().__init__(config, attend)
         use_sliding_window(self.h[1::2], config.window)
-
-
-def use_sliding_window(blocks, window):
-    """Let these blocks read only the last window tokens, in place."""
-    check_integer("window", window, at_least=1)
-    for block in blocks:
-        block.attn.attend = functools.partial(block.attn.attend, window=window)

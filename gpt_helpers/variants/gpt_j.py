@@ -1,22 +1,20 @@
-"""GPT-J: one norm per block, attention beside the MLP, neighbouring columns turn in pairs."""
+"""GPT-J: a GPT-2 with rotary positions, pairs of neighbours, and attention beside the MLP."""
 
 from dataclasses import dataclass
 
 import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.variants.rotary import (
+from gpt_helpers.variants.decoder import (
+    ParallelBlock,
     RotaryAttention,
-    RotaryBlock,
-    RotaryLMHeadModel,
     RotaryModel,
-    check_partial,
-    rotary_angles,
-    rotate_neighbours,
+    check_rotary,
+    untied_head,
 )
+from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles, rotate_neighbours
 
 
 @dataclass(frozen=True)
@@ -37,48 +35,63 @@ class GPTJConfig(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_partial(self)
+        check_rotary(self)
+        check_rotary_width(self)
 
 
 class GPTJAttention(RotaryAttention):
     """RotaryAttention without biases, whose pairs are neighbouring columns."""
 
-    def turned(self, q, k, rotation):
-        """Return queries (B, H, T, D) and keys (B, G, T, D), turned."""
+    def rotated(self, q, k, rotation):
+        """Return queries (B, H, T, D) and keys (B, G, T, D), rotated."""
         return rotate_neighbours(q, rotation), rotate_neighbours(k, rotation)
 
 
-class GPTJBlock(RotaryBlock):
+class GPTJBlock(ParallelBlock):
     """Attention and the MLP, which has biases, read one normalised copy of the stream."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norm."""
         super().__init__(config, nn.LayerNorm, GPTJAttention(config, attend), GPTMLP(config))
-        del self.ln_2
 
-    @refuse_misfits
-    def forward(self, x, rotation, padding=None, cache=None):
-        """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
-        y = self.ln_1(x)  # (B, T, C)
-        return x + self.attn(y, rotation, padding, cache) + self.mlp(y)  # (B, T, C)
+
+GPT_J_NAMES = {
+    "h": "transformer.h",
+    "wte": "transformer.wte",
+    "ln_f": "transformer.ln_f",
+    "lm_head": "lm_head",
+    "ln_1": "ln_1",
+    "attn.c_attn": ("attn.q_proj", "attn.k_proj", "attn.v_proj"),
+    "attn.c_proj": "attn.out_proj",
+    "mlp.c_fc": "mlp.fc_in",
+    "mlp.c_proj": "mlp.fc_out",
+}
 
 
 class GPTJModel(RotaryModel):
     """Token embeddings, L blocks and a final norm."""
 
+    hf_names = GPT_J_NAMES
+
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, GPTJConfig)
-        super().__init__(config, attend, GPTJBlock, nn.LayerNorm)
-
-    def rotation(self, position_ids):
-        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
-        return rotary_angles(position_ids, self.config.rotary_width or self.config.head_width)
+        super().__init__(config, attend, GPTJBlock, nn.LayerNorm, gpt_j_rotation)
 
 
-class GPTJLMHeadModel(RotaryLMHeadModel):
+class GPTJLMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a GPTJModel, with a head that has weights of its own, and a bias."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
-        super().__init__(config, attend, transformer=GPTJModel, bias=True)
+        super().__init__(config, attend, transformer=GPTJModel, head=head_with_bias)
+
+
+def gpt_j_rotation(position_ids, config):
+    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for a part of a head."""
+    return rotary_angles(position_ids, config.rotary_width or config.head_width)
+
+
+def head_with_bias(config, embedding):
+    """Return an untied_head with a bias."""
+    return untied_head(config, embedding, bias=True)

@@ -1,51 +1,76 @@
-"""GPT-Neo: every second layer reads a window, and scores are not divided by sqrt(D)."""
+"""GPT-Neo: a GPT-3 whose scores are not divided by sqrt(D)."""
 
 import functools
 from dataclasses import dataclass
 
-import torch.nn as nn
-
 from gpt_helpers.architecture.attention import attention_fused
-from gpt_helpers.architecture.model import GPTAttention, GPTBlock
-from gpt_helpers.config import check_config
-from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model
+from gpt_helpers.architecture.model import GPTAttention, GPTBlock, GPTModel
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_integer
+from gpt_helpers.variants.windows import use_sliding_window
 
 
 @dataclass(frozen=True)
-class GPTNeoConfig(GPT3Config):
-    """The shape of a GPT-Neo; the defaults are GPT-Neo 2.7B. Source: black2021gptneo."""
+class GPTNeoConfig(GPTConfig):
+    """The shape of a GPT-Neo; the defaults are GPT-Neo 2.7B.
 
+    window is the number of tokens that every second layer reads, the token itself included.
+    Source: black2021gptneo.
+    """
+
+    n_positions: int = 2048
     n_embd: int = 2560
     n_layer: int = 32
     n_head: int = 20
     window: int = 256
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_integer("window", self.window, at_least=1)
 
 
 class GPTNeoAttention(GPTAttention):
     """GPTAttention without biases of queries, keys and values, and without the scale."""
 
     def __init__(self, config, attend=attention_fused):
-        """Make the projection of queries, keys and values again, without a bias."""
-        super().__init__(config, functools.partial(attention_unscaled, attend=attend))
-        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width, bias=False)
+        """Make the two projections."""
+        unscaled = functools.partial(attention_unscaled, attend=attend)
+        super().__init__(config, unscaled, qkv_bias=False)
 
 
 class GPTNeoBlock(GPTBlock):
     """A GPTBlock with GPTNeoAttention."""
 
     def __init__(self, config, attend=attention_fused):
-        """Make the block, and its attention again."""
-        super().__init__(config, attend)
-        self.attn = GPTNeoAttention(config, attend)
+        """Make the two sub-layers and their norms."""
+        super().__init__(config, attend, attention=GPTNeoAttention)
 
 
-class GPTNeoModel(GPT3Model):
-    """Embeddings, L blocks of which every second reads a window, and a final norm."""
+GPT_NEO_NAMES = {
+    "h": "transformer.h",
+    "wte": "transformer.wte",
+    "wpe": "transformer.wpe",
+    "ln_f": "transformer.ln_f",
+    "ln_1": "ln_1",
+    "attn.c_attn": tuple(f"attn.attention.{name}_proj" for name in "qkv"),
+    "attn.c_proj": "attn.attention.out_proj",
+    "ln_2": "ln_2",
+    "mlp.c_fc": "mlp.c_fc",
+    "mlp.c_proj": "mlp.c_proj",
+}
+
+
+class GPTNeoModel(GPTModel):
+    """Embeddings, L blocks, the second, fourth, ... of which read a window, and a final norm."""
+
+    hf_names = GPT_NEO_NAMES
 
     def __init__(self, config, attend=attention_fused):
-        """Make the layers."""
+        """Make the layers, and hand every second one the attention with the window."""
         check_config(config, GPTNeoConfig)
         super().__init__(config, attend, block=GPTNeoBlock)
+        use_sliding_window(self.h[1::2], config.window)
 
 
 def attention_unscaled(q, k, v, padding=None, dropout=0.0, window=None, attend=attention_fused):

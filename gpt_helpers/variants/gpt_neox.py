@@ -1,4 +1,4 @@
-"""GPT-NeoX: GPT-2's norms, biases and MLP, a quarter of each head rotary, attention beside MLP."""
+"""GPT-NeoX: a GPT-2 with rotary positions in a part of each head, and attention beside the MLP."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,18 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_real
-from gpt_helpers.variants.rotary import (
+from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
-    RotaryLMHeadModel,
     RotaryModel,
-    check_partial,
-    rotary_angles,
+    check_rotary,
+    untied_head,
 )
+from gpt_helpers.variants.hugging_face import Adapted
+from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class GPTNeoXConfig(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_partial(self)
+        check_rotary(self)
+        check_rotary_width(self)
         check_real("rotary_base", self.rotary_base, above=1)
         if type(self.parallel) is not bool:
             raise ValueError(f"parallel={self.parallel!r} must be True or False")
@@ -53,7 +55,7 @@ class GPTNeoXBlock(RotaryBlock):
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
-        attn = RotaryAttention(config, attend, bias=True)
+        attn = RotaryAttention(config, attend, qkv_bias=True, out_bias=True)
         super().__init__(config, nn.LayerNorm, attn, GPTMLP(config))
         self.parallel = config.parallel
 
@@ -64,23 +66,46 @@ class GPTNeoXBlock(RotaryBlock):
         return y + self.mlp(self.ln_2(x if self.parallel else y))  # (B, T, C)
 
 
+def by_part(rows, config):
+    """Return rows that are stored head by head with all queries before all keys and values."""
+    heads = rows.unflatten(0, (config.n_head, 3, config.head_width))
+    return heads.transpose(0, 1).flatten(0, 2)
+
+
+GPT_NEOX_NAMES = {
+    "h": "gpt_neox.layers",
+    "wte": "gpt_neox.embed_in",
+    "ln_f": "gpt_neox.final_layer_norm",
+    "lm_head": "lm_head",
+    "ln_1": "input_layernorm",
+    "attn.c_attn": Adapted("attention.query_key_value", by_part),
+    "attn.c_proj": "attention.dense",
+    "ln_2": "post_attention_layernorm",
+    "mlp.c_fc": "mlp.dense_h_to_4h",
+    "mlp.c_proj": "mlp.dense_4h_to_h",
+}
+
+
 class GPTNeoXModel(RotaryModel):
     """Token embeddings, L blocks and a final norm."""
+
+    hf_names = GPT_NEOX_NAMES
 
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, GPTNeoXConfig)
-        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm)
-
-    def rotation(self, position_ids):
-        """Return the cosines and sines (N, 1, T, P) of positions (N, T)."""
-        width = self.config.rotary_width or self.config.head_width
-        return rotary_angles(position_ids, width, self.config.rotary_base)
+        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm, gpt_neox_rotation)
 
 
-class GPTNeoXLMHeadModel(RotaryLMHeadModel):
+class GPTNeoXLMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a GPTNeoXModel, with a head that has weights of its own."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
-        super().__init__(config, attend, transformer=GPTNeoXModel)
+        super().__init__(config, attend, transformer=GPTNeoXModel, head=untied_head)
+
+
+def gpt_neox_rotation(position_ids, config):
+    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for a part of a head."""
+    width = config.rotary_width or config.head_width
+    return rotary_angles(position_ids, width, config.rotary_base)

@@ -13,7 +13,8 @@ from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import split_heads
 from gpt_helpers.config import check_config
 from gpt_helpers.validation import check_callable, check_integer
-from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours, yarn_attention_factor
+from gpt_helpers.variants.rope_scaling import yarn_attention_factor
+from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours
 
 
 class LatentAttention(nn.Module):
@@ -47,10 +48,10 @@ class LatentAttention(nn.Module):
     def forward(self, x, rotation, padding=None, cache=None):
         """Return (B, T, C) for x (B, T, C); arguments are those of RotaryAttention."""
         q = self.queries(x, rotation)  # (B, H, T, D)
-        latent, turned = self.compressed(x, rotation)
+        latent, rotary_key = self.compressed(x, rotation)
         if cache is not None:
-            latent, turned = cache.append(latent, turned)
-        k, v = self.expanded(latent, turned)  # (B, H, S, D)
+            latent, rotary_key = cache.append(latent, rotary_key)
+        k, v = self.expanded(latent, rotary_key)  # (B, H, S, D)
         y = self.attend(q, k, v, padding)  # (B, H, T, D)
         y = y[..., : self.value_widths[1]].transpose(1, 2).flatten(2)
         return self.c_proj(y)  # (B, T, C)
@@ -70,15 +71,15 @@ class LatentAttention(nn.Module):
         latent = self.kv_norm(latent)  # (B, 1, T, R)
         return latent, rotate_neighbours(turning, rotation)
 
-    def expanded(self, latent, turned):
+    def expanded(self, latent, rotary_key):
         """Return keys and values (B, H, S, D) of what is cached, of S tokens.
 
         Zeros fill values up to the width of keys, so that any attend reads them.
         """
         heads = self.kv_up(latent[:, 0]).unflatten(-1, (self.n_head, -1)).transpose(1, 2)
         plain, v = heads.split(self.value_widths, dim=-1)
-        turned = turned.expand(-1, self.n_head, -1, -1)  # (B, H, S, W)
-        k = torch.cat([plain, turned], dim=-1)  # (B, H, S, D)
+        rotary_key = rotary_key.expand(-1, self.n_head, -1, -1)  # (B, H, S, W)
+        k = torch.cat([plain, rotary_key], dim=-1)  # (B, H, S, D)
         return k, F.pad(v, (0, k.shape[-1] - v.shape[-1]))  # (B, H, S, D)
 
 

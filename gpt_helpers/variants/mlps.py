@@ -9,7 +9,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
 from gpt_helpers.validation import check_callable, check_integer
-from gpt_helpers.variants.rotary import check_rotary
+from gpt_helpers.variants.decoder import check_rotary
 
 
 class SwiGLUMLP(nn.Module):
@@ -67,17 +67,22 @@ class Experts(nn.Module):
         """Return (B, T, C) for x (B, T, C)."""
         tokens = x.flatten(0, 1)  # (N, C)
         shares, chosen = self.routed(tokens)  # (N, K)
-        mixed = torch.zeros_like(tokens)  # (N, C)
+        combined = torch.zeros_like(tokens)  # (N, C)
         for number in chosen.unique().tolist():
             rows, places = (chosen == number).nonzero(as_tuple=True)
             result = self.experts[number](tokens[rows]) * shares[rows, places, None]
-            mixed = mixed.index_add(0, rows, result.type_as(mixed))  # (N, C)
-        return mixed.view_as(x)  # (B, T, C)
+            combined = combined.index_add(0, rows, result.type_as(combined))  # (N, C)
+        return combined.view_as(x)  # (B, T, C)
 
     def routed(self, tokens):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""
         scores, chosen = self.router(tokens).topk(self.n_experts_per_token, dim=-1)  # (N, K)
         return scores.softmax(-1), chosen  # (N, K)
+
+
+def swiglu_or_experts(config):
+    """Return a SwiGLUMLP, or Experts if config.n_experts is a number."""
+    return SwiGLUMLP(config) if config.n_experts is None else Experts(config)
 
 
 def check_experts(config):

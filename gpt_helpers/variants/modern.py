@@ -10,34 +10,20 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import init_weights
+from gpt_helpers.architecture.model import GPTLMHeadModel, init_weights
 from gpt_helpers.validation import check_callable
-from gpt_helpers.variants.mlps import SwiGLUMLP
-from gpt_helpers.variants.rotary import (
+from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
-    RotaryLMHeadModel,
     RotaryModel,
     check_rotary,
-    rotary_angles,
-    rotate,
+    untied_head,
 )
-
-__all__ = [
-    "ModernAttention",
-    "ModernBlock",
-    "ModernLMHeadModel",
-    "ModernModel",
-    "SquaredReLUMLP",
-    "SwiGLUMLP",
-    "rms_norm",
-    "rotary_angles",
-    "rotate",
-]
+from gpt_helpers.variants.rotary import rotate
 
 
 class ModernAttention(RotaryAttention):
-    """RotaryAttention without biases, whose queries and keys are normalised before they turn.
+    """RotaryAttention whose queries and keys are normalised before they are rotated.
 
     Norm and rotation keep each query and key at length sqrt(D), so no score exceeds sqrt(D).
     Source: henry2020qknorm (with an RMSNorm, and the fixed scale of GPT-2).
@@ -48,8 +34,8 @@ class ModernAttention(RotaryAttention):
         super().__init__(config, attend)
         self.qk_norm = rms_norm(config.head_width, eps=config.layer_norm_epsilon)
 
-    def turned(self, q, k, rotation):
-        """Return queries (B, H, T, D) and keys (B, G, T, D), normalised and turned."""
+    def rotated(self, q, k, rotation):
+        """Return queries (B, H, T, D) and keys (B, G, T, D), normalised and rotated."""
         return rotate(self.qk_norm(q), rotation), rotate(self.qk_norm(k), rotation)
 
 
@@ -91,10 +77,11 @@ class ModernModel(RotaryModel):
     def __init__(self, config, attend=attention_fused, mlp=SquaredReLUMLP):
         """Make the layers and draw their initial weights."""
         super().__init__(config, attend, functools.partial(ModernBlock, mlp=mlp), rms_norm)
+        # All are drawn once more, so that a seed gives the weights of the recorded runs.
         init_weights(self, config.initializer_range, residual_std=0)
 
 
-class ModernLMHeadModel(RotaryLMHeadModel):
+class ModernLMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a ModernModel, with a head that has weights of its own.
 
     mlp is the class of the MLPs. Of the config, activation is not used, and dropout must be
@@ -103,7 +90,7 @@ class ModernLMHeadModel(RotaryLMHeadModel):
 
     def __init__(self, config, attend=attention_fused, mlp=SquaredReLUMLP):
         """Make the model, and a head that is not tied to the token embedding."""
-        super().__init__(config, attend, functools.partial(ModernModel, mlp=mlp))
+        super().__init__(config, attend, functools.partial(ModernModel, mlp=mlp), untied_head)
 
 
 def rms_norm(width, eps):

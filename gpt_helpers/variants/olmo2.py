@@ -9,25 +9,45 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
-from gpt_helpers.architecture.model import split_heads
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention, rotate
+from gpt_helpers.architecture.model import GPTLMHeadModel, split_heads
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, QK_NORM_NAMES
+from gpt_helpers.variants.llama import check_llama
+from gpt_helpers.variants.mlps import swiglu_or_experts
+from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.rotary import rotate
 
 
 @dataclass(frozen=True)
-class OLMo2Config(LlamaConfig):
-    """The shape of an OLMo 2; the defaults are OLMo 2 7B. Source: olmo2024olmo2, sec. 2."""
+class OLMo2Config(GPTConfig):
+    """The shape of an OLMo 2; the defaults are OLMo 2 7B. Fields are those of LlamaConfig.
+
+    Source: olmo2024olmo2, sec. 2.
+    """
 
     vocab_size: int = 100352
     n_positions: int = 4096
+    n_embd: int = 4096
+    n_layer: int = 32
+    n_head: int = 32
     n_inner: int | None = 11008
-    n_kv_head: int | None = None
+    dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
+    rotary_base: float = 500000.0
     rope_factor: float = 1.0
+    original_positions: int = 8192
+    n_experts: int | None = None
+    n_experts_per_token: int | None = None
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_llama(self)
 
 
 class OLMo2Attention(RotaryAttention):
-    """RotaryAttention whose queries and keys are normalised, all heads together, and turn.
+    """RotaryAttention whose queries and keys are normalised, all heads together, and rotated.
 
     Source: henry2020qknorm, which normalises each head by itself.
     """
@@ -39,8 +59,8 @@ class OLMo2Attention(RotaryAttention):
         self.q_norm = nn.RMSNorm(query_width, eps=config.layer_norm_epsilon)
         self.k_norm = nn.RMSNorm(config.key_width, eps=config.layer_norm_epsilon)
 
-    def turned(self, q, k, rotation):
-        """Return queries (B, H, T, D) and keys (B, G, T, D), normalised and turned."""
+    def rotated(self, q, k, rotation):
+        """Return queries (B, H, T, D) and keys (B, G, T, D), normalised and rotated."""
         q, k = normalised_together(q, self.q_norm), normalised_together(k, self.k_norm)
         return rotate(q, rotation), rotate(k, rotation)
 
@@ -51,10 +71,13 @@ def normalised_together(x, norm):
     return split_heads(norm(x), n_heads)  # (B, M, T, D)
 
 
-class OLMo2Block(LlamaBlock):
+class OLMo2Block(RotaryBlock):
     """Attention, then the MLP; what each adds to the stream is normalised, not what it reads."""
 
-    attention_class = OLMo2Attention
+    def __init__(self, config, attend=attention_fused):
+        """Make the two sub-layers and their norms."""
+        attn = OLMo2Attention(config, attend)
+        super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
@@ -63,13 +86,28 @@ class OLMo2Block(LlamaBlock):
         return x + self.ln_2(self.mlp(x))  # (B, T, C)
 
 
-class OLMo2Model(LlamaModel):
+OLMO2_NAMES = {
+    **LLAMA_NAMES,
+    **QK_NORM_NAMES,
+    "ln_1": "post_attention_layernorm",
+    "ln_2": "post_feedforward_layernorm",
+}
+
+
+class OLMo2Model(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    config_class, block_class = OLMo2Config, OLMo2Block
+    hf_names = OLMO2_NAMES
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, OLMo2Config)
+        super().__init__(config, attend, OLMo2Block, nn.RMSNorm, llama3_rotation)
 
 
-class OLMo2LMHeadModel(LlamaLMHeadModel):
+class OLMo2LMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on an OLMo2Model, with a head that has weights of its own."""
 
-    model_class = OLMo2Model
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=OLMo2Model, head=untied_head)

@@ -3,16 +3,21 @@
 import functools
 from dataclasses import dataclass
 
+import torch.nn as nn
+
 from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.operands import check_heads
-from gpt_helpers.variants.gpt_j import GPTJBlock
-from gpt_helpers.variants.llama import LlamaBlock, LlamaConfig, LlamaLMHeadModel, LlamaModel
-from gpt_helpers.variants.rotary import RotaryAttention
+from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.variants.decoder import ParallelBlock, RotaryAttention, RotaryModel, untied_head
+from gpt_helpers.variants.llama import check_llama
+from gpt_helpers.variants.mlps import swiglu_or_experts
+from gpt_helpers.variants.rope_scaling import llama3_rotation
 
 
 @dataclass(frozen=True)
-class PLaMoConfig(LlamaConfig):
-    """The shape of a PLaMo; the defaults are PLaMo-13B.
+class PLaMoConfig(GPTConfig):
+    """The shape of a PLaMo; the defaults are PLaMo-13B. Fields are those of LlamaConfig.
 
     Source: plamo2023 for the model, llamacpp2023plamo for what it computes.
     """
@@ -24,9 +29,18 @@ class PLaMoConfig(LlamaConfig):
     n_head: int = 40
     n_inner: int | None = 16640
     n_kv_head: int | None = 5
+    dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
     rope_factor: float = 1.0
+    original_positions: int = 8192
+    n_experts: int | None = None
+    n_experts_per_token: int | None = None
+
+    def __post_init__(self):
+        """Refuse values that no model can have."""
+        super().__post_init__()
+        check_llama(self)
 
 
 class PLaMoAttention(RotaryAttention):
@@ -37,50 +51,51 @@ class PLaMoAttention(RotaryAttention):
 
     def __init__(self, config, attend=attention_fused):
         """Make the projections."""
-        super().__init__(config, functools.partial(attention_dealt, attend=attend))
+        super().__init__(config, functools.partial(attention_interleaved, attend=attend))
 
 
-def attention_dealt(q, k, v, padding=None, dropout=0.0, window=None, attend=attention_fused):
+def attention_interleaved(q, k, v, padding=None, dropout=0.0, window=None, attend=attention_fused):
     """Return what attend returns if query head h reads key head h mod G, (B, H, T, D).
 
     The other arguments and the errors are those of attention.attention.
     """
     check_heads(q, k, v, padding, dropout, window)
     n_groups = k.shape[1]
-    in_rows = dealt(q, n_groups)  # (B, H, T, D)
+    in_rows = interleaved(q, n_groups)  # (B, H, T, D)
     y = attend(in_rows, k, v, padding, dropout, window)  # (B, H, T, D)
-    return dealt(y, q.shape[1] // n_groups)  # (B, H, T, D)
+    return interleaved(y, q.shape[1] // n_groups)  # (B, H, T, D)
 
 
-def dealt(x, n_piles):
-    """Return x (B, H, T, D) with its heads dealt to n_piles in turn, pile after pile.
+def interleaved(x, stride):
+    """Return x (B, H, T, D) with every stride-th head in a row, from the first, the second, ...
 
-    Six heads, to two piles, come in the order 0, 2, 4, 1, 3, 5. To deal to H / n_piles piles
-    takes it back. n_piles must divide H.
+    Six heads at stride two come in the order 0, 2, 4, 1, 3, 5; a stride of H / stride takes it
+    back. stride must divide H.
     """
-    return x.unflatten(1, (-1, n_piles)).transpose(1, 2).flatten(1, 2)  # (B, H, T, D)
+    return x.unflatten(1, (-1, stride)).transpose(1, 2).flatten(1, 2)  # (B, H, T, D)
 
 
-class PLaMoBlock(LlamaBlock):
+class PLaMoBlock(ParallelBlock):
     """Attention and the MLP of a Llama read one normalised copy of the stream, as in GPT-J."""
-
-    attention_class = PLaMoAttention
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norm."""
-        super().__init__(config, attend)
-        del self.ln_2
-
-    forward = GPTJBlock.forward
+        attn = PLaMoAttention(config, attend)
+        super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
 
 
-class PLaMoModel(LlamaModel):
+class PLaMoModel(RotaryModel):
     """Token embeddings, L blocks and a final RMSNorm."""
 
-    config_class, block_class = PLaMoConfig, PLaMoBlock
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        check_config(config, PLaMoConfig)
+        super().__init__(config, attend, PLaMoBlock, nn.RMSNorm, llama3_rotation)
 
 
-class PLaMoLMHeadModel(LlamaLMHeadModel):
+class PLaMoLMHeadModel(GPTLMHeadModel):
     """GPTLMHeadModel on a PLaMoModel, with a head that has weights of its own."""
 
-    model_class = PLaMoModel
+    def __init__(self, config, attend=attention_fused):
+        """Make the model and its head."""
+        super().__init__(config, attend, transformer=PLaMoModel, head=untied_head)

@@ -1,35 +1,23 @@
-"""Published models by name: shape, size, tokens, licence, each with its source and its basis."""
+"""Published models by name: shape, size, tokens, licence, each with its source and its basis.
+
+Imports no torch.
+"""
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt_helpers.files import read_rows
+import pandas as pd
+
 from gpt_helpers.validation import check_choice
 
 PUBLISHED = Path(__file__).with_name("models.csv")
 UNDISCLOSED = "undisclosed"
-NEEDED = ("model", "organisation", "family", "sources", "seen", "as_of")
-CHOICES = {
-    "family": (
-        "gpt1", "gpt2", "gpt3", "gpt_neo", "gpt_j", "gpt_neox", "llama", "plamo", "gemma", "qwen",
-        "olmo", "deepseek", "gpt_oss", "other",
-    ),
-    "positions": ("learned", "rotary", "rotary or none"),
-    "norm": ("LayerNorm", "RMSNorm", "RMSNorm and QK-norm"),
-    "norm_placement": ("pre", "post", "output", "pre and output"),
-    "activation": ("GELU", "SwiGLU", "GeGLU"),
-    "tied": (True, False),
-}  # fmt: skip
-LEAST = {
-    "n_params": 1, "n_active": 1, "n_tokens": 1, "n_layer": 1, "n_embd": 1, "n_head": 1,
-    "n_kv_head": 1, "head_width": 1, "n_inner": 1, "n_experts": 0, "n_experts_per_token": 0,
-    "vocab_size": 1, "n_positions": 1,
-}  # fmt: skip
-AT_MOST = {"n_active": "n_params", "n_experts_per_token": "n_experts", "n_kv_head": "n_head"}
-DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+COUNTS = (
+    "n_params", "n_active", "n_tokens", "n_layer", "n_embd", "n_head", "n_kv_head", "head_width",
+    "n_inner", "n_experts", "n_experts_per_token", "vocab_size", "n_positions",
+)  # fmt: skip
 TRUTH = {"yes": True, "no": False}
 # What the scaling page draws, in this order.
 ON_THE_PLANE = (
@@ -53,8 +41,6 @@ class PublishedModel:
     computed and undisclosed name fields: those that follow from others, and those that the
     maker keeps back; all else is reported. sources are keys of the bibliography, seen says
     where in them it was read, as_of when.
-
-    Raises ValueError for values that no model can have.
     """
 
     model: str = ""
@@ -89,12 +75,6 @@ class PublishedModel:
     computed: tuple[str, ...] = ()
     undisclosed: tuple[str, ...] = ()
 
-    def __post_init__(self):
-        """Refuse values that no model can have."""
-        faults = [*wrong_values(self), *wrong_marks(self)]
-        if faults:
-            raise ValueError(f"{self.model or 'a model without a name'}: {'; '.join(faults)}")
-
     def basis(self, name):
         """Return "reported", "computed", "undisclosed" or "unknown" for the field of this name."""
         check_choice("name", name, FIELDS)
@@ -113,66 +93,18 @@ class PublishedModel:
 FIELDS = tuple(field.name for field in dataclasses.fields(PublishedModel))
 
 
-def wrong_values(model):
-    """Yield what is wrong with the values of a model, one by one and in pairs."""
-    known = {name: value for name, value in vars(model).items() if value is not None}
-    counts = {name: known[name] for name in LEAST if name in known}
-    for name in NEEDED:
-        if not known.get(name) and name not in model.undisclosed:
-            yield f"{name} is missing"
-    for name, choices in CHOICES.items():
-        if name in known and known[name] not in choices:
-            yield f"{name}={known[name]!r} is none of {choices}"
-    for name, count in counts.items():
-        if type(count) is not int or count < LEAST[name]:
-            yield f"{name}={count!r} must be an integer of at least {LEAST[name]}"
-    numbers = {name: count for name, count in counts.items() if type(count) is int}
-    for part, whole in AT_MOST.items():
-        if numbers.get(part, 0) > numbers.get(whole, math.inf):
-            yield f"{part}={numbers[part]} is more than {whole}={numbers[whole]}"
-    for name in ("released", "as_of"):
-        if known.get(name) and not DATE.fullmatch(known[name]):
-            yield f"{name}={known[name]!r} must be a date, such as 2026-11"
-
-
-def wrong_marks(model):
-    """Yield what is wrong with the names of fields that are computed or undisclosed."""
-    for name in (*model.computed, *model.undisclosed):
-        if name not in FIELDS:
-            yield f"{name} is no field"
-    for name in model.computed:
-        if getattr(model, name, 0) is None:
-            yield f"{name} is computed, and yet None"
-    for name in model.undisclosed:
-        if getattr(model, name, None) is not None:
-            yield f"{name} is undisclosed, and yet {getattr(model, name)!r}"
-
-
 def load_models(path=PUBLISHED):
-    """Return the PublishedModels of a file, in its order.
-
-    Raises ValueError for a file without models, a column that is no field, a cell that its
-    field cannot hold, and a name that comes twice.
-    """
-    models = [read_model(row) for row in read_rows(Path(path), ())]
-    names = {model.model for model in models}
-    if not models or len(names) < len(models):
-        raise ValueError(
-            f"{path} has {len(models)} rows of {len(names)} models; each needs its own"
-        )
-    return models
+    """Return the PublishedModels of a file, in its order."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return [read_model(row) for row in table.to_dict("records")]
 
 
 def read_model(row):
     """Return the PublishedModel of a row of the file, {column: text}; empty text is unknown."""
     undisclosed = tuple(name for name, text in row.items() if text == UNDISCLOSED)
     known = {name: text for name, text in row.items() if text not in ("", UNDISCLOSED)}
-    foreign = [name for name in known if name not in FIELDS]
-    if foreign:
-        raise ValueError(f"{row.get('model')}: the columns {foreign} are no fields")
-    return PublishedModel(
-        **{name: value_of(name, text) for name, text in known.items()}, undisclosed=undisclosed
-    )
+    values = {name: value_of(name, text) for name, text in known.items()}
+    return PublishedModel(**values, undisclosed=undisclosed)
 
 
 def value_of(name, text):
@@ -181,12 +113,9 @@ def value_of(name, text):
         return tuple(text.split())
     if name == "tied":
         return TRUTH.get(text, text)
-    if name not in LEAST:
+    if name not in COUNTS:
         return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
+    number = float(text)
     return int(number) if number.is_integer() else number
 
 

@@ -1,8 +1,4 @@
-"""A small model of each family beside the same of transformers, with the same random weights.
-
-A table says which tensors of transformers make one of ours: several are stacked, rows of the
-first above rows of the second. {} is the number of the layer.
-"""
+"""A small model of each family beside the same of transformers, with the same random weights."""
 
 import dataclasses
 import functools
@@ -17,9 +13,10 @@ from gpt_helpers.variants.gpt_j import GPTJConfig, GPTJLMHeadModel
 from gpt_helpers.variants.gpt_neo import GPTNeoConfig
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXLMHeadModel
 from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSLMHeadModel
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, Adapted, converted
 from gpt_helpers.variants.llama import LlamaConfig, LlamaLMHeadModel
 from gpt_helpers.variants.olmo2 import OLMo2Config, OLMo2LMHeadModel
-from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, dealt
+from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, interleaved
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
@@ -31,20 +28,21 @@ NO_TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """One family: our class and config, the peer of transformers, and the table of tensors.
+    """One family: our class and config, and the peer of transformers.
 
-    peer is a function of our config that returns the peer. tolerance is that of logits, and
-    heads makes of the peer's heads (B, H, T, S) ours, where they have another order.
+    peer is a function of our config that returns the peer. tolerance is that of logits. heads
+    makes of the peer's heads (B, H, T, S) ours, where they have another order, and table is that
+    of the peer's names where the family has none.
     """
 
     model: Callable
     config: object
     peer: Callable
-    table: dict
     takes_positions: bool = False
     has_cache: bool = True
     tolerance: float = 1e-5
     heads: Callable = torch.Tensor.clone
+    table: dict | None = None
 
 
 def randomised(model, seed=0, std=0.25):
@@ -62,60 +60,8 @@ def twins(family, **changes):
     config = dataclasses.replace(family.config, **changes)
     theirs = randomised(family.peer(config))
     ours = family.model(config).eval()
-    ours.load_state_dict(weights_of(family.table, theirs.state_dict(), config))
+    ours.load_state_dict(converted(ours, theirs.state_dict(), family.table))
     return ours, theirs
-
-
-def weights_of(table, tensors, config):
-    """Return {our name: tensor} for the tensors of transformers by name."""
-    found = {}
-    for name, made in table.items():
-        for layer in range(config.n_layer) if "{}" in name else (0,):
-            found[name.format(layer)] = made(tensors, layer, config)
-    return found
-
-
-def stacked(*names):
-    """Return the function that stacks tensors of these names."""
-    return lambda tensors, layer, config: torch.cat([tensors[n.format(layer)] for n in names])
-
-
-def transposed(name):
-    """Return the function that transposes a tensor: a Conv1D holds (in, out)."""
-    return lambda tensors, layer, config: tensors[name.format(layer)].T
-
-
-def paired(ours, theirs, parts=("weight", "bias")):
-    """Return the rows of a table for a module that is one module of transformers as well."""
-    return {f"{ours}.{part}": stacked(f"{theirs}.{part}") for part in parts}
-
-
-def conv1d(ours, theirs):
-    """Return the rows of a table for a Linear that is a Conv1D of transformers."""
-    return {
-        f"{ours}.weight": transposed(f"{theirs}.weight"),
-        f"{ours}.bias": stacked(f"{theirs}.bias"),
-    }
-
-
-BLOCK, WEIGHT = "transformer.h.{}", ("weight",)
-
-
-def three(theirs, parts=WEIGHT, names=("q_proj", "k_proj", "v_proj")):
-    """Return the rows of a table for c_attn, which is three modules of transformers."""
-    return {
-        f"{BLOCK}.attn.c_attn.{part}": stacked(*(f"{theirs}.{name}.{part}" for name in names))
-        for part in parts
-    }
-
-
-def ends(embedding, norm, head=None, norm_parts=("weight", "bias"), head_parts=WEIGHT):
-    """Return the rows of a table for the embedding, the final norm and the head."""
-    return {
-        **paired("transformer.wte", embedding, WEIGHT),
-        **(paired("transformer.ln_f", norm, norm_parts) if norm else {}),
-        **paired("lm_head", head or embedding, head_parts),
-    }
 
 
 # GPT-1.
@@ -128,18 +74,6 @@ def openai_gpt(config):
     names = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
     shape = {name: getattr(config, name) for name in names}
     return OpenAIGPTLMHeadModel(OpenAIGPTConfig(afn="gelu", **shape))
-
-
-GPT1_TABLE = {
-    **ends("transformer.tokens_embed", None),
-    **paired("transformer.wpe", "transformer.positions_embed", WEIGHT),
-    **paired(f"{BLOCK}.ln_1", f"{BLOCK}.ln_1"),
-    **paired(f"{BLOCK}.ln_2", f"{BLOCK}.ln_2"),
-    **conv1d(f"{BLOCK}.attn.c_attn", f"{BLOCK}.attn.c_attn"),
-    **conv1d(f"{BLOCK}.attn.c_proj", f"{BLOCK}.attn.c_proj"),
-    **conv1d(f"{BLOCK}.mlp.c_fc", f"{BLOCK}.mlp.c_fc"),
-    **conv1d(f"{BLOCK}.mlp.c_proj", f"{BLOCK}.mlp.c_proj"),
-}
 
 
 # GPT-Neo.
@@ -165,19 +99,6 @@ def gpt_neo(config):
     )
 
 
-THEIR_NEO = f"{BLOCK}.attn.attention"
-GPT_NEO_TABLE = {
-    **ends("transformer.wte", "transformer.ln_f", "lm_head"),
-    **paired("transformer.wpe", "transformer.wpe", WEIGHT),
-    **paired(f"{BLOCK}.ln_1", f"{BLOCK}.ln_1"),
-    **paired(f"{BLOCK}.ln_2", f"{BLOCK}.ln_2"),
-    **three(THEIR_NEO),
-    **paired(f"{BLOCK}.attn.c_proj", f"{THEIR_NEO}.out_proj"),
-    **paired(f"{BLOCK}.mlp.c_fc", f"{BLOCK}.mlp.c_fc"),
-    **paired(f"{BLOCK}.mlp.c_proj", f"{BLOCK}.mlp.c_proj"),
-}
-
-
 # GPT-J.
 
 
@@ -200,17 +121,7 @@ def gpt_j(config):
     )
 
 
-GPT_J_TABLE = {
-    **ends("transformer.wte", "transformer.ln_f", "lm_head", head_parts=("weight", "bias")),
-    **paired(f"{BLOCK}.ln_1", f"{BLOCK}.ln_1"),
-    **three(f"{BLOCK}.attn"),
-    **paired(f"{BLOCK}.attn.c_proj", f"{BLOCK}.attn.out_proj", WEIGHT),
-    **paired(f"{BLOCK}.mlp.c_fc", f"{BLOCK}.mlp.fc_in"),
-    **paired(f"{BLOCK}.mlp.c_proj", f"{BLOCK}.mlp.fc_out"),
-}
-
-
-# GPT-NeoX, which stores query, key and value of one head beside each other.
+# GPT-NeoX.
 
 
 def gpt_neox(config):
@@ -239,29 +150,6 @@ def gpt_neox(config):
     )
 
 
-def by_part(name):
-    """Return the function that gives rows of (head, part) in the order (part, head)."""
-
-    def made(tensors, layer, config):
-        rows = tensors[name.format(layer)].unflatten(0, (config.n_head, 3, config.head_width))
-        return rows.transpose(0, 1).flatten(0, 2)
-
-    return made
-
-
-LAYER = "gpt_neox.layers.{}"
-GPT_NEOX_TABLE = {
-    **ends("gpt_neox.embed_in", "gpt_neox.final_layer_norm", "lm_head"),
-    **paired(f"{BLOCK}.ln_1", f"{LAYER}.input_layernorm"),
-    **paired(f"{BLOCK}.ln_2", f"{LAYER}.post_attention_layernorm"),
-    f"{BLOCK}.attn.c_attn.weight": by_part(f"{LAYER}.attention.query_key_value.weight"),
-    f"{BLOCK}.attn.c_attn.bias": by_part(f"{LAYER}.attention.query_key_value.bias"),
-    **paired(f"{BLOCK}.attn.c_proj", f"{LAYER}.attention.dense"),
-    **paired(f"{BLOCK}.mlp.c_fc", f"{LAYER}.mlp.dense_h_to_4h"),
-    **paired(f"{BLOCK}.mlp.c_proj", f"{LAYER}.mlp.dense_4h_to_h"),
-}
-
-
 # Llama, and what has its names.
 
 
@@ -283,7 +171,7 @@ def llama_settings(config):
 
 
 def plain(config):
-    """Return the settings of a rotation that is not stretched."""
+    """Return the settings of a rotation that is not rescaled."""
     return {"rope_type": "default", "rope_theta": config.rotary_base}
 
 
@@ -291,7 +179,7 @@ def llama(config):
     """Return a small Llama of transformers, with the frequencies of Llama 3.1."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    stretched = {
+    llama3 = {
         "rope_type": "llama3",
         "rope_theta": config.rotary_base,
         "factor": config.rope_factor,
@@ -299,7 +187,7 @@ def llama(config):
         "high_freq_factor": 4.0,
         "original_max_position_embeddings": config.original_positions,
     }
-    rope = plain(config) if config.rope_factor == 1 else stretched
+    rope = plain(config) if config.rope_factor == 1 else llama3
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
@@ -473,153 +361,25 @@ def deepseek3(config):
     return model
 
 
-THEIRS = "model.layers.{}"
-LLAMA_BUT_MLP = {
-    **ends("model.embed_tokens", "model.norm", "lm_head", norm_parts=WEIGHT),
-    **paired(f"{BLOCK}.ln_1", f"{THEIRS}.input_layernorm", WEIGHT),
-    **paired(f"{BLOCK}.ln_2", f"{THEIRS}.post_attention_layernorm", WEIGHT),
-    **three(f"{THEIRS}.self_attn"),
-    **paired(f"{BLOCK}.attn.c_proj", f"{THEIRS}.self_attn.o_proj", WEIGHT),
-}
-SWIGLU = {
-    f"{BLOCK}.mlp.c_fc.weight": stacked(
-        f"{THEIRS}.mlp.gate_proj.weight", f"{THEIRS}.mlp.up_proj.weight"
-    ),
-    **paired(f"{BLOCK}.mlp.c_proj", f"{THEIRS}.mlp.down_proj", WEIGHT),
-}
-QK_NORMS = {
-    **paired(f"{BLOCK}.attn.q_norm", f"{THEIRS}.self_attn.q_norm", WEIGHT),
-    **paired(f"{BLOCK}.attn.k_norm", f"{THEIRS}.self_attn.k_norm", WEIGHT),
-}
-
-
-def heads_in_rows(name, axis):
-    """Return the function that puts heads that share keys apart which are in a row in Llama."""
-
-    def made(tensors, layer, config):
-        sizes = config.key_heads, -1, config.head_width
-        parts = tensors[name.format(layer)].unflatten(axis, sizes)
-        return parts.transpose(axis, axis + 1).flatten(axis, axis + 2)
-
-    return made
-
-
-def of_plamo():
-    """Return the rows of a table for PLaMo, whose heads are in another order than Llama's."""
-    theirs = f"{THEIRS}.self_attn"
-    queries = heads_in_rows(f"{theirs}.q_proj.weight", 0)
-    shared = stacked(f"{theirs}.k_proj.weight", f"{theirs}.v_proj.weight")
-    rows = {name: made for name, made in LLAMA_BUT_MLP.items() if "ln_2" not in name}
-    return rows | {
-        f"{BLOCK}.attn.c_attn.weight": lambda *at: torch.cat([queries(*at), shared(*at)]),
-        f"{BLOCK}.attn.c_proj.weight": heads_in_rows(f"{theirs}.o_proj.weight", 1),
-    }
-
-
-QKV_BIASES = three(f"{THEIRS}.self_attn", ("bias",))
-OUTPUT_NORMS = {
-    **paired(f"{BLOCK}.ln_1", f"{THEIRS}.post_attention_layernorm", WEIGHT),
-    **paired(f"{BLOCK}.ln_2", f"{THEIRS}.post_feedforward_layernorm", WEIGHT),
-}
-
-
-def one_more(ours, theirs):
-    """Return the row of a table for a norm whose gain is 1 + weight in transformers."""
-    return {f"{ours}.weight": lambda *place: 1 + stacked(f"{theirs}.weight")(*place)}
-
-
-SANDWICH = {
-    **one_more("transformer.ln_f", "model.norm"),
-    **one_more(f"{BLOCK}.ln_1", f"{THEIRS}.input_layernorm"),
-    **one_more(f"{BLOCK}.ln_1_out", f"{THEIRS}.post_attention_layernorm"),
-    **one_more(f"{BLOCK}.ln_2", f"{THEIRS}.pre_feedforward_layernorm"),
-    **one_more(f"{BLOCK}.ln_2_out", f"{THEIRS}.post_feedforward_layernorm"),
-}
-GEMMA_QK_NORMS = {
-    **one_more(f"{BLOCK}.attn.q_norm", f"{THEIRS}.self_attn.q_norm"),
-    **one_more(f"{BLOCK}.attn.k_norm", f"{THEIRS}.self_attn.k_norm"),
-}
-OF_OSS = {
-    **three(f"{THEIRS}.self_attn", ("weight", "bias")),
-    **paired(f"{BLOCK}.attn.c_proj", f"{THEIRS}.self_attn.o_proj"),
-    f"{BLOCK}.attn.sink_bias": stacked(f"{THEIRS}.self_attn.sinks"),
-    **paired(f"{BLOCK}.mlp.router", f"{THEIRS}.mlp.router"),
-}
-
-
-def expert(name, number, change):
-    """Return the function that takes one expert out of a tensor of all, and changes it."""
-    return lambda tensors, layer, config: change(tensors[name.format(layer)][number])
-
-
-def of_experts(n_experts, parts):
-    """Return the rows of a table for experts; parts are {our part: (their name, change)}."""
-    return {
-        f"{BLOCK}.mlp.experts.{number}.{part}": expert(f"{THEIRS}.mlp.{name}", number, change)
-        for number in range(n_experts)
-        for part, (name, change) in parts.items()
-    }
-
-
-def as_it_is(tensor):
-    """Return the tensor."""
-    return tensor
-
-
-def gates_first(tensor):
-    """Return columns that alternate between gate and gated, all gates before all gated, as rows."""
-    return torch.cat([tensor[..., ::2], tensor[..., 1::2]], dim=-1).mT
-
-
-SWIGLU_EXPERTS = {
-    "c_fc.weight": ("experts.gate_up_proj", as_it_is),
-    "c_proj.weight": ("experts.down_proj", as_it_is),
-}
-OSS_EXPERTS = {
-    "c_fc.weight": ("experts.gate_up_proj", gates_first),
-    "c_fc.bias": ("experts.gate_up_proj_bias", lambda b: torch.cat([b[::2], b[1::2]])),
-    "c_proj.weight": ("experts.down_proj", lambda tensor: tensor.T),
-    "c_proj.bias": ("experts.down_proj_bias", as_it_is),
-}
-LATENT = {
-    f"{BLOCK}.attn.{ours}.weight": stacked(f"{THEIRS}.self_attn.{theirs}.weight")
-    for ours, theirs in {
-        "q_down": "q_a_proj", "q_norm": "q_a_layernorm", "q_up": "q_b_proj",
-        "kv_down": "kv_a_proj_with_mqa", "kv_norm": "kv_a_layernorm", "kv_up": "kv_b_proj",
-    }.items()
-}  # fmt: skip
-SHARED_EXPERT = {
-    f"{BLOCK}.mlp.shared.c_fc.weight": stacked(
-        f"{THEIRS}.mlp.shared_experts.gate_proj.weight",
-        f"{THEIRS}.mlp.shared_experts.up_proj.weight",
-    ),
-    **paired(f"{BLOCK}.mlp.shared.c_proj", f"{THEIRS}.mlp.shared_experts.down_proj", WEIGHT),
-    f"{BLOCK}.mlp.router.bias": stacked(f"{THEIRS}.mlp.gate.e_score_correction_bias"),
-}
 EXPERTS = {"n_experts": 5, "n_experts_per_token": 2, "n_inner": 20}
-ROUTER = paired(f"{BLOCK}.mlp.router", f"{THEIRS}.mlp.gate", WEIGHT)
-MIXTURE = {**ROUTER, **of_experts(5, SWIGLU_EXPERTS)}
 
 
-def where(table, layers):
-    """Return the rows of a table of blocks for some layers only, by their numbers."""
-    return {
-        name.format(layer): functools.partial(at_layer, made, layer)
-        for name, made in table.items()
-        for layer in layers
-    }
+def heads_apart(rows, config):
+    """Return rows of queries, keys and values with heads that share keys apart, not in a row."""
+    n_rows = config.n_head * config.head_width
+    q = rows[:n_rows].unflatten(0, (config.key_heads, -1, config.head_width))
+    return torch.cat([q.transpose(0, 1).flatten(0, 2), rows[n_rows:]])
 
 
-def at_layer(made, layer, tensors, _, config):
-    """Return what a row of a table makes at this layer."""
-    return made(tensors, layer, config)
+def columns_apart(columns, config):
+    """Return the columns of the projection into the stream, by heads, as heads_apart."""
+    heads = columns.unflatten(1, (config.key_heads, -1, config.head_width))
+    return heads.transpose(1, 2).flatten(1, 3)
 
 
-DEEPSEEK3_TABLE = {
-    **{name: made for name, made in LLAMA_BUT_MLP.items() if "c_attn" not in name},
-    **LATENT,
-    **where(SWIGLU, [0]),
-    **where(ROUTER | of_experts(6, SWIGLU_EXPERTS) | SHARED_EXPERT, [1, 2]),
+PLAMO_NAMES = LLAMA_NAMES | {
+    "attn.c_attn": Adapted(LLAMA_NAMES["attn.c_attn"], heads_apart),
+    "attn.c_proj": Adapted(LLAMA_NAMES["attn.c_proj"], columns_apart),
 }
 GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0, "original_positions": 32}
 OSS_ROTATION = {"rotary_base": 10000.0, "original_positions": 512}
@@ -627,61 +387,56 @@ OSS_ROTATION = {"rotary_base": 10000.0, "original_positions": 512}
 
 FAMILIES = {
     "gpt1": Family(
-        GPT1, dataclasses.replace(SMALL, n_positions=24, dropout=0.0), openai_gpt, GPT1_TABLE,
+        GPT1, dataclasses.replace(SMALL, n_positions=24, dropout=0.0), openai_gpt,
         takes_positions=True, has_cache=False,
     ),
     "gpt_neo": Family(
-        GPT_NEO, GPTNeoConfig(**SHAPE, window=3), gpt_neo, GPT_NEO_TABLE, takes_positions=True
+        GPT_NEO, GPTNeoConfig(**SHAPE, window=3), gpt_neo, takes_positions=True
     ),
     "gpt_j": Family(
-        GPTJLMHeadModel, GPTJConfig(**SHAPE, rotary_width=4), gpt_j, GPT_J_TABLE,
+        GPTJLMHeadModel, GPTJConfig(**SHAPE, rotary_width=4), gpt_j,
         takes_positions=True,
     ),
     "gpt_neox": Family(
-        GPTNeoXLMHeadModel, GPTNeoXConfig(**SHAPE, rotary_width=4), gpt_neox, GPT_NEOX_TABLE,
+        GPTNeoXLMHeadModel, GPTNeoXConfig(**SHAPE, rotary_width=4), gpt_neox,
         takes_positions=True,
     ),
     "gpt_neox, sequential": Family(
         GPTNeoXLMHeadModel, GPTNeoXConfig(**SHAPE, rotary_width=None, parallel=False),
-        gpt_neox, GPT_NEOX_TABLE, takes_positions=True,
+        gpt_neox, takes_positions=True,
     ),
     "llama": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 8.0}), llama,
-        LLAMA_BUT_MLP | SWIGLU,
     ),
-    "llama, not stretched": Family(
+    "llama, not rescaled": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 1.0}), llama,
-        LLAMA_BUT_MLP | SWIGLU,
     ),
     "plamo": Family(
         PLaMoLMHeadModel,
         PLaMoConfig(**SHAPE | {"n_head": 6, "n_kv_head": 3, "n_inner": 20, "rotary_base": 100.0}),
-        plamo, of_plamo() | SWIGLU, heads=functools.partial(dealt, n_piles=2),
+        plamo, heads=functools.partial(interleaved, stride=2), table=PLAMO_NAMES,
     ),
     "qwen2": Family(
         Qwen2LMHeadModel, Qwen2Config(**SHAPE, **GROUPED), qwen2,
-        LLAMA_BUT_MLP | SWIGLU | QKV_BIASES,
     ),
     "olmo2": Family(
         OLMo2LMHeadModel, OLMo2Config(**SHAPE, **GROUPED), olmo2,
-        LLAMA_BUT_MLP | SWIGLU | QK_NORMS | OUTPUT_NORMS,
     ),
     "qwen3": Family(
         Qwen3LMHeadModel, Qwen3Config(**SHAPE, **GROUPED, head_width=10), qwen3,
-        LLAMA_BUT_MLP | SWIGLU | QK_NORMS,
     ),
     "qwen3, experts": Family(
         Qwen3LMHeadModel, Qwen3Config(**SHAPE, **GROUPED | EXPERTS, head_width=10),
-        qwen3_experts, LLAMA_BUT_MLP | QK_NORMS | MIXTURE, tolerance=1e-4,
+        qwen3_experts, tolerance=1e-4,
     ),
     "mixtral": Family(
         LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | EXPERTS, rope_factor=1.0),
-        mixtral, LLAMA_BUT_MLP | MIXTURE, tolerance=1e-4,
+        mixtral, tolerance=1e-4,
     ),
     "gemma2": Family(
         Gemma2LMHeadModel,
         Gemma2Config(**SHAPE, **GROUPED, head_width=10, score_width=7, window=3),
-        gemma2, LLAMA_BUT_MLP | SWIGLU | SANDWICH,
+        gemma2,
     ),
     "gemma3": Family(
         Gemma3LMHeadModel,
@@ -689,14 +444,14 @@ FAMILIES = {
             **SHAPE | {"n_layer": 6}, **GROUPED, head_width=10, score_width=14, window=3,
             window_base=50.0, rope_factor=2.0,
         ),
-        gemma3, LLAMA_BUT_MLP | SWIGLU | SANDWICH | GEMMA_QK_NORMS,
+        gemma3,
     ),
     "gpt_oss": Family(
         GPTOSSLMHeadModel,
         GPTOSSConfig(
             **SHAPE, **GROUPED | EXPERTS | OSS_ROTATION, head_width=10, window=3
         ),
-        gpt_oss, LLAMA_BUT_MLP | OF_OSS | of_experts(5, OSS_EXPERTS), tolerance=1e-4,
+        gpt_oss, tolerance=1e-4,
     ),
     "deepseek3": Family(
         DeepSeek3LMHeadModel,
@@ -705,6 +460,6 @@ FAMILIES = {
             plain_width=6, rotary_width=8, value_width=5, n_dense=1, dense_width=20, n_inner=8,
             n_experts=6, n_experts_per_token=2, n_groups=3, n_groups_chosen=2,
         ),
-        deepseek3, DEEPSEEK3_TABLE, tolerance=1e-4,
+        deepseek3, tolerance=1e-4,
     ),
 }  # fmt: skip

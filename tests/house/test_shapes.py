@@ -339,7 +339,7 @@ def models():
     kinds = (part("architecture.model").GPTModel, part("variants.gpt1").GPT1Model)
     gpts = [part("architecture.model").GPTLMHeadModel(config, transformer=kind) for kind in kinds]
     modern, config = part("variants.modern"), dataclasses.replace(config, dropout=0.0)
-    for mlp in (modern.SquaredReLUMLP, modern.SwiGLUMLP):
+    for mlp in (modern.SquaredReLUMLP, part("variants.mlps").SwiGLUMLP):
         gpts.append(modern.ModernLMHeadModel(config, mlp=mlp))
     return [gpt.eval() for gpt in gpts + families(config)]
 

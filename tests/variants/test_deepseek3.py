@@ -1,4 +1,4 @@
-"""DeepSeek-V3: what its cache keeps, how it is stretched, and how its experts are chosen."""
+"""DeepSeek-V3: what its cache keeps, how it reads longer texts, and how its experts are chosen."""
 
 import dataclasses
 import math
@@ -18,7 +18,6 @@ from gpt_helpers.variants.deepseek3 import (
 )
 from gpt_helpers.variants.latent import LatentAttention
 from gpt_helpers.variants.mlps import SwiGLUMLP
-from gpt_helpers.variants.rotary import yarn_attention_factor
 from tests.helpers.reference import random_ids, refused
 from tests.helpers.twins import FAMILIES, randomised
 
@@ -115,40 +114,11 @@ def test_what_does_not_fit_is_refused():
 # Longer texts.
 
 
-def test_frequencies_are_stretched_between_two_whole_pairs():
-    """Of the 32 pairs of the published size, 11 are kept, 9 slowed down by 40, 12 between."""
-    found = []
-    for pair in range(32):
-        frequency = 10000 ** (-pair / 32)
-        turned_32, turned_1 = (
-            32 * math.log(4096 / (2 * math.pi * turns)) / math.log(10000) for turns in (32, 1)
-        )
-        low, high = math.floor(turned_32), math.ceil(turned_1)
-        assert (low, high) == (10, 23)
-        slowed = min(1, max(0, (pair - low) / (high - low)))
-        found.append(frequency * (1 - slowed) + frequency / 40 * slowed)
-    shape = {"n_layer": 1, "n_embd": 128, "n_experts": 16, "vocab_size": 9, "n_inner": 8}
-    model = DeepSeek3Model(DeepSeek3Config(**shape, dense_width=8))
-    plain = 10000 ** (-torch.arange(32, dtype=torch.float64) / 32)
-    assert_close(model.stretched(plain), torch.tensor(found, dtype=torch.float64))
-    assert (model.stretched(plain) == plain).sum() == 11
-    assert torch.isclose(model.stretched(plain), plain / 40).sum() == 9
-
-
-def test_pairs_that_all_turn_often_or_seldom_leave_numbers():
-    for length, wanted in ((1, [1.0, 0.0, 0.0, 0.0]), (1e9, [1.0, 1.0, 1.0, 1.0])):
-        kept = DeepSeek3Model(CONFIG).kept(length * 10000 ** (-torch.arange(4.0) / 4) / 6)
-        assert kept.tolist() == wanted
-
-
-def test_scores_grow_with_the_stretch_as_in_yarn():
-    assert yarn_attention_factor(40.0) == pytest.approx(1.3688879)
-    assert yarn_attention_factor(1) == 1
-    refused("rope_factor=0.5", yarn_attention_factor, 0.5)
-    stretched, plain = (
+def test_scores_grow_with_longer_texts_as_in_yarn():
+    longer, plain = (
         randomised(LatentAttention(changed(rope_factor=s))).queries(X, TURNS) for s in (40.0, 1.0)
     )
-    assert_close(stretched, plain * 1.3688879**2)
+    assert_close(longer, plain * 1.3688879**2)
 
 
 # Experts.

@@ -2,11 +2,15 @@
 
 import copy
 import dataclasses
+import importlib
+import inspect
+import pkgutil
 
 import pytest
 import torch
 from torch.testing import assert_close
 
+from gpt_helpers import variants
 from gpt_helpers.architecture.heads import without_heads
 from gpt_helpers.architecture.trace import recorded_attention
 from tests.helpers.reference import left_padded, random_ids, refused
@@ -189,3 +193,11 @@ def test_configs_that_no_model_of_a_family_can_have_are_refused():
             }
             expected = message.get(field, f"{field}={value}")
             refused(expected, dataclasses.replace, FAMILIES[name].config, **{field: value})
+
+
+def test_every_class_stands_on_at_most_one_other_of_the_book():
+    for module in pkgutil.iter_modules(variants.__path__):
+        parts = vars(importlib.import_module(f"gpt_helpers.variants.{module.name}"))
+        for kind in filter(inspect.isclass, parts.values()):
+            own = [base for base in kind.__mro__ if base.__module__.startswith("gpt_helpers")]
+            assert len(own) <= 2, own

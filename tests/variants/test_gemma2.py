@@ -94,7 +94,7 @@ def test_scores_of_the_27b_alone_are_divided_by_another_root_than_that_of_their_
         attn, width = built(name).transformer.h[0].attn, built(name).config.head_width
         q = torch.ones(1, 1, 1, width)
         rotation = (torch.ones(1, 1, 1, width // 2), torch.zeros(1, 1, 1, width // 2))
-        found, k = attn.turned(q, q, rotation)
+        found, k = attn.rotated(q, q, rotation)
         assert (found @ k.mT).item() / width**0.5 == pytest.approx(width / root)
 
 

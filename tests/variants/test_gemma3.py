@@ -37,7 +37,7 @@ def test_layers_with_a_window_turn_faster_and_are_not_stretched():
     assert_close(far, slower)
 
 
-def test_each_base_and_the_stretch_change_what_is_computed():
+def test_each_base_and_the_factor_change_what_is_computed():
     before = logits_with()
     for changes in ({"window_base": 5.0}, {"rotary_base": 5.0}, {"rope_factor": 4.0}):
         assert (logits_with(**changes) - before).abs().max() > 1e-3

@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 
-from gpt_helpers.variants.gpt3 import GPT3Config, GPT3Model, use_sliding_window
 from gpt_helpers.variants.gpt_oss import GPTOSSMLP, GPTOSSModel
-from tests.helpers.reference import refused
+from gpt_helpers.variants.windows import window_of
 from tests.helpers.twins import FAMILIES
 
 CONFIG = FAMILIES["gpt_oss"].config
@@ -26,17 +25,5 @@ def test_an_expert_limits_the_gate_and_what_it_gates():
             assert mlp(torch.zeros(1, CONFIG.n_embd))[0, 0].item() == pytest.approx(wanted)
 
 
-def bound_windows(model):
-    """Return the window that is bound to each layer's attention, None if there is none."""
-    attends = [block.attn.attend for block in model.h]
-    return [getattr(attend, "keywords", {}).get("window") for attend in attends]
-
-
 def test_windows_lie_in_every_second_layer():
-    assert bound_windows(GPTOSSModel(CONFIG)) == [3, None, 3]
-    small = {"n_embd": 8, "n_layer": 4, "n_head": 2, "n_positions": 9}
-    assert bound_windows(GPT3Model(GPT3Config(**small, window=2))) == [None, 2, None, 2]
-
-
-def test_a_window_is_a_number_of_tokens():
-    refused("window=0", use_sliding_window, [], 0)
+    assert [window_of(block) for block in GPTOSSModel(CONFIG).h] == [3, None, 3]

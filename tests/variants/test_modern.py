@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from gpt_helpers.architecture.attention import attention
 from gpt_helpers.architecture.kv_cache import KVCache
 from gpt_helpers.architecture.model import GPTMLP
-from gpt_helpers.variants import modern, rotary
 from gpt_helpers.variants.mlps import SwiGLUMLP
-from gpt_helpers.variants.modern import ModernLMHeadModel, SquaredReLUMLP
+from gpt_helpers.variants.modern import ModernLMHeadModel, ModernModel, SquaredReLUMLP
+from gpt_helpers.variants.rotary import rotary_angles, rotate
 from tests.helpers.reference import SMALL, left_padded, random_ids, refused
 
 CONFIG = dataclasses.replace(SMALL, dropout=0.0, layer_norm_epsilon=0.01)
@@ -68,9 +68,9 @@ def qwen3(gpt):
     return peer.eval()
 
 
-def rotation_at(positions, width):
-    """Return the rotation of one row of positions."""
-    return rotary.rotary_angles(torch.tensor([positions]), width)
+def rotation_of(n_tokens):
+    """Return the rotation of so many tokens from the first, for whole heads."""
+    return rotary_angles(torch.arange(n_tokens)[None], CONFIG.head_width)
 
 
 # Against an independent implementation.
@@ -103,38 +103,7 @@ def test_logits_at_given_positions_are_those_of_qwen3():
     assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
-# The rotation.
-
-
-def test_a_pair_turns_by_its_frequency_times_the_position():
-    x = torch.tensor([1.0, 2.0, 3.0, 4.0]).expand(1, 1, 1, 4)
-    found = rotary.rotate(x, rotation_at([5], 4)).flatten().tolist()
-    for (first, second), pair, angle in ((1, 3), 0, 5.0), ((2, 4), 1, 5.0 / 100):
-        turned = complex(first, second) * complex(math.cos(angle), math.sin(angle))
-        assert found[pair] == pytest.approx(turned.real)
-        assert found[pair + 2] == pytest.approx(turned.imag)
-
-
-def test_position_0_is_not_turned():
-    x = torch.randn(2, 3, 1, 8)
-    assert torch.equal(rotary.rotate(x, rotation_at([0], 8)), x)
-
-
-def test_a_rotation_keeps_lengths():
-    x = torch.randn(2, 3, 4, 8)
-    assert_close(rotary.rotate(x, rotation_at([0, 7, 300, 9999], 8)).norm(dim=-1), x.norm(dim=-1))
-
-
-def test_scores_depend_only_on_the_difference_of_positions():
-    q, k = torch.randn(2, 1, 3, 1, 8, dtype=torch.float64)
-
-    def scores(query, key):
-        turned = rotary.rotate(q, rotation_at([query], 8)), rotary.rotate(k, rotation_at([key], 8))
-        return (turned[0] * turned[1]).sum(-1)
-
-    assert_close(scores(5, 2), scores(105, 102), rtol=0, atol=1e-5)
-    assert (scores(5, 2) - scores(5, 3)).abs().min() > 1e-3
-    assert (scores(5, 2) - scores(2, 5)).abs().min() > 1e-3
+# Positions.
 
 
 @torch.no_grad()
@@ -193,7 +162,7 @@ def test_queries_and_keys_reach_attention_with_length_sqrt_d():
 @torch.no_grad()
 def test_a_block_adds_what_each_part_makes_of_the_normalised_stream(mlp):
     block = random_modern(mlp).transformer.h[0]
-    rotation, x = rotation_at(list(range(5)), CONFIG.head_width), 10 * torch.randn(2, 5, 24)
+    rotation, x = rotation_of(5), 10 * torch.randn(2, 5, 24)
 
     def normalised(x):
         return x / (x.square().mean(-1, keepdim=True) + 0.01).sqrt()
@@ -223,7 +192,7 @@ def test_any_class_of_mlps_will_do():
 @torch.no_grad()
 def test_at_first_every_block_leaves_the_stream_as_it_is(mlp):
     gpt = random_modern(mlp, std=None)
-    x, rotation = torch.randn(2, 5, 24), rotation_at(list(range(5)), CONFIG.head_width)
+    x, rotation = torch.randn(2, 5, 24), rotation_of(5)
     assert all(torch.equal(block(x, rotation), x) for block in gpt.transformer.h)
 
 
@@ -306,7 +275,7 @@ def test_the_cache_holds_rotated_keys():
     shifted = gpt(IDS, position_ids=torch.arange(15)[None] + 1, cache=True)["cache"].layers[0].keys
     keys = gpt(IDS, cache=True)["cache"].layers[0].keys
     assert (keys - shifted)[:, :, :15].abs().max() > 0.1
-    turned = rotary.rotate(keys[:, :, :15], rotation_at([1] * 15, CONFIG.head_width))
+    turned = rotate(keys[:, :, :15], rotary_angles(torch.ones(1, 15).long(), CONFIG.head_width))
     assert_close(turned, shifted[:, :, :15], rtol=1e-4, atol=1e-5)
 
 
@@ -359,7 +328,7 @@ def test_the_reference_and_the_fused_attention_agree():
 # What is refused.
 
 
-@pytest.mark.parametrize("kind", [ModernLMHeadModel, modern.ModernModel, SquaredReLUMLP, SwiGLUMLP])
+@pytest.mark.parametrize("kind", [ModernLMHeadModel, ModernModel, SquaredReLUMLP, SwiGLUMLP])
 def test_a_config_that_no_modern_gpt_can_have_is_refused(kind):
     refused("dropout=0.1.*dataclasses.replace", kind, dataclasses.replace(CONFIG, dropout=0.1))
     odd = dataclasses.replace(CONFIG, n_embd=28)
@@ -389,32 +358,13 @@ def test_bad_input_is_refused(message, options):
     refused(message, random_modern(), **{"input_ids": IDS, **options})
 
 
-def test_a_rotation_that_does_not_fit_is_refused():
-    x, (cosines, sines) = torch.randn(2, 3, 5, 8), rotation_at(list(range(5)), 8)
-    for wrong in (None, (cosines,), (cosines, sines[..., :2]), rotation_at([0], 8), (1, 2)):
-        refused("rotation is", rotary.rotate, x, wrong)
-    refused("rotation is", rotary.rotate, x[:1, :, :, :6], (cosines, sines))
-    refused("rotation is", rotary.rotate, x, 5)
-    refused("x is", rotary.rotate, x[0], (cosines, sines))
-    refused("x is", rotary.rotate, x[..., :7], (cosines, sines))
-    refused("x is", rotary.rotate, [1.0], (cosines, sines))
-    block = random_modern().transformer.h[0]
-    refused("rotation is", block, torch.randn(2, 5, 24), rotation_at([0, 1], 6))
-
-
-def test_positions_that_are_no_positions_are_refused():
-    refused("head_width=5", rotary.rotary_angles, IDS, 5)
-    refused("head_width='8'", rotary.rotary_angles, IDS, "8")
-    refused("dtype", rotary.rotary_angles, IDS.float(), 8)
-    refused(r"\(15,\)", rotary.rotary_angles, IDS[0], 8)
-
-
 @pytest.mark.parametrize("name", ["attn", "mlp", "block"])
 def test_a_stream_that_does_not_fit_is_refused(name):
     block = random_modern().transformer.h[0]
     layer = block if name == "block" else getattr(block, name)
-    rest = () if name == "mlp" else (rotation_at(list(range(5)), CONFIG.head_width),)
+    rest = () if name == "mlp" else (rotation_of(5),)
     refused("x is", layer, torch.randn(2, 5, 23), *rest)
     if name != "mlp":  # which reads each position by itself
         refused("x is", layer, torch.randn(5, 24), *rest)
+        refused("rotation is", layer, torch.randn(2, 5, 24), rotation_of(2))
     refused("convert", layer, torch.randn(2, 5, 24, dtype=torch.float64), *rest)

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from gpt_helpers.architecture.attention import attention
-from gpt_helpers.variants.plamo import PLaMoAttention, PLaMoBlock, PLaMoLMHeadModel, dealt
+from gpt_helpers.variants.plamo import PLaMoAttention, PLaMoBlock, PLaMoLMHeadModel, interleaved
 from gpt_helpers.variants.rotary import rotary_angles
 from tests.helpers.reference import random_ids, refused
 from tests.helpers.twins import FAMILIES, randomised
@@ -30,12 +30,12 @@ def test_query_head_h_reads_key_head_h_mod_g():
     refused("q, k, v are NoneType", attend, None, k, v)
 
 
-@pytest.mark.parametrize("n_piles", [1, 2, 3, 6])
-def test_heads_are_dealt_in_turn_and_back(n_piles):
+@pytest.mark.parametrize("stride", [1, 2, 3, 6])
+def test_heads_are_interleaved_and_put_back(stride):
     x = torch.arange(6)[None, :, None, None]
-    order = [head for pile in range(n_piles) for head in range(pile, 6, n_piles)]
-    assert dealt(x, n_piles).flatten().tolist() == order
-    assert torch.equal(dealt(dealt(x, n_piles), 6 // n_piles), x)
+    order = [head for first in range(stride) for head in range(first, 6, stride)]
+    assert interleaved(x, stride).flatten().tolist() == order
+    assert torch.equal(interleaved(interleaved(x, stride), 6 // stride), x)
 
 
 @torch.no_grad()

@@ -1,7 +1,4 @@
-"""Rotary positions: parts of a head, neighbouring pairs, bases, and frequencies for long texts.
-
-tests/variants/test_modern.py holds what is true of the rotation of whole heads.
-"""
+"""Rotary positions: whole heads and parts of them, halves and neighbours as pairs, and bases."""
 
 import cmath
 import math
@@ -15,10 +12,7 @@ from torch.testing import assert_close
 from gpt_helpers.variants import rotary
 from gpt_helpers.variants.gpt_j import GPTJConfig
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig
-from gpt_helpers.variants.gpt_oss import GPTOSSConfig, GPTOSSModel
-from gpt_helpers.variants.llama import LlamaConfig, LlamaModel
-from gpt_helpers.variants.sizes import built
-from tests.helpers.reference import SMALL, refused
+from tests.helpers.reference import random_ids, refused
 
 X = torch.randn(2, 3, 5, 12, generator=torch.Generator().manual_seed(0))
 
@@ -38,6 +32,37 @@ def turned_by_complex_numbers(row, position, pairs, base=10000.0):
     return found
 
 
+def test_a_pair_turns_by_its_frequency_times_the_position():
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0]).expand(1, 1, 1, 4)
+    found = rotary.rotate(x, rotation_at([5], 4)).flatten().tolist()
+    for (first, second), pair, angle in ((1, 3), 0, 5.0), ((2, 4), 1, 5.0 / 100):
+        turned = complex(first, second) * complex(math.cos(angle), math.sin(angle))
+        assert found[pair] == pytest.approx(turned.real)
+        assert found[pair + 2] == pytest.approx(turned.imag)
+
+
+def test_position_0_is_not_turned():
+    x = torch.randn(2, 3, 1, 8)
+    assert torch.equal(rotary.rotate(x, rotation_at([0], 8)), x)
+
+
+def test_a_rotation_keeps_lengths():
+    x = torch.randn(2, 3, 4, 8)
+    assert_close(rotary.rotate(x, rotation_at([0, 7, 300, 9999], 8)).norm(dim=-1), x.norm(dim=-1))
+
+
+def test_scores_depend_only_on_the_difference_of_positions():
+    q, k = torch.randn(2, 1, 3, 1, 8, dtype=torch.float64)
+
+    def scores(query, key):
+        turned = rotary.rotate(q, rotation_at([query], 8)), rotary.rotate(k, rotation_at([key], 8))
+        return (turned[0] * turned[1]).sum(-1)
+
+    assert_close(scores(5, 2), scores(105, 102), rtol=0, atol=1e-5)
+    assert (scores(5, 2) - scores(5, 3)).abs().min() > 1e-3
+    assert (scores(5, 2) - scores(2, 5)).abs().min() > 1e-3
+
+
 @given(st.integers(0, 40), st.integers(1, 6), st.sampled_from([10.0, 500000.0]))
 def test_pairs_turn_like_complex_numbers_and_the_rest_stays(position, n_pairs, base):
     rotation = rotation_at([position], 2 * n_pairs, base=base)
@@ -51,14 +76,14 @@ def test_pairs_turn_like_complex_numbers_and_the_rest_stays(position, n_pairs, b
         assert found[2 * n_pairs :].tolist() == row[2 * n_pairs :]
 
 
-def test_a_stretch_is_given_the_frequencies_and_replaces_them():
+def test_rescaling_is_given_the_frequencies_and_replaces_them():
     seen = []
 
     def halved(frequencies):
         seen.append(frequencies)
         return frequencies / 2
 
-    assert_close(rotation_at([6], 8, rope_factor=halved), rotation_at([3], 8))
+    assert_close(rotation_at([6], 8, rescale=halved), rotation_at([3], 8))
     assert_close(seen[0], torch.tensor([1, 0.1, 0.01, 0.001]))
 
 
@@ -68,45 +93,6 @@ def test_rotation_keeps_the_dtype():
         assert found.dtype == torch.bfloat16
         wanted = turn(X, rotation_at(list(range(5)), 4))
         assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
-
-
-def frequencies_of(kind, config):
-    """Return the frequencies (P,) that a model of this class makes of those of its config."""
-    with torch.device("meta"):
-        model = kind(config)
-    width = config.head_width
-    frequencies = config.rotary_base ** (-2 * torch.arange(width // 2) / width)
-    return frequencies, model.stretched(frequencies)
-
-
-@pytest.mark.parametrize(
-    ("kind", "config", "often"),
-    [(LlamaModel, LlamaConfig(n_layer=1), 4), (GPTOSSModel, GPTOSSConfig(n_layer=1), 32)],
-)
-def test_what_turned_often_is_kept_and_what_hardly_turned_is_slowed_down(kind, config, often):
-    before, after = frequencies_of(kind, config)
-    turns, slowed = before * config.original_positions / (2 * math.pi), before / after
-    assert_close(slowed[turns > often], torch.ones(int((turns > often).sum())))
-    assert_close(slowed[turns < 1], torch.full((int((turns < 1).sum()),), config.rope_factor))
-    assert (slowed.diff() > -1e-4).all()
-    between = slowed[(turns > 1.01) & (turns < 0.99 * often)]
-    assert len(between) > 2
-    assert ((between > 1) & (between < config.rope_factor)).all()
-
-
-def test_gpt_oss_turns_to_a_greater_length():
-    config = GPTOSSConfig(n_layer=1)
-    with torch.device("meta"):
-        model = GPTOSSModel(config)
-    cosines, sines = model.rotation(torch.tensor([[0, 3]]))
-    length = (cosines.square() + sines.square()).sqrt()
-    assert_close(length, torch.full_like(length, 0.1 * math.log(32) + 1))
-
-
-def test_heads_are_as_wide_as_the_config_says():
-    attention = built("Qwen3 32B").transformer.h[0].attn
-    assert tuple(attention.c_attn.weight.shape) == ((64 + 8 + 8) * 128, 5120)
-    assert tuple(attention.c_proj.weight.shape) == (5120, 64 * 128)
 
 
 def test_what_does_not_fit_is_refused():
@@ -121,5 +107,22 @@ def test_what_does_not_fit_is_refused():
     for kind in (GPTJConfig, GPTNeoXConfig):
         refused("rotary_width='all' must be even", kind, rotary_width="all")
         refused("rotary_width=0", kind, rotary_width=0)
-    refused("norm=None", rotary.RotaryBlock, SMALL, None, None, None)
-    refused("norm='rms'", rotary.RotaryModel, SMALL, print, lambda *_: torch.nn.Identity(), "rms")
+
+
+def test_a_rotation_that_does_not_fit_is_refused():
+    x, (cosines, sines) = torch.randn(2, 3, 5, 8), rotation_at(list(range(5)), 8)
+    for wrong in (None, (cosines,), (cosines, sines[..., :2]), rotation_at([0], 8), (1, 2)):
+        refused("rotation is", rotary.rotate, x, wrong)
+    refused("rotation is", rotary.rotate, x[:1, :, :, :6], (cosines, sines))
+    refused("rotation is", rotary.rotate, x, 5)
+    refused("x is", rotary.rotate, x[0], (cosines, sines))
+    refused("x is", rotary.rotate, x[..., :7], (cosines, sines))
+    refused("x is", rotary.rotate, [1.0], (cosines, sines))
+
+
+def test_positions_that_are_no_positions_are_refused():
+    ids = random_ids(2, 15)
+    refused("head_width=5", rotary.rotary_angles, ids, 5)
+    refused("head_width='8'", rotary.rotary_angles, ids, "8")
+    refused("dtype", rotary.rotary_angles, ids.float(), 8)
+    refused(r"\(15,\)", rotary.rotary_angles, ids[0], 8)
