@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and rows of measurements in CSV files."""
+"""Files that are either whole or not there, and rows of measurements in CSV. Imports no torch."""
 
 import contextlib
 import csv

@@ -50,11 +50,16 @@ def modules(room, package=PACKAGE):
 
 def in_order(names, path):
     """Return the names in the order of the docstring of the file at path."""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")), clean=False) or ""
     begin = re.search(r"Begin with ([^.]*)", docstring)
     said = re.findall(r"^ +(\w+)", docstring, re.M) + re.findall(r"\w+", begin[1] if begin else "")
     place = {name: number for number, name in reversed(list(enumerate(said)))}
     return sorted(names, key=lambda name: (place.get(name, len(said)), name.startswith("_"), name))
+
+
+def within(name, room):
+    """Return the name of a module as its room calls it: "loop" of "training.loop"."""
+    return name.removeprefix(f"{room}.")
 
 
 def page_of(room):
@@ -74,12 +79,12 @@ class Room(SphinxDirective):
         if not names:
             raise self.error(f"gpt_helpers has no room {room!r}; there are {rooms()}")
         self.env.metadata[self.env.docname]["modules"] = names
-        return [self.section(name) for name in names]
+        return [self.section(name, within(name, room)) for name in names]
 
-    def section(self, name):
+    def section(self, name, title):
         """Return the section of a module."""
-        section = nodes.section(names=[name])
-        section += nodes.title("", "", nodes.literal("", name))
+        section = nodes.section(names=[title])
+        section += nodes.title("", "", nodes.literal("", title))
         self.state.document.note_implicit_target(section, section)
         lines = SECTION.format(name=name).splitlines()
         self.state.nested_parse(StringList(lines), self.content_offset, section)
@@ -96,7 +101,7 @@ class Rooms(SphinxDirective):
         colon, comma = SIGNS[self.config.language]
         lines = []
         for room, names in found.items():
-            links = (f"{{py:mod}}`{n.removeprefix(f'{room}.')} <gpt_helpers.{n}>`" for n in names)
+            links = (f"{{py:mod}}`{within(n, room)} <gpt_helpers.{n}>`" for n in names)
             lines.append(f"- {{doc}}`{page_of(room)}`{colon}{comma.join(links)}")
         node = nodes.Element()
         self.state.nested_parse(StringList(lines), self.content_offset, node)

@@ -16,7 +16,7 @@ from .tables import SORTABLE
 
 ROWS = Path(__file__).resolve().parents[1] / "chapters" / "where.csv"
 HEADER = {
-    "ja": ("何がどこにあるか", "コード", "本"),
+    "ja": ("どこにあるか", "コード", "本"),
     "en": ("where is ...?", "in the code", "in the book"),
 }
 

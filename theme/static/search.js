@@ -3,6 +3,7 @@
 
 (() => {
   const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
+  const LISTS = /^(api|where)/; // pages that name what others are about
   const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
   const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/ー|[^\p{L}\p{N}]/gu, "");
 
@@ -13,9 +14,9 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  // Pages on code come after pages of text when the query is not written like code.
+  // Lists, most of them of code, come after pages of text when the query is not written like code.
   function placed(index, file, score, isCode) {
-    return index.docnames[file].startsWith("api") && !isCode ? score / 4 : score;
+    return LISTS.test(index.docnames[file]) && !isCode ? score / 4 : score;
   }
 
   function headings(index, query, isCode) {
