@@ -23,7 +23,8 @@
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
       const score = fit(title, query);
       if (!score) return [];
-      return places.map(([file, id]) => {
+      // A heading of a list is the name of a module, and found as code.
+      return places.filter(([file, id]) => !id || !LISTS.test(index.docnames[file])).map(([file, id]) => {
         const top = index.titles[file];
         const label = top === title ? title : `${top} > ${title}`;
         const fits = placed(index, file, score, isCode);
