@@ -43,6 +43,7 @@
   }
 
   // Code comes before text when the query is its name, and after headings when it is not.
+  // A module has the name of what it is about: who types that word looks for text.
   function code(index, query, isCode) {
     return Object.entries(index.objects).flatMap(([prefix, entries]) =>
       entries.flatMap(([file, type, , anchor, last]) => {
@@ -51,7 +52,7 @@
         let score = domain === "std" ? 0 : Math.max(fit(last, query), fit(name, query));
         if (!score) return [];
         if (score < 100) score /= isCode ? 3 : 20;
-        else if (!isCode) score = 35;
+        else if (!isCode) score = kind === "module" ? 5 : 35;
         const id = anchor === "" ? name : anchor === "-" ? `${kind}-${name}` : anchor;
         const where = `${label}${_(", in ")}${index.titles[file]}`;
         return [[index.docnames[file], name, `#${id}`, where, score, index.filenames[file]]];
