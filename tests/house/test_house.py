@@ -275,6 +275,11 @@ def says(source, promise=WITHOUT_TORCH):
     return promise in " ".join((ast.get_docstring(ast.parse(source)) or "").lower().split())
 
 
+def test_a_promise_is_found_across_lines_and_in_the_docstring_only():
+    assert says('"""Counts. Imports\nno torch."""')
+    assert not says('"""Counts."""\nPROMISE = "imports no torch"')
+
+
 def test_a_module_that_says_so_does_not_load_torch():
     modules = [f"gpt_helpers.{name}" for name, source in sources().items() if says(source)]
     assert len(modules) > 5
