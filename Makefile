@@ -2,11 +2,11 @@
 # make test     the whole proof: style, strict build, tests, notebooks, pages
 # make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
-# make model    train the model that ships with the book, about 50 minutes on 2 cores
-# make ablations  run the trainings that ablations.csv lacks
-# make applications  run the experiments that applications.csv lacks, about 70 minutes on 2 cores
-# make ladder  run the trainings that ladder.csv lacks, about 20 minutes on 2 cores
-# make sweep    run what sweep.csv lacks, about an hour on 2 cores, then predict, then the largest
+# make model    train the model that ships with the book, about 60 minutes on 2 cores
+# make ablations  run the trainings that ablations.csv lacks, about 30 minutes on 2 cores
+# make applications  run the experiments that applications.csv lacks, about 105 minutes on 2 cores
+# make ladder  run the trainings that ladder.csv lacks, about 40 minutes on 2 cores
+# make sweep    run what sweep.csv lacks, predict, then the largest, about 95 minutes on 2 cores
 
 PYTHON ?= python3
 PORT ?= 8000

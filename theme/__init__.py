@@ -7,9 +7,11 @@ head         the description of each page, and scripts that wait
 live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
 mathematics  TeX to MathML at build time, and the font that draws it
+rooms        the pages of the API, from what is in the package
 search       Japanese search that finds words inside compounds
 styles       one style sheet and one font of icons, without what no page uses
 tables       data frames as numbered tables
+where        where each concept is: the table of chapters/where.csv
 """
 
 from pathlib import Path
@@ -22,13 +24,18 @@ from . import (
     live,
     markup,
     mathematics,
+    rooms,
     search,
     styles,
     tables,
+    where,
 )
 
 HERE = Path(__file__).parent
-PARTS = (charts, docstrings, editions, head, live, markup, mathematics, search, styles, tables)
+PARTS = (
+    charts, docstrings, editions, head, live, markup, mathematics, rooms, search, styles, tables,
+    where,
+)  # fmt: skip
 
 
 def setup(app):

@@ -18,6 +18,7 @@ from sphinx.search import SearchLanguage, languages
 
 CJK = r"\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 OPTIONAL = "ー・"
+LISTS = ("api", "where")
 TELLING = 800  # terms of a page
 RUN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 SPLIT_QUERY = f"""
@@ -71,8 +72,8 @@ def add_order(app, pagename, templatename, context, doctree):
 def write_weights(app, error):
     """Write what each page is about: its own terms, and pairs of terms that stand side by side.
 
-    Sphinx's index says in which pages a term stands, but not how often. The pages on code (api)
-    have no weights: they are found by the names that they list.
+    Sphinx's index says in which pages a term stands, but not how often. Pages that list what
+    others are about have no weights: they are found by the names that they list.
     """
     if error or app.builder.name != "html":
         return
@@ -80,7 +81,7 @@ def write_weights(app, error):
     counts = {
         docname: count(language, app.env.get_doctree(docname).astext())
         for docname in sorted(app.env.found_docs)
-        if not docname.startswith("api")
+        if not docname.startswith(LISTS)
     }
     script = f"Search.weights = {json.dumps(weigh(counts), ensure_ascii=False)};\n"
     (Path(app.outdir) / "_static" / "search-weights.js").write_text(script, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The share of sampled functions that Python accepts: a measure that needs no judge.
+"""The share of sampled functions that Python accepts: needs no judge. Imports no torch.
 
 A sample is a text that begins with "def ". Its function ends before the first line that
 starts in column 0, and is then finished; or the text ends first, and it was cut. A finished

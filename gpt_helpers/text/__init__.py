@@ -1,1 +1,4 @@
-"""text."""
+"""From text to batches: the corpus, the tokenizer, and the windows that a training step reads.
+
+Begin with corpus, then tokenizer and batches.
+"""

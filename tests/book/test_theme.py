@@ -1,38 +1,33 @@
 """The theme: mathematics, Japanese search, tables, and what fails the strict build."""
 
-import importlib
-import inspect
+import ast
 import json
-import pkgutil
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 import quickjs
+import yaml
 from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-import gpt_helpers
 from theme.docstrings import to_markup
 from theme.mathematics import to_mathml
+from theme.rooms import OUTSIDE, changed_pages, modules, page_of, rooms
 from theme.search import SPLIT_QUERY, JapanesePairs
 from theme.tables import read_table
+from theme.where import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = st.text(alphabet="自己注意機構のトークンABc 1、", max_size=12)
-# Triton ships for Linux only, and its kernels are read through flash.
-KERNELS = {"gpt_helpers.optimization.flash_forward", "gpt_helpers.optimization.flash_backward"}
-MODULES = [
-    importlib.import_module(module.name)
-    for module in pkgutil.walk_packages(gpt_helpers.__path__, "gpt_helpers.")
-    if module.name not in KERNELS and not module.ispkg
-]
+MODULES = [name for room in [*rooms(), OUTSIDE] for name in modules(room)]
 
 
 def parse(tex):
@@ -99,20 +94,80 @@ def test_a_docstring_keeps_its_indented_lines_and_cites_its_source():
     assert lines == [r"Return 2 \* x.", "", "::", "", "    1 0", "", cited]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("edition", ["ja", "en"])
-def test_an_api_page_lists_every_public_name_and_the_first_links_to_it(site, edition, module):
+def test_an_api_page_lists_every_public_name_and_the_first_links_to_it(site, edition, name):
     first = (site / edition / "api.html").read_text(encoding="utf-8")
-    place = re.search(rf'href="(api_\w+\.html)#module-{re.escape(module.__name__)}"', first)
+    place = re.search(rf'href="(api_\w+\.html)#module-gpt_helpers\.{re.escape(name)}"', first)
     page = (site / edition / place.group(1)).read_text(encoding="utf-8")
+    source = (ROOT / "gpt_helpers" / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
     names = [
-        name
-        for name, value in vars(module).items()
-        if (inspect.isfunction(value) or inspect.isclass(value))
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
+        node.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
-    assert [name for name in names if f'id="{module.__name__}.{name}"' not in page] == []
+    assert [n for n in names if f'id="gpt_helpers.{name}.{n}"' not in page] == []
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Return the folder of a small package with two rooms."""
+    files = {
+        "__init__.py": "Rooms:\n\n    walls  what stands\n    floor  what lies\n",
+        "paint.py": "",
+        "__main__.py": "",
+        "floor/__init__.py": "A floor. Begin with tile, then\nplank. Then carpet.",
+        **{f"floor/{name}.py": "" for name in ("__main__", "plank", "tile", "rug", "carpet")},
+        "walls/__init__.py": "Walls.",
+        "walls/inner/__init__.py": "",
+        "walls/inner/plaster.py": "",
+        "walls/brick.py": "",
+        "results/rows.csv": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f'"""{text}"""' if text else "")
+    return tmp_path
+
+
+def test_rooms_and_modules_come_as_their_docstrings_say_and_then_by_the_alphabet(package):
+    assert rooms(package) == ["walls", "floor"]
+    floor = ["floor.tile", "floor.plank", "floor.carpet", "floor.rug", "floor.__main__"]
+    assert modules("floor", package) == floor
+    assert modules("walls", package) == ["walls.brick", "walls.inner.plaster"]
+    assert modules(OUTSIDE, package) == ["paint", "__main__"]
+
+
+def test_a_module_that_is_added_changes_the_page_of_its_room_and_the_first():
+    found = {room: modules(room) for room in [*rooms(), OUTSIDE]}
+    facts = {page_of(room): {"modules": names} for room, names in found.items()}
+    env = SimpleNamespace(metadata={**facts, "api": {"modules": found}, "training": {}})
+    assert changed_pages(None, env, set(), set(), set()) == []
+    env.metadata["api_text"] = {"modules": found["text"][1:]}
+    env.metadata["api"] = {"modules": {**found, "text": found["text"][1:]}}
+    assert sorted(changed_pages(None, env, set(), set(), set())) == ["api", "api_text"]
+
+
+@pytest.mark.parametrize("ending", ["", ".en"])
+def test_each_room_has_its_page_in_the_table_of_contents_in_order(ending):
+    parts = yaml.safe_load((ROOT / f"_toc{ending}.yml").read_text(encoding="utf-8"))["parts"]
+    names = [entry["file"] for entry in parts[-1]["chapters"]]
+    assert names == ["api", *map(page_of, [*rooms(), OUTSIDE])]
+    for name, room in zip(names[1:], [*rooms(), OUTSIDE], strict=True):
+        language = "en" if ending else "ja"
+        text = (ROOT / "chapters" / language / f"{name}.md").read_text(encoding="utf-8")
+        assert f"\n```{{room}} {room}".rstrip() + "\n```\n" in text
+
+
+def test_the_table_of_where_everything_is_links_to_code_and_sections(site):
+    for edition in ("ja", "en"):
+        page = (site / edition / "where.html").read_text(encoding="utf-8")
+        links = re.findall(r'<td><p><a class="reference internal" href="(\w+)\.html#(.*?)"', page)
+        code, sections = links[::2], links[1::2]
+        assert [name for _, name in code] == [f"gpt_helpers.{r['object']}" for r in read_rows()]
+        assert [name for name, _ in sections] == [
+            r["section"].partition("#")[0] for r in read_rows()
+        ]
 
 
 def make_book(book, page):

@@ -151,7 +151,7 @@ def is_listing(name):
     """Return whether a page lists code, or names of it, as another does that stands for all."""
     if "/_modules/" in name:
         return not name.endswith("/attention.html")
-    return "/api_" in name and not name.endswith("/api_attention.html")
+    return "/api_" in name and not name.endswith("/api_architecture.html")
 
 
 def read_desk(page, url, urls, site):

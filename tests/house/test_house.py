@@ -1,22 +1,11 @@
-"""The rules of the house for the package, and for the tables of the two READMEs.
+"""The rules of the house for the package.
 
 Each rule is a function from source text to a list of faults, and is itself tested with a
-planted fault. The picture that the rules draw is in CONTRIBUTING.md.
-
-The READMEs answer "where is ...?" with a table that is checked row by row:
-
-    | where is ...? | in the code | in the book | test |
-    |---|---|---|---|
-    | the causal mask | `attention.causal_mask` | [Causal mask](chapters/en/architecture.ipynb#causal-mask) | `tests/architecture/test_attention.py::test_...` |
-
-The header of the table holds "where is" in README.md and 「どこ」 in README.ja.md. The link
-names a page and, after #, a label such as (causal-mask)= of that page. Both READMEs have the
-same rows in the same order, each with links into its own edition.
-"""  # noqa: E501
+planted fault.
+"""
 
 import ast
 import functools
-import importlib
 import importlib.util
 import re
 import subprocess
@@ -25,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.book import CHAPTERS, ROOT, bibliography_keys, prose, values
+from tests.helpers.book import CHAPTERS, ROOT, bibliography_keys
 
 PACKAGE = ROOT / "gpt_helpers"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -37,7 +26,6 @@ FORBIDDEN_WORDS = {
 }  # fmt: skip
 FORBIDDEN_NAMES_KEPT = {"run_gpt_demo", "demo"}  # and the module that holds it
 DRAWING = {"matplotlib", "seaborn", "IPython", "altair"}
-NEED_TRITON = {"optimization.flash_forward", "optimization.flash_backward"}
 NOTEBOOK_TOOLS = {"nbformat", "nbclient", "nbconvert", "import_ipynb"}
 # A program has a main; one that records experiments has a plan, columns and a file of its own.
 OF_EACH_PROGRAM = {
@@ -46,11 +34,7 @@ OF_EACH_PROGRAM = {
 }  # fmt: skip
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = FUNCTIONS | ast.ClassDef
-WITHOUT_TORCH = (
-    "config", "training.settings", "training.memory", "evaluation.syntax", "optimization.roofline",
-    *(f"scaling_laws.{name}" for name in ("counts", "laws", "data_limits", "fits", "isoflop")),
-    "scaling_laws.planner", "validation", "files",
-)  # fmt: skip
+WITHOUT_TORCH = "imports no torch"  # what the docstring of a module says that must not load it
 KEY = re.compile(r"\b[a-z]+\d{4}[a-z0-9]*\b")
 
 
@@ -286,19 +270,29 @@ def loaded_after_importing(modules, watched):
     return done.stdout.splitlines()
 
 
-def test_what_only_counts_and_parses_does_not_load_torch():
-    modules = [f"gpt_helpers.{name}" for name in WITHOUT_TORCH]
+def says(source, promise=WITHOUT_TORCH):
+    """Return whether the docstring of a module makes a promise, in whatever lines."""
+    return promise in " ".join((ast.get_docstring(ast.parse(source)) or "").lower().split())
+
+
+def test_a_promise_is_found_across_lines_and_in_the_docstring_only():
+    assert says('"""Counts. Imports\nno torch."""')
+    assert not says('"""Counts."""\nPROMISE = "imports no torch"')
+
+
+def test_a_module_that_says_so_does_not_load_torch():
+    modules = [f"gpt_helpers.{name}" for name, source in sources().items() if says(source)]
+    assert len(modules) > 5
     assert loaded_after_importing(modules, {"torch"}) == []
     assert loaded_after_importing(["gpt_helpers.architecture.attention"], {"torch"})
 
 
 def test_only_what_draws_loads_a_drawing_library():
-    names = [names_of_module(path) for path in MODULES]
-    left_out = set() if importlib.util.find_spec("triton") else NEED_TRITON
+    has_triton = importlib.util.find_spec("triton")
     modules = [
         f"gpt_helpers.{name}".rstrip(".")
-        for name in names
-        if name not in left_out and not name.startswith("figures.")
+        for name, source in sources().items()
+        if not name.startswith("figures.") and (has_triton or "\nimport triton" not in source)
     ]
     assert loaded_after_importing(modules, DRAWING) == []
 
@@ -349,104 +343,6 @@ def imports_of(name):
 def test_each_rule_finds_a_planted_fault_and_nothing_else(rule, right, wrong):
     assert rule(right) == []
     assert rule(wrong) != []
-
-
-# The tables of the READMEs.
-
-ROW = re.compile(r"^\s*\|(.+)\|\s*$", re.M)
-LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)#([^)\s]+)\)")
-
-
-def where_table(text):
-    """Return the rows, each a list of four cells, of the "where is ...?" table of a README."""
-    blocks = re.findall(r"(?:^[ \t]*\|.*\n?)+", text, re.M)
-    tables = [[[cell.strip() for cell in row.split("|")] for row in ROW.findall(b)] for b in blocks]
-    wanted = [table for table in tables if re.search(r"where is|どこ", table[0][0], re.I)]
-    return wanted[0][2:] if wanted else []
-
-
-def broken_cells(row, language, root=ROOT):
-    """Return what in a row of the table does not exist: object, section or test."""
-    if len(row) != 4:
-        return [f"{row}: needs four cells"]
-    code, link, test = row[1].strip("`"), LINK.fullmatch(row[2]), row[3].strip("`")
-    found = [] if is_defined(code) else [f"no object {code}"]
-    if not link or not is_section(root / link[2], link[3]) or f"/{language}/" not in link[2]:
-        found.append(f"no section {row[2]}")
-    file, _, name = test.partition("::")
-    source = (root / file).read_text("utf-8") if (root / file).is_file() else ""
-    if name not in [function.name for function in functions(source)]:
-        found.append(f"no test {test}")
-    return found
-
-
-def is_defined(dotted):
-    """Return whether "module.name", perhaps with more dots, is an object of the package."""
-    parts = dotted.split(".")
-    for split in range(len(parts) - 1, 0, -1):
-        try:
-            found = importlib.import_module(".".join(["gpt_helpers", *parts[:split]]))
-            for part in parts[split:]:
-                found = getattr(found, part)
-        except (ModuleNotFoundError, AttributeError):
-            continue
-        return True
-    return False
-
-
-def is_section(path, label):
-    """Return whether the page at path has this label in its text."""
-    return path.is_file() and any(label in values(text, "label") for text in prose(path).values())
-
-
-README = {"en": "README.md", "ja": "README.ja.md"}
-
-
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_every_row_of_where_is_names_what_exists(language):
-    rows = where_table((ROOT / README[language]).read_text("utf-8"))
-    found = [f"{row[0]}: {fault}" for row in rows for fault in broken_cells(row, language)]
-    assert not found, "\n".join(found)
-    assert len(rows) >= 5
-
-
-def test_both_readmes_have_the_same_rows():
-    def facts(language):
-        rows = where_table((ROOT / README[language]).read_text("utf-8"))
-        return [
-            (row[1], row[2].partition("(")[2].replace(f"/{language}/", "/"), row[3]) for row in rows
-        ]
-
-    assert facts("en") == facts("ja")
-
-
-@pytest.mark.parametrize(
-    ("cell", "text"),
-    [
-        (1, "`architecture.attention.causal_masks`"),
-        (1, "`architecture.attentions.causal_mask`"),
-        (2, "[Mask](chapters/en/architecture.md#mask)"),
-        (2, "[Mask](chapters/en/page.md#masks)"),
-        (2, "[Mask](chapters/ja/page.md#mask)"),
-        (2, "Mask"),
-        (3, "`tests/test_house.py::test_that_is_not_there`"),
-        (3, "`tests/test_none.py::test_x`"),
-    ],
-)
-def test_a_row_that_names_nothing_is_found(tmp_path, cell, text):
-    (tmp_path / "chapters" / "en").mkdir(parents=True)
-    (tmp_path / "chapters" / "en" / "page.md").write_text("(mask)=\n# Mask\n")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_house.py").write_text("def test_x(): pass\n")
-    row = [
-        "the mask",
-        "`architecture.attention.causal_mask`",
-        "[Mask](chapters/en/page.md#mask)",
-        "`tests/test_house.py::test_x`",
-    ]
-    assert broken_cells(row, "en", tmp_path) == []
-    row[cell] = text
-    assert broken_cells(row, "en", tmp_path) != []
 
 
 def test_the_bibliography_is_found():

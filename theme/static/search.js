@@ -3,6 +3,7 @@
 
 (() => {
   const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
+  const LISTS = /^(api|where)/; // pages that name what others are about
   const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
   const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/ー|[^\p{L}\p{N}]/gu, "");
 
@@ -13,16 +14,17 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  // Pages on code come after pages of text when the query is not written like code.
+  // Lists, most of them of code, come after pages of text when the query is not written like code.
   function placed(index, file, score, isCode) {
-    return index.docnames[file].startsWith("api") && !isCode ? score / 4 : score;
+    return LISTS.test(index.docnames[file]) && !isCode ? score / 4 : score;
   }
 
   function headings(index, query, isCode) {
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
       const score = fit(title, query);
       if (!score) return [];
-      return places.map(([file, id]) => {
+      // A heading of a list is the name of a module, and found as code.
+      return places.filter(([file, id]) => !id || !LISTS.test(index.docnames[file])).map(([file, id]) => {
         const top = index.titles[file];
         const label = top === title ? title : `${top} > ${title}`;
         const fits = placed(index, file, score, isCode);
@@ -41,6 +43,7 @@
   }
 
   // Code comes before text when the query is its name, and after headings when it is not.
+  // A module has the name of what it is about: who types that word looks for text.
   function code(index, query, isCode) {
     return Object.entries(index.objects).flatMap(([prefix, entries]) =>
       entries.flatMap(([file, type, , anchor, last]) => {
@@ -49,7 +52,7 @@
         let score = domain === "std" ? 0 : Math.max(fit(last, query), fit(name, query));
         if (!score) return [];
         if (score < 100) score /= isCode ? 3 : 20;
-        else if (!isCode) score = 35;
+        else if (!isCode) score = kind === "module" ? 5 : 35;
         const id = anchor === "" ? name : anchor === "-" ? `${kind}-${name}` : anchor;
         const where = `${label}${_(", in ")}${index.titles[file]}`;
         return [[index.docnames[file], name, `#${id}`, where, score, index.filenames[file]]];
