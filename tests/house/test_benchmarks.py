@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import attention as versus
-from benchmarks import race, steps, timing
+from benchmarks import pages, race, steps, timing
 from gpt_helpers.scaling_laws.counts import count_parameters, flops_per_token
 from gpt_helpers.training.recipes import RECIPES
 from tests.helpers import reference
@@ -258,3 +258,40 @@ def test_the_benchmark_of_the_live_model_compares_equal_texts(tmp_path, site):
     assert set(table["seconds_from_click_to_first_token"] > 0) == {True}
     committed = pd.read_csv(ROOT / "benchmarks" / "live.csv")
     assert committed.columns.tolist() == table.columns.tolist()
+
+
+def test_the_curves_of_a_page_are_those_of_lighthouse():
+    for _, ninetieth, median in pages.CURVES.values():
+        assert pages.log_normal(ninetieth, ninetieth, median) == pytest.approx(0.9, abs=1e-4)
+        assert pages.log_normal(median, ninetieth, median) == pytest.approx(0.5)
+    assert sum(weight for weight, _, _ in pages.CURVES.values()) == pytest.approx(1)
+    slow = {"FCP": 5900, "LCP": 6200, "SI": 5900, "TBT": 0, "CLS": 0}
+    assert pages.score(slow) == pytest.approx(63, abs=1)  # as Lighthouse 12 said of such a page
+
+
+def test_blocking_time_is_what_tasks_after_the_first_paint_take_beyond_50_ms():
+    thread = {"pid": 1, "tid": 2}
+    paint = {**thread, "name": "firstContentfulPaint", "ph": "R", "ts": 1000}
+    times = ((500, 90_000), (2000, 30_000), (3000, 10_000))
+    tasks = [
+        {**thread, "name": pages.TASK, "ph": "X", "ts": ts, "tdur": took} for ts, took in times
+    ]
+    other = {**tasks[1], "tid": 3}
+    assert pages.blocking_time([*tasks, other, paint], slowdown=4) == 4 * 30 - 50
+
+
+def test_the_benchmark_of_the_pages_sees_both_paints_and_writes_a_row_per_page(tmp_path, site):
+    path = tmp_path / "table.csv"
+    benchmark_alone("benchmarks.pages", "ja/index", "--loads", 1, "--csv", path)
+    table = pd.read_csv(path)
+    assert table["page"].tolist() == ["ja/index"]
+    assert (table[["FCP_ms", "LCP_ms", "work_ms"]] > 0).all(None)
+    assert table["score"].between(0, 100).all()
+    committed = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    assert committed.columns.tolist() == table.columns.tolist()
+
+
+def test_every_page_of_the_committed_table_is_one_that_lighthouse_calls_fast():
+    table = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    assert table["page"].tolist() == pages.PAGES
+    assert (table["score"] >= 95).all()
