@@ -285,7 +285,7 @@ def test_the_benchmark_of_the_pages_sees_both_paints_and_writes_a_row_per_page(t
     benchmark_alone("benchmarks.pages", "ja/index", "--loads", 1, "--csv", path)
     table = pd.read_csv(path)
     assert table["page"].tolist() == ["ja/index"]
-    assert (table[["FCP_ms", "LCP_ms", "work_ms"]] > 0).all(None)
+    assert (table[["FCP_ms", "LCP_ms", "work_ms"]] > 0).all(axis=None)
     assert table["score"].between(0, 100).all()
     committed = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
     assert committed.columns.tolist() == table.columns.tolist()
