@@ -1,5 +1,9 @@
 # make book     install once, build both editions, print the path to open
-# make test     the whole proof: style, strict build, tests, notebooks, pages
+# make test     the whole proof: the three below, one after the other
+# make test-code       style, and what the package, the tools and the sources of the book promise
+# make test-pages      the strict build, and the built book in a browser
+# make test-notebooks  every notebook, run again and compared with what it shows
+# make mutations  break the package in some 570 ways, and see whether the tests notice: hours
 # make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 60 minutes on 2 cores
@@ -12,20 +16,32 @@ PYTHON ?= python3
 PORT ?= 8000
 PINS = requirements.txt constraints.txt pyproject.toml
 
-.PHONY: book test serve refresh model ablations applications ladder sweep
+# Two processes of one thread each: threads of one would wait for those of the other.
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
+	--no-loadscope-reorder -p tests.helpers.order
+
+.PHONY: book test test-code test-pages test-notebooks mutations
+.PHONY: serve refresh model ablations applications ladder sweep
 
 book: .venv/book
 	.venv/bin/python tools/build.py
 
-# Two processes of one thread each: threads of one would wait for those of the other.
-# How fast a page shows is measured when they have ended.
-test: .venv/test
+test: test-code test-pages test-notebooks
+
+test-code: .venv/test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	$(PYTEST) tests -m "not page"
+
+test-pages: .venv/test
 	.venv/bin/python tools/build.py
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
-		--ignore tests/book/test_speed.py
-	.venv/bin/python -m pytest tests/book/test_speed.py
+	$(PYTEST) tests -m page
+
+test-notebooks: .venv/test
+	$(PYTEST) chapters/ja
+
+mutations: .venv/test
+	.venv/bin/python -m tools.mutate --processes 2
 
 serve: book
 	.venv/bin/python tools/serve.py $(PORT)

@@ -94,14 +94,14 @@ def check_equal_losses(steps, batch, tolerances):
             )
 
 
-def matrix_products(device, dtype):
+def matrix_products(sizes, device, dtype):
     """Return {size: function that multiplies two square matrices of that size}."""
 
     def product(size):
         left, right, out = torch.randn(3, size, size, device=device).to(dtype)
         return lambda: torch.matmul(left, right, out=out)
 
-    return {size: product(size) for size in SQUARES[device.type]}
+    return {size: product(size) for size in sizes}
 
 
 def measure_steps(shape, options):
@@ -110,12 +110,13 @@ def measure_steps(shape, options):
     recipe = RECIPES["gpt2" if shape == "gpt2" else "live"]
     settings = dataclasses.replace(recipe.settings, precision=precision, warmup_steps=0)
     torch.manual_seed(settings.seed)
-    sizes = (options.rounds, options.batch_size, config.n_positions)
-    batches = torch.randint(config.vocab_size, sizes).to(device)
+    shape = (options.rounds, options.batch_size, config.n_positions)
+    batches = torch.randint(config.vocab_size, shape).to(device)
     steps = steps_to_compare(config, settings, device, options.peers)
     check_equal_losses(steps, batches[0], TOLERANCES[precision])
     contestants = {name: in_order(step, batches, precision) for name, step in steps.items()}
-    products = matrix_products(device, AUTOCAST[precision] or torch.float32)
+    sizes = options.squares or SQUARES[device.type]
+    products = matrix_products(sizes, device, AUTOCAST[precision] or torch.float32)
     finish = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     seconds = alternate(contestants | products, options.rounds, finish)
     peak = max(2 * size**3 / min(seconds.pop(size)) for size in products)

@@ -40,6 +40,7 @@ def add_steps(commands, name, purpose, **defaults):
     line.add_argument("--precision", choices=TOLERANCES)
     line.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     line.add_argument("--peak-tflops", type=float, help="of the device, if not to be measured")
+    line.add_argument("--squares", type=int, nargs="+", help="sides of the matrices to multiply")
     line.set_defaults(run=run_steps, **defaults)
 
 

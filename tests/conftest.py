@@ -1,4 +1,6 @@
-"""What the tests share."""
+"""What the tests share, and which of them are about the built book."""
+
+import pytest
 
 pytest_plugins = [
     "tests.helpers.browser",
@@ -6,3 +8,17 @@ pytest_plugins = [
     "tests.helpers.firefox",
     "tests.helpers.tour",
 ]
+PAGES = {"site", "browser", "firefox"}  # fixtures: the built book, and what opens it
+
+
+def pytest_configure(config):
+    """Describe the marker."""
+    config.addinivalue_line("markers", "page: needs the built book or a browser; set by fixtures")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Mark what needs the built book or a browser, so that it can be run, or left out, alone."""
+    for item in items:
+        if PAGES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("page")

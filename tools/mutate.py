@@ -4,6 +4,7 @@
     python -m tools.mutate attention "top-p"      those whose room, file or name holds a word
     python -m tools.mutate --sample 3 --turn 7    three of them, others in each turn
     python -m tools.mutate --tests tests/architecture/test_sampling.py -- sampling
+    python -m tools.mutate --processes 2          two at a time, as make mutations does
 
 The faults of a room stand in tests/mutations/ROOM.txt, as text: below the name of a file, each
 fault has a name, the text before ("- ") and the text after ("+ "). The tests of a file are those
@@ -12,7 +13,8 @@ of its own name; after "also:" stand others that may notice.
 Each fault is made in a copy of gpt_helpers in a temporary folder, which stands before the
 repository on the path, and the tests of the file run until one fails. Prints a table, and exits
 1 if a fault survives. First it makes sure that the copy is what the tests import, and that they
-pass without faults. All faults take hours, so make test tries a few, others every day.
+pass without faults. All faults take hours, so make test tries a few, others every day. The table
+names what is raised if it is no AssertionError: a fault that is a TypeError proves little.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +92,8 @@ def run_tests(folder, tests):
     command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder)]
     command += ["-o", "pythonpath=", "-o", "addopts=--import-mode=importlib", *map(str, tests)]
     path = os.pathsep.join([str(folder), str(ROOT)])
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS
@@ -136,7 +140,10 @@ def outcome(mutation, given=()):
     tests = tests_of(mutation, given)
     status, report = try_fault(mutation.file, lambda text: mutated(mutation, text), tests)
     first = re.search(r"^(?:FAILED|ERROR) (?:\S*::)?(.*?)(?: - .*)?$", report, re.M)
-    return status != 0, first[1] if first else report.strip().splitlines()[-1]
+    if first is None:
+        return status != 0, report.strip().splitlines()[-1]
+    raised = re.search(r"^E +(?!Assertion)(\w+Error)\b", report, re.M)
+    return status != 0, f"{first[1]} ({raised[1]})" if raised else first[1]
 
 
 def chosen(mutations, words=(), sample=None, turn=0):
@@ -155,17 +162,19 @@ def main(arguments=None):
     parser.add_argument("--tests", nargs="+", type=Path, help="test files to run instead")
     parser.add_argument("--sample", type=int, help="how many to try")
     parser.add_argument("--turn", type=int, default=0, help="which sample")
+    parser.add_argument("--processes", type=int, default=1, help="how many to try at a time")
     options = parser.parse_args(arguments)
     mutations = chosen(read_tables(), options.words, options.sample, options.turn)
-    for mutation in {mutation.file: mutation for mutation in mutations}.values():
-        check_setting(mutation, options.tests)
-    print("| file | fault | result | by |\n|---|---|---|---|")
+    files = {mutation.file: mutation for mutation in mutations}
     survived = 0
-    for mutation in mutations:
-        caught, by = outcome(mutation, options.tests)
-        survived += not caught
-        result = f"{'caught' if caught else 'SURVIVED'} | {by if caught else ''}"
-        print(f"| {mutation.file} | {mutation.fault} | {result} |", flush=True)
+    with ThreadPoolExecutor(options.processes) as pool:  # a thread waits for its process
+        list(pool.map(lambda mutation: check_setting(mutation, options.tests), files.values()))
+        print("| file | fault | result | by |\n|---|---|---|---|", flush=True)
+        outcomes = pool.map(lambda mutation: outcome(mutation, options.tests), mutations)
+        for mutation, (caught, by) in zip(mutations, outcomes, strict=True):
+            survived += not caught
+            result = f"{'caught' if caught else 'SURVIVED'} | {by if caught else ''}"
+            print(f"| {mutation.file} | {mutation.fault} | {result} |", flush=True)
     print(f"\n{len(mutations) - survived} of {len(mutations)} caught")
     return int(survived > 0)
 

@@ -55,8 +55,6 @@ def texts(samples):
 
 def panels(n_panels, height, width=COLUMN_INCHES, **options):
     """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
-    if type(n_panels) is not int or n_panels < 1:
-        raise ValueError(f"n_panels={n_panels!r} must be at least 1; is there anything to draw?")
     sns.set_theme(style="ticks", rc=STYLE)
     size = (min(width, COLUMN_INCHES), height)
     figure, axes = plt.subplots(

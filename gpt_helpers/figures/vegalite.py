@@ -59,8 +59,6 @@ def slider(name, value, low, high, step, label=None):
 
 def menu(name, value, options, label=None):
     """Return a parameter that is one of the options; value is the first choice."""
-    if value not in options:
-        raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(options)}")
     bind = alt.binding_select(options=list(options), name=label or name)
     return alt.param(name=name, value=value, bind=bind)
 

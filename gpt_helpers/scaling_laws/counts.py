@@ -4,6 +4,8 @@ One multiplication and one addition count as 2 FLOPs. Only matrix products are c
 norms, softmax and activations are left out.
 """
 
+from gpt_helpers.validation import check_integer
+
 
 def parameters_by_module(config):
     """Return the number of parameters of each part, summed over the layers.
@@ -40,21 +42,6 @@ def non_embedding_parameters(config):
     return sum(parts.values()) - parts["wte"] - parts["wpe"]
 
 
-def expert_parameters(n_shared, n_per_expert, n_experts, n_active):
-    """Return (total, active) parameters of a model of which each token uses n_active experts.
-
-    n_per_expert is summed over the layers, n_shared is all else. Raises ValueError unless the
-    counts are positive integers and n_active is at most n_experts.
-    """
-    counts = {"n_shared": n_shared, "n_per_expert": n_per_expert, "n_experts": n_experts}
-    for name, value in (*counts.items(), ("n_active", n_active)):
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}={value!r} must be a positive integer, such as 8")
-    if n_active > n_experts:
-        raise ValueError(f"n_active={n_active} must be at most n_experts={n_experts}")
-    return n_shared + n_experts * n_per_expert, n_shared + n_active * n_per_expert
-
-
 def flops_by_module(config, n_positions=None, causal=False):
     """Return the forward FLOPs per token of each part, in a sequence of n_positions tokens.
 
@@ -64,8 +51,7 @@ def flops_by_module(config, n_positions=None, causal=False):
     """
     check_sizes(config)
     n_keys = config.n_positions if n_positions is None else n_positions
-    if type(n_keys) is not int or not 1 <= n_keys <= config.n_positions:
-        raise ValueError(f"n_positions={n_keys!r} must be an integer in 1 to {config.n_positions}")
+    check_integer("n_positions", n_keys, at_least=1, at_most=config.n_positions)
     width, square = config.n_embd, 2 * 2 * n_keys * config.n_embd
     return {
         "h.attn projections": config.n_layer * 2 * width * (2 * width + 2 * config.key_width),
@@ -117,10 +103,8 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
     Raises ValueError for a negative or non-integer count.
     """
     check_sizes(config)
-    counts = (("n_tokens", n_tokens, 0), ("bytes_per_value", bytes_per_value, 1))
-    for name, value, least in counts:
-        if type(value) is not int or value < least:
-            raise ValueError(f"{name}={value!r} must be a positive integer, such as 1024 or 2")
+    check_integer("n_tokens", n_tokens, at_least=0)
+    check_integer("bytes_per_value", bytes_per_value, at_least=1)
     return 2 * config.n_layer * config.key_width * n_tokens * bytes_per_value
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from gpt_helpers.scaling_laws.laws import LossLaw, Optimum, check_amounts, law_of
+from gpt_helpers.validation import check_real
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,8 @@ def inference_optimal(loss, n_inference_tokens, fit="refit"):
     Source: sardana2024beyond, eq. 2.
     """
     law = law_of(fit)
-    excess = loss - law.E
-    if not excess > 0:
-        raise ValueError(f"loss={loss!r} must be above {law.E:.4g}, which no model can pass")
-    if not 0 <= n_inference_tokens < math.inf:
-        raise ValueError(f"n_inference_tokens={n_inference_tokens!r} must be 0 or more, as 1e12")
+    excess = check_real("loss", loss, above=law.E) - law.E
+    check_real("n_inference_tokens", n_inference_tokens, at_least=0)
     low, high = 0.0, 1.0
     for _ in range(100):
         share = (low + high) / 2

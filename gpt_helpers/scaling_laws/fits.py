@@ -14,6 +14,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw
+from gpt_helpers.validation import check_choice, check_real
 
 HUBER_DELTA = 1e-3
 N_STARTS = 30  # those of the grid with the lowest objective
@@ -107,8 +108,7 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
     of the form to begin at instead of the grid. Raises ValueError for an unknown form, for fewer
     than 6 runs, for values that are not positive, and where sizes or tokens are all the same.
     """
-    if form not in FORMS:
-        raise ValueError(f"form={form!r} is unknown; use one of {FORMS}")
+    check_choice("form", form, FORMS)
     runs = checked(runs)
     starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
     point = minimum_from(form, starts, runs, delta).tolist()
@@ -168,8 +168,7 @@ def interval(values, share=0.8):
 
     Raises ValueError for a share that is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share={share!r} must be between 0 and 1, such as 0.8")
+    check_real("share", share, above=0, below=1)
     low, high = np.quantile(values, [(1 - share) / 2, (1 + share) / 2]).tolist()
     return Interval(low, high)
 

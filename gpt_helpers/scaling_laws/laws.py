@@ -7,6 +7,7 @@ its source, and in flag how its constants were seen: a key of FLAGS.
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 FLAGS = {
@@ -218,6 +219,8 @@ def law_of(fit):
 def check_amounts(**amounts):
     """Raise ValueError unless each amount, a number or an array, is above 0 throughout."""
     for name, value in amounts.items():
-        is_positive = value > 0
-        if not (is_positive.all() if hasattr(is_positive, "all") else is_positive):
-            raise ValueError(f"{name}={value!r} must be positive, such as 1e9")
+        if isinstance(value, Real) or hasattr(value, "dtype"):
+            is_positive = value > 0
+            if is_positive.all() if hasattr(is_positive, "all") else is_positive:
+                continue
+        raise ValueError(f"{name}={value!r:.60} must be positive, a number such as 1e9 or an array")

@@ -62,10 +62,9 @@ class ItemBatches:
 
     def __init__(self, draw, rows, batch_size, seed=0, is_test=held_out):
         """Remember how to draw items, which are for tests only, and how to write the others."""
-        check_integer("batch_size", batch_size, at_least=1)
-        check_integer("seed", seed, at_least=0)
-        self.draw, self.rows, self.batch_size, self.seed = draw, rows, batch_size, seed
-        self.is_test = is_test
+        self.draw, self.rows, self.is_test = draw, rows, is_test
+        self.batch_size = check_integer("batch_size", batch_size, at_least=1)
+        self.seed = check_integer("seed", seed, at_least=0)
 
     def __getitem__(self, step):
         """Return the token ids (B, T) of a step, counted from 0."""

@@ -14,6 +14,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from gpt_helpers.validation import check_choice
+
 STRATEGIES = ("ddp", "fsdp")
 
 
@@ -52,8 +54,7 @@ def distribute(model, strategy="ddp"):
     weights, gradients and optimiser states, and turns the model's parameters into shards.
     Raises ValueError for another strategy.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy={strategy!r} is unknown; use one of {STRATEGIES}")
+    check_choice("strategy", strategy, STRATEGIES)
     if not dist.is_initialized():
         return model
     if strategy == "ddp":

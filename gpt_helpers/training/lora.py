@@ -46,9 +46,8 @@ def add_lora(model, rank, alpha=None, layers=ADAPTED_LAYERS, generator=None):
     if updates_of(model):
         raise ValueError("the model has low-rank updates already; call merge_lora first")
     chosen = linear_layers(model, layers)
-    check_rank(rank, chosen)
-    alpha = rank if alpha is None else alpha
-    check_real("alpha", alpha, above=0)
+    rank = check_rank(rank, chosen)
+    alpha = rank if alpha is None else check_real("alpha", alpha, above=0)
     model.requires_grad_(False)
     for layer in chosen:
         update = LowRankUpdate(layer.weight, rank, alpha, generator)
@@ -99,8 +98,9 @@ def linear_layers(model, layers):
 
 
 def check_rank(rank, layers):
-    """Raise ValueError unless every layer's weight can have an update of this rank."""
-    check_integer("rank", rank, at_least=1)
+    """Return the rank; raise ValueError unless every layer's weight can have an update of it."""
+    rank = check_integer("rank", rank, at_least=1)
     highest = min(min(layer.weight.shape) for layer in layers)
     if rank > highest:
         raise ValueError(f"rank={rank} is above {highest}, the shorter side of a layer; lower it")
+    return rank

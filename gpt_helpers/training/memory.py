@@ -15,8 +15,6 @@ STATE_BYTES = {
     "mixed": (2, 2, 4, 4, 4),
     "autocast": (4, 4, 0, 4, 4),
 }
-# An element of mxfp4 has 4 bits, and 32 of them share a scale of 8. Source: openai2025gptoss.
-WEIGHT_BITS = {"float32": 32, "bfloat16": 16, "float16": 16, "int8": 8, "mxfp4": 4.25}
 SHARDED = {"ddp": (), "zero1": STATES[2:], "zero2": STATES[1:], "fsdp": STATES}
 FLOAT, INTEGER = 4, 8  # bytes of a float32 and of an int64
 
@@ -33,16 +31,6 @@ def state_bytes(precision):
     """
     check_choice("precision", precision, tuple(STATE_BYTES))
     return dict(zip(STATES, STATE_BYTES[precision], strict=True))
-
-
-def weight_bytes(n_parameters, precision):
-    """Return the bytes that weights take by themselves, as where a model is only used.
-
-    precision is one of WEIGHT_BITS. Raises ValueError for another, or for no positive integer.
-    """
-    check_integer("n_parameters", n_parameters, at_least=1)
-    check_choice("precision", precision, tuple(WEIGHT_BITS))
-    return -int(-n_parameters * WEIGHT_BITS[precision] // 8)
 
 
 def training_bytes(n_parameters, strategy, n_gpus, precision="mixed"):
@@ -101,8 +89,7 @@ def activation_bytes(config, batch_size, n_tokens):
     """
     check_config(config)
     check_integer("batch_size", batch_size, at_least=1)
-    if type(n_tokens) is not int or not 2 <= n_tokens <= config.n_positions:
-        raise ValueError(f"n_tokens={n_tokens!r} must be an integer in 2 to {config.n_positions}")
+    check_integer("n_tokens", n_tokens, at_least=2, at_most=config.n_positions)
     rows = batch_size * n_tokens
     stream = FLOAT * rows * config.n_embd
     norm = stream + 2 * FLOAT * rows  # a mean and a deviation per token

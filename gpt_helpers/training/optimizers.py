@@ -7,7 +7,7 @@ from torch import nn
 
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.training.settings import check_schedule
-from gpt_helpers.validation import check_real
+from gpt_helpers.validation import check_integer, check_real
 
 
 def learning_rate(
@@ -31,10 +31,8 @@ def learning_rate(
     Raises ValueError for values out of range.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    shape = warmup_steps, total_steps, cooldown_share
-    check_schedule(schedule, max_lr, min_lr, *shape)
-    if type(step) is not int or step < 0:
-        raise ValueError(f"step={step!r} must be an integer of at least 0")
+    check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share)
+    check_integer("step", step, at_least=0)
     done = min(step + 1, total_steps)
     if done <= warmup_steps:
         return max_lr * done / warmup_steps

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from gpt_helpers.validation import check_choice, check_integer, check_real
 
 SCHEDULES = ("cosine", "wsd")
-
-
 OPTIMIZERS = ("adamw", "muon")
-
-
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -48,23 +44,30 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self):
-        """Refuse values out of range."""
-        for name in ("total_steps", "accumulation", "evaluate_every", "save_every"):
-            check_integer(name, getattr(self, name), at_least=1)
-        check_schedule(**self.schedule_arguments)
+        """Refuse values out of range, and keep numbers as Python's own, which JSON can hold."""
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("precision", self.precision, PRECISIONS)
         if type(self.betas) is not tuple or len(self.betas) != 2:
             raise ValueError(f"betas={self.betas!r} must be a pair, such as (0.9, 0.95)")
-        for beta in self.betas:
-            check_real("betas", beta, at_least=0, below=1)
-        check_real("muon_lr", self.muon_lr, above=0)
-        check_real("epsilon", self.epsilon, above=0)
-        check_real("weight_decay", self.weight_decay, at_least=0)
+        for name, value in self.checked_numbers().items():
+            object.__setattr__(self, name, value)  # the class is frozen
+
+    def checked_numbers(self):
+        """Return the fields that are numbers, as Python's own; raise ValueError for a wrong one."""
+        checked = check_schedule(**self.schedule_arguments)
+        ends = checked.pop("total_steps")
+        if self.schedule_steps is not None:
+            checked["schedule_steps"] = ends
+        for name in ("total_steps", "accumulation", "evaluate_every", "save_every"):
+            checked[name] = check_integer(name, getattr(self, name), at_least=1)
+        for name in ("muon_lr", "epsilon"):
+            checked[name] = check_real(name, getattr(self, name), above=0)
+        checked["betas"] = tuple(check_real("betas", b, at_least=0, below=1) for b in self.betas)
+        checked["weight_decay"] = check_real("weight_decay", self.weight_decay, at_least=0)
         if self.max_grad_norm is not None:
-            check_real("max_grad_norm", self.max_grad_norm, above=0)
-        if type(self.seed) is not int or self.seed < 0:
-            raise ValueError(f"seed={self.seed!r} must be an integer of at least 0")
+            checked["max_grad_norm"] = check_real("max_grad_norm", self.max_grad_norm, above=0)
+        checked["seed"] = check_integer("seed", self.seed, at_least=0)
+        return checked
 
     @property
     def schedule_arguments(self):
@@ -81,17 +84,24 @@ class TrainingSettings:
 
 
 def check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share):
-    """Raise ValueError unless these arguments of optimizers.learning_rate fit together."""
+    """Return the numbers among these arguments of optimizers.learning_rate, as Python's own.
+
+    Raises ValueError unless all fit together.
+    """
     check_choice("schedule", schedule, SCHEDULES)
-    check_real("max_lr", max_lr, above=0)
-    check_real("min_lr", min_lr, at_least=0)
+    checked = {
+        "max_lr": check_real("max_lr", max_lr, above=0),
+        "min_lr": check_real("min_lr", min_lr, at_least=0),
+        "warmup_steps": check_integer("warmup_steps", warmup_steps, at_least=0),
+        "total_steps": check_integer("total_steps", total_steps, at_least=1),
+        "cooldown_share": check_real("cooldown_share", cooldown_share, at_least=0),
+    }
     if min_lr > max_lr:
         raise ValueError(f"min_lr={min_lr} is above max_lr={max_lr}; lower it")
-    check_integer("total_steps", total_steps, at_least=1)
-    if type(warmup_steps) is not int or not 0 <= warmup_steps <= total_steps:
+    if warmup_steps > total_steps:
         raise ValueError(
-            f"warmup_steps={warmup_steps!r} must be an integer from 0 to total_steps={total_steps}"
+            f"warmup_steps={warmup_steps} must be an integer from 0 to total_steps={total_steps}"
         )
-    check_real("cooldown_share", cooldown_share, at_least=0)
     if cooldown_share > 1:
         raise ValueError(f"cooldown_share={cooldown_share} must be at most 1, the whole schedule")
+    return checked

@@ -157,8 +157,10 @@ def test_a_chart_is_a_numbered_figure_that_says_what_it_shows(page, site, editio
     assert len(picture.get_attribute("aria-label")) > 60
     wide = picture.bounding_box()["width"]
     page.set_viewport_size({"width": 360, "height": 800})
-    page.wait_for_timeout(100)
-    assert picture.bounding_box()["width"] < wide / 1.5
+    page.wait_for_function(
+        "([picture, wide]) => picture.getBoundingClientRect().width < wide / 1.5",
+        arg=[picture.element_handle(), wide],
+    )
 
 
 def test_a_drawing_follows_the_width_of_the_page(page, site):

@@ -242,7 +242,8 @@ def test_typing_while_it_writes_stops_the_writing(panel):
     panel.get_by_label("tokens to write").fill("1000")
     panel.get_by_role("button", name="Continue the text").click()
     panel.get_by_label("Prompt").fill("import ")
-    panel.page.wait_for_timeout(300)
+    panel.locator(".live-status").get_by_text("Tokens read: 2.", exact=True).wait_for()
+    panel.page.wait_for_timeout(200)
     assert text_of(panel) == "import "
     assert panel.locator(".live-status").inner_text() == "Tokens read: 2."
     assert panel.get_by_role("button", name="Continue the text").is_visible()
@@ -355,5 +356,5 @@ def test_pictures_take_the_colours_of_the_theme(panel):
     canvas = panel.locator(".live-stages canvas").nth(1)
     light = canvas.evaluate(pixels)
     panel.page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    panel.page.wait_for_timeout(100)
-    assert canvas.evaluate(pixels) != light
+    is_new = f"([canvas, light]) => String(({pixels})(canvas)) !== String(light)"
+    panel.page.wait_for_function(is_new, arg=[canvas.element_handle(), light])

@@ -201,7 +201,7 @@ def test_a_link_to_a_section_lands_on_its_heading(page, address, width):
         page.goto("about:blank")
         page.goto(f"{address}/ja/training.html#{name}")
         top = f"document.getElementById('{name}').getBoundingClientRect().top"
-        page.wait_for_function(f"Math.abs({top}) < 150", timeout=5000)
+        page.wait_for_function(f"Math.abs({top}) < 150")
 
 
 # On paper.

@@ -217,7 +217,6 @@ def test_what_cannot_be_drawn_is_refused_with_the_value():
     refused("size='gpt5' is unknown", charts.memory_explorer, ["gpt5"])
     refused("fit='best' is unknown", charts.loss_explorer, ["best"])
     refused("log_C=30 must be in 18 to 26", charts.loss_explorer, flops_exponent=30)
-    refused("x='c' is unknown", vegalite.menu, "x", "c", ["a", "b"])
     refused("7 names for 6 colours", vegalite.palette, "abcdefg")
 
 

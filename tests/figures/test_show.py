@@ -120,5 +120,3 @@ def test_what_does_not_fit_together_is_refused_with_the_numbers():
     refused("2 ylabels for 1 panels", show.curves, lines, xlabel="", ylabels=["a", "b"])
     refused("'p' has 2 values for 3 labels", show.distributions, {"p": [1, 0]}, "abc", ylabel="")
     refused(r"rows has nothing to draw for \['x'\]", show.shares, {"x": {}}, xlabel="")
-    for wrong in (0, -1, 2.0, None):
-        refused(f"n_panels={wrong!r} must be at least 1", show.panels, wrong, 2)

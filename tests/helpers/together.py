@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 
 from gpt_helpers.text.batches import fixed_windows
+from gpt_helpers.training.__main__ import chosen_recipe, parser, train_by
 from gpt_helpers.training.distributed import (
     mean,
     n_processes,
@@ -21,6 +22,7 @@ from tests.helpers.runs import (
     TOKENS,
     are_equal,
     run_until,
+    smoke_arguments,
     tiny_batches,
     tiny_model,
     tiny_settings,
@@ -122,14 +124,17 @@ def results(folder):
     return found
 
 
-def main(folder):
-    """Write the results of the first process to folder."""
+def main(folder, corpus):
+    """Write the results of the first process to folder, and train there as the command does."""
     torch.set_num_threads(1)
     with process_group(torch.device("cpu")):
         found = results(folder)
         if rank() == 0:
             torch.save(found, folder / "results.pt")
+        command = smoke_arguments(folder / "run", corpus, "--steps", 4, "--strategy", "fsdp")
+        options = parser().parse_args(command)
+        train_by(chosen_recipe(options), options)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,5 +1,6 @@
 """The benchmarks run, and compare equal work."""
 
+import importlib
 import math
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks import attention as versus
-from benchmarks import race, steps, timing
+from benchmarks import pages, race, steps, timing
 from gpt_helpers.scaling_laws.counts import count_parameters, flops_per_token
 from gpt_helpers.training.recipes import RECIPES
 from tests.helpers import reference
@@ -37,14 +38,28 @@ ATTENTION_COLUMNS = {
     "seconds_slowest", "extra_bytes", "peer", "times_peer_speed", "batch", "heads", "threads",
     "device", "driver", "dtype", "date", "command", *MACHINE,
 }  # fmt: skip
-TOY = ["--shapes", "toy", "--batch-size", "4", "--rounds", "2", "--threads", "1"]
+TOY = ["--shapes", "toy", "--batch-size", 4, "--rounds", 2, "--threads", 1, "--squares", 64, 96]
 HELD_OUT, TRAINED = "m10.py", "m11.py"  # as the hashes of the names say
 
 
-def benchmark(*arguments):
-    """Run a program of benchmarks and return what it did."""
-    command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+@pytest.fixture
+def benchmark(monkeypatch, capsys):
+    """Return the function that runs a program of benchmarks and returns what it printed.
+
+    It runs here: in a process of its own it would first load PyTorch and transformers again.
+    """
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        importlib.import_module(name).main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def benchmark_alone(*arguments):
+    """Run a program of benchmarks in a process of its own, as one that opens a browser needs."""
+    subprocess.run([sys.executable, "-m", *map(str, arguments)], check=True, cwd=ROOT)
 
 
 def corpus_of(folder):
@@ -55,30 +70,34 @@ def corpus_of(folder):
     return folder
 
 
-def test_the_generation_benchmark_prints_and_writes_a_row_per_method(tmp_path):
+def test_the_generation_benchmark_prints_and_writes_a_row_per_method(benchmark, tmp_path):
     path = tmp_path / "table.csv"
     settings = ["--prompt-tokens", "3", "--new-tokens", "4", "--rounds", "2", "--threads", "1"]
-    done = benchmark("benchmarks.generation", *settings, "--csv", path)
+    printed = benchmark("benchmarks.generation", *settings, "--csv", path)
     table = pd.read_csv(path)
     assert table["method"].tolist() == ["Hugging Face, cached", "ours, cached", "ours, uncached"]
     assert (table["tokens_per_second"] > 0).all()
-    assert all(method in done.stdout for method in table["method"])
+    assert all(method in printed for method in table["method"])
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
     assert list(table.columns) == list(pd.read_csv(ROOT / "benchmarks/generation.csv").columns)
 
 
-def test_the_step_benchmark_writes_a_row_per_method_and_compares_with_the_fastest_peer(tmp_path):
+def test_the_step_benchmark_writes_a_row_per_method_and_compares_with_the_fastest_peer(
+    benchmark, tmp_path
+):
     path = tmp_path / "table.csv"
-    done = benchmark("benchmarks.training", "step", *TOY, "--csv", path)
+    printed = benchmark("benchmarks.training", "step", *TOY, "--csv", path)
     table = pd.read_csv(path)
     assert set(table.columns) == STEP_COLUMNS
     assert table["method"].tolist() == [*(f"Hugging Face, {name}" for name in steps.PEERS), "ours"]
     assert table["times_hugging_face"][:-1].max() == 1
     assert (table["peak_tflops"] == table["product_tflops"]).all()
-    assert all(method in done.stdout for method in table["method"])
+    assert all(method in printed for method in table["method"])
 
 
-def test_the_gpu_benchmark_is_the_step_benchmark_with_a_stated_peak_and_half_precision(tmp_path):
+def test_the_gpu_benchmark_is_the_step_benchmark_with_a_stated_peak_and_half_precision(
+    benchmark, tmp_path
+):
     path = tmp_path / "results" / "table.csv"
     options = ["--device", "cpu", "--peak-tflops", "989", "--csv", path]
     benchmark("benchmarks.training", "gpu", *TOY, *options)
@@ -89,7 +108,9 @@ def test_the_gpu_benchmark_is_the_step_benchmark_with_a_stated_peak_and_half_pre
     assert set(table["peak"]) == {"stated"}
 
 
-def test_the_recipe_benchmark_appends_a_row_per_seed_and_refuses_other_settings(tmp_path):
+def test_the_recipe_benchmark_appends_a_row_per_seed_and_refuses_other_settings(
+    benchmark, tmp_path
+):
     path, corpus = tmp_path / "table.csv", corpus_of(tmp_path / "corpus")
     toy = ["--shape", "toy", "--windows", "8", "--threads", "1", "--corpus", corpus, "--csv", path]
     benchmark("benchmarks.training", "recipes", *toy, "--steps", 80, 80, "--seeds", 0)
@@ -107,10 +128,10 @@ def test_the_recipe_benchmark_appends_a_row_per_seed_and_refuses_other_settings(
         race.rows_of_before(path, facts | {"windows": 9})
 
 
-def test_the_attention_benchmark_has_a_row_per_method_pass_and_size(tmp_path):
+def test_the_attention_benchmark_has_a_row_per_method_pass_and_size(benchmark, tmp_path):
     path = tmp_path / "results" / "table.csv"
     sizes = ["--tokens", 16, 40, "--widths", 8, "--heads", 2, "--rounds", 2]
-    done = benchmark("benchmarks.attention", *sizes, "--csv", path)
+    printed = benchmark("benchmarks.attention", *sizes, "--csv", path)
     table = pd.read_csv(path)
     assert set(table.columns) == ATTENTION_COLUMNS
     for tokens in (16, 40):
@@ -122,10 +143,10 @@ def test_the_attention_benchmark_has_a_row_per_method_pass_and_size(tmp_path):
     assert (table["seconds_fastest"] <= table["seconds_median"]).all()
     held = table[table["method"] == "reference"].groupby("pass")["extra_bytes"]
     assert (held.max() > held.min()).all()
-    assert "reference" in done.stdout
+    assert "reference" in printed
 
 
-def test_the_reference_is_left_out_where_its_matrices_would_not_fit(tmp_path):
+def test_the_reference_is_left_out_where_its_matrices_would_not_fit(benchmark, tmp_path):
     path = tmp_path / "table.csv"
     sizes = ["--tokens", 16, "--widths", 8, "--heads", 2, "--rounds", 1]
     benchmark("benchmarks.attention", *sizes, "--reference-gib", 1e-6, "--csv", path)
@@ -230,10 +251,47 @@ def test_the_committed_table_of_recipes_has_three_seeds_of_the_recipes_as_they_a
 
 def test_the_benchmark_of_the_live_model_compares_equal_texts(tmp_path, site):
     path = tmp_path / "table.csv"
-    benchmark("benchmarks.live", "--new-tokens", "3", "--rounds", "1", "--csv", path)
+    benchmark_alone("benchmarks.live", "--new-tokens", "3", "--rounds", "1", "--csv", path)
     table = pd.read_csv(path)
     assert table["method"].str.startswith("page").sum() == 3
     assert (table["tokens_per_second"] > 0).all()
     assert set(table["seconds_from_click_to_first_token"] > 0) == {True}
     committed = pd.read_csv(ROOT / "benchmarks" / "live.csv")
     assert committed.columns.tolist() == table.columns.tolist()
+
+
+def test_the_curves_of_a_page_are_those_of_lighthouse():
+    for _, ninetieth, median in pages.CURVES.values():
+        assert pages.log_normal(ninetieth, ninetieth, median) == pytest.approx(0.9, abs=1e-4)
+        assert pages.log_normal(median, ninetieth, median) == pytest.approx(0.5)
+    assert sum(weight for weight, _, _ in pages.CURVES.values()) == pytest.approx(1)
+    slow = {"FCP": 5900, "LCP": 6200, "SI": 5900, "TBT": 0, "CLS": 0}
+    assert pages.score(slow) == pytest.approx(63, abs=1)  # as Lighthouse 12 said of such a page
+
+
+def test_blocking_time_is_what_tasks_after_the_first_paint_take_beyond_50_ms():
+    thread = {"pid": 1, "tid": 2}
+    paint = {**thread, "name": "firstContentfulPaint", "ph": "R", "ts": 1000}
+    times = ((500, 90_000), (2000, 30_000), (3000, 10_000))
+    tasks = [
+        {**thread, "name": pages.TASK, "ph": "X", "ts": ts, "tdur": took} for ts, took in times
+    ]
+    other = {**tasks[1], "tid": 3}
+    assert pages.blocking_time([*tasks, other, paint], slowdown=4) == 4 * 30 - 50
+
+
+def test_the_benchmark_of_the_pages_sees_both_paints_and_writes_a_row_per_page(tmp_path, site):
+    path = tmp_path / "table.csv"
+    benchmark_alone("benchmarks.pages", "ja/index", "--loads", 1, "--csv", path)
+    table = pd.read_csv(path)
+    assert table["page"].tolist() == ["ja/index"]
+    assert (table[["FCP_ms", "LCP_ms", "work_ms"]] > 0).all(axis=None)
+    assert table["score"].between(0, 100).all()
+    committed = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    assert committed.columns.tolist() == table.columns.tolist()
+
+
+def test_every_page_of_the_committed_table_is_one_that_lighthouse_calls_fast():
+    table = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    assert table["page"].tolist() == pages.PAGES
+    assert (table["score"] >= 95).all()

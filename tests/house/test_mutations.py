@@ -2,6 +2,9 @@
 
 import ast
 import datetime
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +22,16 @@ def test_each_fault_changes_one_place_and_leaves_valid_code():
         assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source)), mutation.fault
 
 
+def test_no_fault_is_a_name_that_is_nowhere_defined(tmp_path):
+    for number, mutation in enumerate(MUTATIONS):
+        source = (ROOT / "gpt_helpers" / mutation.file).read_text("utf-8")
+        (tmp_path / f"fault_{number}.py").write_text(mutate.mutated(mutation, source), "utf-8")
+    command = ["ruff", "check", "--isolated", "--no-cache", "--select=F821", "--quiet", tmp_path]
+    found = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True).stdout
+    numbers = {int(number) for number in re.findall(r"fault_(\d+)\.py", found)}
+    assert [MUTATIONS[number].fault for number in sorted(numbers)] == []
+
+
 def test_each_fault_is_listed_once_and_has_tests():
     assert len({mutation.fault for mutation in MUTATIONS}) == len(MUTATIONS) > 500
     for file, tests in {(mutation.file, mutation.tests) for mutation in MUTATIONS}:
@@ -26,7 +39,7 @@ def test_each_fault_is_listed_once_and_has_tests():
 
 
 @pytest.mark.parametrize(
-    "mutation", mutate.chosen(MUTATIONS, sample=3, turn=TODAY), ids=lambda m: m.fault
+    "mutation", mutate.chosen(MUTATIONS, sample=2, turn=TODAY), ids=lambda m: m.fault
 )
 def test_the_faults_of_the_day_are_caught(mutation):
     caught, by = mutate.outcome(mutation)
@@ -57,15 +70,21 @@ def test_a_table_that_lacks_something_is_refused(text):
 
 
 def test_the_harness_tells_a_caught_fault_from_one_that_survives(tmp_path):
-    test = tmp_path / "test_mask.py"
+    test = tmp_path / "test_states.py"  # of a module without torch, which takes seconds to load
     test.write_text(
-        "import torch\n"
-        "from gpt_helpers.architecture.attention import causal_mask\n"
-        "def test_a_query_sees_itself():\n"
-        "    assert causal_mask(torch.arange(2), torch.arange(2))[1, 1]\n"
+        "from gpt_helpers.training.memory import state_bytes\n"
+        "def test_mixed_precision_keeps_16_bytes():\n"
+        "    assert sum(state_bytes('mixed').values()) == 16\n"
     )
     by_fault = {mutation.fault: mutation for mutation in MUTATIONS}
-    fault = by_fault["a query does not see itself"]
+    fault, other = (
+        by_fault["mixed precision keeps no master copy"],
+        by_fault["norms keep no statistics"],
+    )
     mutate.check_setting(fault, [test])
-    assert mutate.outcome(fault, [test]) == (True, "test_a_query_sees_itself")
-    assert not mutate.outcome(by_fault["scores are not scaled"], [test])[0]
+    assert mutate.outcome(fault, [test]) == (True, "test_mixed_precision_keeps_16_bytes")
+    assert not mutate.outcome(other, [test])[0]
+    name = mutate.Mutation("a name", fault.file, (), "(2, 2, 4, 4, 4)", "unknown")
+    caught, by = mutate.outcome(name, [test])
+    assert caught
+    assert "NameError" in by

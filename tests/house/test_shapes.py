@@ -454,13 +454,12 @@ def use_speculation(log):
 def use_generation(log):
     """Generate with every filter, with and without a cache; T and S grow, so they stay open."""
     log.sizes = {letter: SIZES[letter] for letter in SIZES if letter not in "TS"}
-    settings = ({"temperature": 0.8, "top_k": 9, "top_p": 0.9}, {"temperature": 0})
+    filters, greedy = {"temperature": 0.8, "top_k": 9, "top_p": 0.9}, {"temperature": 0}
     for model in models():
-        for setting in settings:
-            for use_cache in (True, False):
-                ids, mask = token_ids(6), left_padding(6)
-                options = {"eos_token_id": 0, "use_cache": use_cache, **setting}
-                model.generate(ids, 8, attention_mask=mask, **options)
+        for setting, use_cache in ((filters, True), (greedy, False)):
+            ids, mask = token_ids(6), left_padding(6)
+            options = {"eos_token_id": 0, "use_cache": use_cache, **setting}
+            model.generate(ids, 3, attention_mask=mask, **options)
 
 
 def use_filters(log):

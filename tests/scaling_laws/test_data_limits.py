@@ -88,6 +88,6 @@ def test_what_is_no_amount_is_refused(wrong):
 
 def test_a_loss_that_no_model_reaches_is_refused():
     for wrong in (FITS["refit"].E, 1, math.nan):
-        refused("loss=.* must be above 1.817", inference_optimal, wrong, 1e9)
+        refused("loss=.* must be a finite number > 1.817", inference_optimal, wrong, 1e9)
     for wrong in (-1, math.inf, math.nan):
-        refused("n_inference_tokens=.* must be 0 or more", inference_optimal, 2.2, wrong)
+        refused("n_inference_tokens=.* must be a finite number >= 0", inference_optimal, 2.2, wrong)

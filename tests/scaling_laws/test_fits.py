@@ -144,7 +144,7 @@ def test_an_interval_holds_the_middle_share():
     assert interval(range(101), 0.8) == pytest.approx((10, 90))
     assert interval(range(101), 0.5) == pytest.approx((25, 75))
     for wrong in (0, 1, -0.1, 80):
-        refused("share=.* must be between 0 and 1", interval, [1, 2], wrong)
+        refused("share=.* must be a finite number > 0 and < 1", interval, [1, 2], wrong)
 
 
 def test_the_decay_of_repeated_tokens_comes_back():

@@ -253,7 +253,9 @@ def test_no_law_needs_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("wrong", [0, -1.0, math.nan, np.array([1.0, -1.0])], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [0, -1.0, math.nan, np.array([1.0, -1.0]), [1e9, 2e9], "1e9", None, 1j], ids=repr
+)
 def test_what_is_no_amount_is_refused(wrong):
     for law in (FITS["refit"], KAPLAN):
         refused("n_params=.* must be positive", law.loss, wrong, 1e9)

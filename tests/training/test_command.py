@@ -4,8 +4,6 @@ import csv
 import dataclasses
 import functools
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -51,12 +49,13 @@ def failed(capfd, arguments):
     return report
 
 
-def test_help_is_printed_and_nothing_is_trained():
-    command = [sys.executable, "-m", "gpt_helpers.training", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "python -m gpt_helpers.training" in done.stdout
-    assert all(f"--{name}" in done.stdout for name in ("preset", "folder", "corpus", "strategy"))
+def test_help_is_printed_and_nothing_is_trained(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    assert "python -m gpt_helpers.training" in printed
+    assert all(f"--{name}" in printed for name in ("preset", "folder", "corpus", "strategy"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from tests.helpers.reference import refused
 from tests.helpers.runs import (
     are_equal,
     furthest,
-    smoke_arguments,
     tiny_batches,
     tiny_model,
     weights_of,
@@ -29,24 +28,15 @@ from tests.helpers.runs import (
 from tests.helpers.together import CASES, arguments, first_gradients, trained
 
 
-def start_together(*command):
-    """Run a command line of Python in two processes, and return its end and its report."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *torchrun, *map(str, command)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=580,
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return the folder in which two processes have written their results."""
     path = tmp_path_factory.mktemp("together")
-    done = start_together("-m", "tests.helpers.together", path)
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    places = path, write_corpus(path / "corpus")
+    command = [sys.executable, "-m", *torchrun, "-m", "tests.helpers.together", *map(str, places)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -147,15 +137,11 @@ def test_a_sharded_checkpoint_holds_whole_tensors(folder):
     assert furthest(sharded, whole) <= 1e-6
 
 
-def test_the_command_trains_on_two_processes_and_writes_once(tmp_path):
-    corpus = write_corpus(tmp_path / "corpus")
-    options = smoke_arguments(tmp_path / "run", corpus, "--steps", 4, "--strategy", "fsdp")
-    done = start_together("-m", "gpt_helpers.training", *options)
-    assert done.returncode == 0, done.stderr
-    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+def test_the_command_trains_on_two_processes_and_writes_once(folder):
+    names = sorted(path.name for path in (folder / "run").iterdir())
     assert names == [FILE_NAME, "log.csv", "model.safetensors"]
-    model, _ = load_model(tmp_path / "run" / "model.safetensors")
-    tensors, facts = read_sealed(tmp_path / "run" / FILE_NAME)
+    model, _ = load_model(folder / "run" / "model.safetensors")
+    tensors, facts = read_sealed(folder / "run" / FILE_NAME)
     weights = {name: tensors[name].half().float() for name, _ in model.named_parameters()}
     assert are_equal(weights_of(model), weights)
     assert [row["tokens"] for row in facts["log"]] == [256, 512, 768, 1024]

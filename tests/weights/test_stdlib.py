@@ -78,7 +78,8 @@ def test_the_tokenizer_is_the_one_that_the_corpus_gives(shipped):
 
 
 def test_its_bits_per_byte_are_near_what_is_recorded(shipped):
-    documents = load_corpus().held_out[::4]
+    # The shorter half of the files, a tenth of the text: alone they cost 1.115, with all 1.075.
+    documents = [each for each in load_corpus().held_out if len(each.text) < 10_000]
     bits = losses.document_bits_per_byte(*shipped, documents, stride=128)
     assert abs(bits - SCORES.loc["model", "bits per byte"]) < 0.15
 
