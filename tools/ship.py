@@ -1,7 +1,7 @@
 """Score a model that make model has trained, and put it into the package: python tools/ship.py F.
 
-F is the folder of a finished run of the recipe "stdlib". What goes to gpt_helpers/weights/stdlib are
-the model, the log of its training, its scores, and a card that says what it is.
+F is the folder of a finished run of the recipe "stdlib". What goes to gpt_helpers/weights/stdlib
+are the model, the log of its training, its scores, and a card that says what it is.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Search as a reader meets it: a query is typed, and the right page is among the first three.
 
-queries.csv holds what readers would type and the page that they are after.
+tests/queries.csv holds what readers would type and the page that they are after.
 """
 
 import csv
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-QUERIES = Path(__file__).with_name("queries.csv")
+QUERIES = Path(__file__).resolve().parents[1] / "queries.csv"
 FIRST = 3
 ENOUGH = 0.95
 
