@@ -97,6 +97,15 @@ def test_the_weights_of_each_row_sum_to_one_or_to_zero_if_it_sees_nothing(sizes)
     assert (weights[visible] > 0).all()
 
 
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_weights_are_those_with_which_attention_reads(window, padded):
+    q, k, v = heads(2, 3, 4, 7)
+    padding = random_padding(2, 7) if padded else None
+    weights = attention_weights(q, k, padding, window)
+    assert_close(weights @ v, attention(q, k, v, padding, window=window))
+
+
 @EACH
 @given(st.integers(0, 8), st.integers(0, 10_000))
 def test_changing_the_future_does_not_change_the_past(attend, now, seed):
