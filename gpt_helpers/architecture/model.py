@@ -42,7 +42,8 @@ class GPTAttention(nn.Module):
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         self.dropout = config.dropout
-        self.c_attn = nn.Linear(config.n_embd, config.n_embd + 2 * config.key_width, bias=qkv_bias)
+        width = config.n_embd + 2 * config.key_width
+        self.c_attn = nn.Linear(config.n_embd, width, bias=qkv_bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
 
     @refuse_misfits

@@ -113,7 +113,8 @@ class DeepSeek3Experts(Experts):
         allowed = self.in_best_groups(scores.detach() + self.router.bias)  # (N, A)
         chosen = allowed.topk(self.n_experts_per_token, dim=-1).indices  # (N, K)
         shares = scores.gather(1, chosen)  # (N, K)
-        return self.routed_scaling_factor * shares / shares.sum(-1, keepdim=True), chosen  # (N, K)
+        total = shares.sum(-1, keepdim=True)  # (N, 1)
+        return self.routed_scaling_factor * shares / total, chosen  # (N, K)
 
     def in_best_groups(self, scores):
         """Return scores (N, A), -inf but in groups whose two best score highest."""

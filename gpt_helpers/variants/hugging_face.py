@@ -87,12 +87,12 @@ def converted(model, state_dict, table=None):
         found = type(state_dict).__name__
         raise ValueError(f"state_dict is a {found}; pass the state_dict() of the other model")
     is_tied = model.lm_head.weight is model.transformer.wte.weight
-    source = Source(state_dict, table or table_of(model), is_tied)
+    peer = PeerWeights(state_dict, table or table_of(model), is_tied)
     weights = {
-        name: source.weight(name, tuple(own.shape), model.config)
+        name: peer.weight(name, tuple(own.shape), model.config)
         for name, own in model.state_dict().items()
     }
-    source.check_unused(weights)
+    peer.check_unused(weights)
     return weights
 
 
@@ -105,7 +105,7 @@ def table_of(model):
     return table
 
 
-class Source:
+class PeerWeights:
     """The tensors of a model of transformers, and the names of those that were used."""
 
     def __init__(self, tensors, table, is_tied):

@@ -14,7 +14,7 @@ from gpt_helpers.validation import check_choice
 
 PUBLISHED = Path(__file__).with_name("models.csv")
 UNDISCLOSED = "undisclosed"
-COUNTS = (
+INTEGER_FIELDS = (
     "n_params", "n_active", "n_tokens", "n_layer", "n_embd", "n_head", "n_kv_head", "head_width",
     "n_inner", "n_experts", "n_experts_per_token", "vocab_size", "n_positions",
 )  # fmt: skip
@@ -113,7 +113,7 @@ def value_of(name, text):
         return tuple(text.split())
     if name == "tied":
         return TRUTH.get(text, text)
-    if name not in COUNTS:
+    if name not in INTEGER_FIELDS:
         return text
     number = float(text)
     return int(number) if number.is_integer() else number

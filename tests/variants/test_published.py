@@ -13,8 +13,8 @@ from gpt_helpers.config import PRESETS
 from gpt_helpers.scaling_laws.counts import count_parameters
 from gpt_helpers.variants import sizes
 from gpt_helpers.variants.published import (
-    COUNTS,
     FIELDS,
+    INTEGER_FIELDS,
     PUBLISHED,
     PublishedModel,
     disclosed_models,
@@ -312,8 +312,8 @@ def test_what_is_not_disclosed_has_no_number():
 def test_of_the_closed_models_nothing_but_name_date_and_context_is_known(name):
     model = MODELS[name]
     kept = {"n_positions", "vocab_size"}
-    assert set(model.undisclosed) >= {*COUNTS, "family", "positions", "norm", "tied"} - kept
-    assert {field for field in COUNTS if getattr(model, field) is not None} <= kept
+    assert set(model.undisclosed) >= {*INTEGER_FIELDS, "family", "positions", "norm", "tied"} - kept
+    assert {field for field in INTEGER_FIELDS if getattr(model, field) is not None} <= kept
     assert model.licence == "closed"
     assert model.n_params_printed is None
 
@@ -414,7 +414,7 @@ def test_a_model_is_frozen_and_its_numbers_are_integers():
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.n_layer = 13
     for other in MODELS.values():
-        for name in COUNTS:
+        for name in INTEGER_FIELDS:
             assert type(getattr(other, name)) in (int, type(None))
 
 
