@@ -43,11 +43,6 @@ from gpt_helpers.weights.pretrained import STDLIB, load_model
 LANGUAGES = ("ja", "en")
 TERMINAL_COLUMNS = 80  # of a terminal; a Japanese character takes two
 SMALL_GPT = dataclasses.replace(PRESETS["demo"], dropout=0.0)
-FILE_STEP = 6  # one of so many files of the corpus is trained on
-BATCH_SIZE, N_STEPS, N_WINDOWS = 8, 40, 32
-N_FUNCTIONS, N_TOKENS = 8, 120  # of the shipped model, to be parsed
-LONG = (1, 4, 2048, 64)  # B, H, T, D of attention by tiles
-N_NEW = 100  # tokens that are written with the cache and without
 GOPHER = 5.76e23  # FLOPs. Source: hoffmann2022chinchilla, table 3
 BUILT_HERE = (
     "GPT-1", "GPT-3 175B", "GPT-J 6B", "GPT-NeoX-20B", "Llama 3.1 8B", "Qwen3 8B", "gpt-oss-20b",
@@ -114,19 +109,22 @@ def architecture():
     }
 
 
-def live_training():
-    """Train the same model on a part of the standard library, and compare it with counting."""
+def live_training(file_step=6, batch_size=8, n_steps=40, n_windows=32):
+    """Train the same model on a part of the standard library, and compare it with counting.
+
+    One of file_step files is read; n_windows held-out windows are scored.
+    """
     corpus, started = load_corpus(), time.perf_counter()
-    part = dataclasses.replace(corpus, training=corpus.training[::FILE_STEP])
+    part = dataclasses.replace(corpus, training=corpus.training[::file_step])
     tokens = encode_corpus(part, SMALL_GPT.vocab_size)
-    held_out = fixed_windows(tokens.held_out, SMALL_GPT.n_positions, N_WINDOWS)
-    settings = dataclasses.replace(MODERN, total_steps=N_STEPS)
-    run, model = Run(SMALL_GPT, settings, BATCH_SIZE), new_model()
+    held_out = fixed_windows(tokens.held_out, SMALL_GPT.n_positions, n_windows)
+    settings = dataclasses.replace(MODERN, total_steps=n_steps)
+    run, model = Run(SMALL_GPT, settings, batch_size), new_model()
     unigram = NGrams(tokens.training, order=1, vocab_size=SMALL_GPT.vocab_size)
     before = evaluate(model, held_out)
     log = train(model, run.batches(tokens.training), settings, held_out=held_out)
     return {
-        "n_steps": N_STEPS,
+        "n_steps": n_steps,
         "n_tokens": log[-1]["tokens"],
         "loss_before": before,
         "loss_after": log[-1]["held_out_loss"],
@@ -135,17 +133,17 @@ def live_training():
     }
 
 
-def shipped_model():
+def shipped_model(n_functions=8, n_tokens=120):
     """Let the model that ships with the book write functions, and have Python parse them."""
     model, tokenizer = load_model()
     generator = torch.Generator().manual_seed(0)
-    texts = sample_functions(model, tokenizer, N_FUNCTIONS, N_TOKENS, 0.8, generator)
+    texts = sample_functions(model, tokenizer, n_functions, n_tokens, 0.8, generator)
     scores = read_rows(STDLIB.with_name("scores.csv"), ("bits per byte", "share that parses"))
     return {
         "shipped_params": count_all(model),
         "function": indented(function_text(texts[0])[0]),
-        "n_functions": N_FUNCTIONS,
-        "n_parsing": round(N_FUNCTIONS * share_that_parses(texts)),
+        "n_functions": n_functions,
+        "n_parsing": round(n_functions * share_that_parses(texts)),
         "share": {row["writer"]: row["share that parses"] for row in scores},
         "bits": {row["writer"]: row["bits per byte"] for row in scores},
     }
@@ -161,13 +159,16 @@ def indented(text, margin=4):
     return "\n".join(shown)
 
 
-def attention_by_tiles():
-    """Compare attention by tiles with the equation: what it returns, and what it holds."""
+def attention_by_tiles(shape=(1, 4, 2048, 64)):
+    """Compare attention by tiles with the equation on heads of a shape (B, H, T, D).
+
+    What is compared are the results, and the bytes that are held on the way.
+    """
     generator = torch.Generator().manual_seed(0)
-    heads = [torch.randn(LONG, generator=generator) for _ in range(3)]
+    heads = [torch.randn(shape, generator=generator) for _ in range(3)]
     held = {f: extra_bytes(lambda f=f: f(*heads)) for f in (attention, attention_tiled)}
     return {
-        "long": LONG[2],
+        "long": shape[2],
         "equation_mebibytes": held[attention] / 2**20,
         "tiles_mebibytes": held[attention_tiled] / 2**20,
         "memory_ratio": held[attention] / held[attention_tiled],
@@ -175,22 +176,25 @@ def attention_by_tiles():
     }
 
 
-def kv_cache():
-    """Return the bytes of keys and values in 16 bits, and the speed with them and without."""
+def kv_cache(n_new=100):
+    """Return the bytes of keys and values in 16 bits, and the speed with them and without.
+
+    n_new tokens are written with the cache, and again without.
+    """
     model, tokenizer = load_model()
     prompt = torch.tensor([tokenizer.encode("\n\n\ndef").ids])
     texts, speeds = {}, {}
     for use_cache in (True, False):
         started = time.perf_counter()
-        texts[use_cache] = model.generate(prompt, N_NEW, temperature=0, use_cache=use_cache)
-        speeds[use_cache] = N_NEW / (time.perf_counter() - started)
+        texts[use_cache] = model.generate(prompt, n_new, temperature=0, use_cache=use_cache)
+        speeds[use_cache] = n_new / (time.perf_counter() - started)
     per_token = {name: kv_cache_bytes(PRESETS[name], 1, 2) for name in ("gpt2", "gpt3")}
     return {
         "cache_bytes": per_token,
         "full_mebibytes": {
             name: count * PRESETS[name].n_positions / 2**20 for name, count in per_token.items()
         },
-        "n_new": N_NEW,
+        "n_new": n_new,
         "n_same": int((texts[True] == texts[False])[:, prompt.shape[1] :].sum()),
         "speed": speeds[True],
         "slow_speed": speeds[False],

@@ -1,6 +1,7 @@
 """The chapter in a terminal: what it says is computed, in two languages, on 80 columns."""
 
 import csv
+import functools
 import io
 import math
 import re
@@ -22,9 +23,11 @@ from tests.helpers.book import ROOT
 from tests.helpers.reference import refused
 
 SMALLER = {
-    "FILE_STEP": 40, "BATCH_SIZE": 2, "N_STEPS": 12, "N_WINDOWS": 2, "N_FUNCTIONS": 2,
-    "N_TOKENS": 20, "LONG": (1, 2, 384, 8), "N_NEW": 8,
-}  # fmt: skip
+    "live_training": {"file_step": 40, "batch_size": 2, "n_steps": 12, "n_windows": 2},
+    "shipped_model": {"n_functions": 2, "n_tokens": 20},
+    "attention_by_tiles": {"shape": (1, 2, 384, 8)},
+    "kv_cache": {"n_new": 8},
+}
 SHOWN = re.compile(r"[\n -~\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]*")
 
 
@@ -33,8 +36,8 @@ def run():
     """Return (facts, text) of a run with little work, in Japanese."""
     stream = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SMALLER.items():
-            patch.setattr(demo, name, value)
+        for name, sizes in SMALLER.items():
+            patch.setitem(demo.SECTIONS, name, functools.partial(demo.SECTIONS[name], **sizes))
         facts = demo.run_gpt_demo("ja", stream)
     return facts, stream.getvalue()
 
