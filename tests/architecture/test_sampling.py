@@ -12,7 +12,13 @@ from torch.testing import assert_close
 
 from gpt_helpers.architecture import inputs
 from gpt_helpers.architecture.modules import evaluating
-from gpt_helpers.architecture.sampling import apply_temperature, sample, top_k_filter, top_p_filter
+from gpt_helpers.architecture.sampling import (
+    apply_temperature,
+    cut,
+    sample,
+    top_k_filter,
+    top_p_filter,
+)
 from tests.helpers.reference import refused
 
 ROWS = 1000
@@ -202,6 +208,16 @@ def test_sampling_draws_with_the_filtered_probabilities_in_the_stated_order():
     expected = torch.tensor([0.0, 16 / 29, 4 / 29, 9 / 29])
     assert (shares - expected).abs().max() < 0.01
     assert shares[0] == 0
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize("top_k", [None, 5])
+@pytest.mark.parametrize("top_p", [None, 0.8])
+def test_a_cut_is_the_three_filters_one_after_the_other(temperature, top_k, top_p):
+    expected = apply_temperature(random_rows(), temperature)
+    expected = expected if top_k is None else top_k_filter(expected, top_k)
+    expected = expected if top_p is None else top_p_filter(expected, top_p)
+    assert torch.equal(cut(random_rows(), temperature, top_k, top_p), expected)
 
 
 def test_temperature_0_is_argmax_and_draws_nothing():
