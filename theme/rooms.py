@@ -22,7 +22,9 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-PACKAGE = Path(__file__).resolve().parents[1] / "gpt_helpers"
+import gpt_helpers
+
+PACKAGE = Path(gpt_helpers.__file__).parent
 OUTSIDE = ""  # the room of the modules that are in none
 BESIDES = "api_package"  # their page
 SIGNS = {"ja": ("：", "、"), "en": (": ", ", ")}
