@@ -17,7 +17,6 @@ from gpt_helpers.architecture.inputs import (
     refuse_misfits,
 )
 from gpt_helpers.architecture.model import init_weights, split_heads
-from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.config import check_config
 from gpt_helpers.validation import check_callable
 from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
@@ -164,10 +163,9 @@ class RotaryModel(nn.Module):
         """Return the L blocks; a family whose layers differ overrides this."""
         return [block(self.config, attend) for _ in range(self.config.n_layer)]
 
-    def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None):
-        """Return hidden states (B, T, C); the arguments are those of GPTLMHeadModel."""
-        check_inputs(self.config, input_ids, attention_mask, position_ids, cache)
-        check_devices(wte=self.wte.weight, ids=input_ids, mask=attention_mask, at=position_ids)
+    def forward(self, input_ids, attention_mask=None, position_ids=None, cache=None, labels=None):
+        """Return hidden states (B, T, C); the arguments are those of GPTModel."""
+        check_inputs(self, input_ids, attention_mask, position_ids, cache, labels)
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)

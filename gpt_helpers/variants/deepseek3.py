@@ -15,10 +15,10 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
-from gpt_helpers.variants.latent import LatentAttention, check_latents
+from gpt_helpers.variants.latent import LATENT_WIDTHS, LatentAttention, check_latents
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
 from gpt_helpers.variants.rope_scaling import rescaled, yarn_ramp_truncated
@@ -67,13 +67,14 @@ class DeepSeek3Config(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         check_latents(self)
+        check_fields(self, check_integer, *LATENT_WIDTHS, at_least=1)
         super().__post_init__()
         check_llama(self)
         check_experts(self)
         check_groups(self)
-        check_integer("dense_width", self.dense_width, at_least=1)
-        check_integer("n_dense", self.n_dense, at_least=0)
-        check_real("routed_scaling_factor", self.routed_scaling_factor, above=0)
+        check_fields(self, check_integer, "dense_width", at_least=1)
+        check_fields(self, check_integer, "n_dense", at_least=0)
+        check_fields(self, check_real, "routed_scaling_factor", above=0)
 
     @property
     def head_width(self):
@@ -188,8 +189,7 @@ def deepseek3_rotation(position_ids, config):
 
 def check_groups(config):
     """Raise ValueError unless the groups divide the experts, and hold those that are chosen."""
-    for name in ("n_groups", "n_groups_chosen"):
-        check_integer(name, getattr(config, name), at_least=1)
+    check_fields(config, check_integer, "n_groups", "n_groups_chosen", at_least=1)
     in_group, rest = divmod(config.n_experts, config.n_groups)
     if rest or in_group < 2:
         raise ValueError(

@@ -17,7 +17,7 @@ from gpt_helpers.architecture.attention import (
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.operands import check_heads
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
 from gpt_helpers.variants.llama import check_llama
@@ -59,8 +59,8 @@ class Gemma2Config(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
-        check_integer("window", self.window, at_least=1)
-        check_integer("score_width", self.score_width, at_least=1)
+        check_fields(self, check_integer, "head_width", at_least=2)
+        check_fields(self, check_integer, "window", "score_width", at_least=1)
 
 
 def softcap(x, cap):

@@ -7,7 +7,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
 from gpt_helpers.variants.gemma2 import scaled_queries
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES, Adapted, one_more
@@ -52,9 +52,9 @@ class Gemma3Config(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
-        check_integer("window", self.window, at_least=1)
-        check_integer("score_width", self.score_width, at_least=1)
-        check_real("window_base", self.window_base, above=1)
+        check_fields(self, check_integer, "head_width", at_least=2)
+        check_fields(self, check_integer, "window", "score_width", at_least=1)
+        check_fields(self, check_real, "window_base", above=1)
 
 
 class Gemma3Attention(RotaryAttention):

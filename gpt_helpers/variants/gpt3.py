@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.windows import use_sliding_window
 
 
@@ -27,7 +27,7 @@ class GPT3Config(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_integer("window", self.window, at_least=1)
+        check_fields(self, check_integer, "window", at_least=1)
 
 
 class GPT3Model(GPTModel):

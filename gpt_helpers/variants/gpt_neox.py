@@ -8,7 +8,7 @@ from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_real
+from gpt_helpers.validation import check_fields, check_real
 from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
@@ -45,7 +45,7 @@ class GPTNeoXConfig(GPTConfig):
         super().__post_init__()
         check_rotary(self)
         check_rotary_width(self)
-        check_real("rotary_base", self.rotary_base, above=1)
+        check_fields(self, check_real, "rotary_base", above=1)
         if type(self.parallel) is not bool:
             raise ValueError(f"parallel={self.parallel!r} must be True or False")
 

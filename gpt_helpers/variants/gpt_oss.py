@@ -9,7 +9,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, Adapted, transposed
 from gpt_helpers.variants.llama import check_llama
@@ -51,7 +51,8 @@ class GPTOSSConfig(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
-        check_integer("window", self.window, at_least=1)
+        check_fields(self, check_integer, "head_width", at_least=2)
+        check_fields(self, check_integer, "window", at_least=1)
 
 
 class GPTOSSAttention(RotaryAttention):

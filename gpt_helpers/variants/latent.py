@@ -16,6 +16,8 @@ from gpt_helpers.validation import check_callable, check_integer
 from gpt_helpers.variants.rope_scaling import yarn_attention_factor
 from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours
 
+LATENT_WIDTHS = "query_latent", "key_latent", "plain_width", "rotary_width", "value_width"
+
 
 class LatentAttention(nn.Module):
     """Multi-head latent attention: keys and values of all heads are made from one latent.
@@ -86,7 +88,7 @@ class LatentAttention(nn.Module):
 def check_latents(config):
     """Raise ValueError unless config is one whose heads can all read one latent."""
     check_config(config)
-    for name in ("query_latent", "key_latent", "plain_width", "rotary_width", "value_width"):
+    for name in LATENT_WIDTHS:
         check_integer(name, getattr(config, name, None), at_least=1)
     check_pairs(config.rotary_width)
     if config.n_kv_head != 1:

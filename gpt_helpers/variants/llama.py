@@ -7,6 +7,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
@@ -88,3 +89,4 @@ def check_llama(config):
     check_rope(config)
     if config.n_experts is not None:
         check_experts(config)
+        check_fields(config, check_integer, "n_experts", "n_experts_per_token", at_least=1)

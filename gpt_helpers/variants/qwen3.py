@@ -7,6 +7,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES, QK_NORM_NAMES
 from gpt_helpers.variants.llama import check_llama
@@ -43,6 +44,7 @@ class Qwen3Config(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
+        check_fields(self, check_integer, "head_width", at_least=2)
 
 
 class Qwen3Attention(RotaryAttention):

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.rotary import rotary_angles
 
 
@@ -73,6 +73,6 @@ def yarn_attention_factor(rope_factor):
 
 def check_rope(config):
     """Raise ValueError unless config says how fast pairs turn, in texts of which length."""
-    check_real("rotary_base", config.rotary_base, above=1)
-    check_real("rope_factor", config.rope_factor, at_least=1)
-    check_integer("original_positions", config.original_positions, at_least=1)
+    check_fields(config, check_real, "rotary_base", above=1)
+    check_fields(config, check_real, "rope_factor", at_least=1)
+    check_fields(config, check_integer, "original_positions", at_least=1)

@@ -8,7 +8,7 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.validation import check_integer, check_real, check_tensor
+from gpt_helpers.validation import check_fields, check_integer, check_real, check_tensor
 
 BASE = 10000.0
 
@@ -89,6 +89,8 @@ def check_rotary_width(config):
             f"rotary_width={width!r} must be even, and 2 to head_width={config.head_width}, or"
             " None for all"
         )
+    if width is not None:
+        check_fields(config, check_integer, "rotary_width")
 
 
 def check_rotation(x, rotation):

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -201,3 +202,18 @@ def test_every_class_stands_on_at_most_one_other_of_the_book():
         for kind in filter(inspect.isclass, parts.values()):
             own = [base for base in kind.__mro__ if base.__module__.startswith("gpt_helpers")]
             assert len(own) <= 2, own
+
+
+def test_numbers_of_numpy_are_kept_as_those_of_python():
+    for name, family in FAMILIES.items():
+        numbers = {
+            field: kind(value)
+            for field, value in vars(family.config).items()
+            for kind in (np.int64 if type(value) is int else np.float64,)
+            if type(value) in (int, float)
+        }
+        config = dataclasses.replace(family.config, **numbers)
+        assert config == family.config
+        found = {field: type(value).__name__ for field, value in vars(config).items()}
+        assert "int64" not in found.values(), (name, found)
+        assert "float64" not in found.values(), (name, found)
