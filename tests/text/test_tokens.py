@@ -3,7 +3,7 @@
 import torch
 
 from gpt_helpers.text.corpus import Corpus, Document
-from gpt_helpers.text.tokenizer import encode
+from gpt_helpers.text.tokenizer import encode, train_tokenizer
 from gpt_helpers.text.tokens import code_windows, encode_corpus
 from tests.helpers.reference import refused
 
@@ -15,8 +15,11 @@ def test_both_sides_are_encoded_by_a_tokenizer_that_read_only_one():
     assert tokens.tokenizer.get_vocab_size() == 259
     for ids, documents in ((tokens.training, SMALL.training), (tokens.held_out, SMALL.held_out)):
         assert torch.equal(ids, encode(tokens.tokenizer, documents))
-    other = encode_corpus(Corpus(SMALL.held_out, SMALL.training), 260)
-    assert other.tokenizer.to_str() != tokens.tokenizer.to_str()
+    read, other = (
+        train_tokenizer([document.text for document in documents], 259).to_str()
+        for documents in (SMALL.training, SMALL.held_out)
+    )
+    assert tokens.tokenizer.to_str() == read != other
 
 
 def test_a_corpus_without_held_out_files_is_refused():
