@@ -164,8 +164,8 @@ def test_what_is_no_tensor_is_refused_by_its_type(value):
     refused(message, check_tensor, "ids", value, "(N,)", integers=True)
 
 
-FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-OTHERS = {torch.bool, torch.uint8, torch.int16, torch.complex64}
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+OTHERS = (torch.bool, torch.uint8, torch.int16, torch.complex64)
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64, *FLOATS, *OTHERS], ids=str)
