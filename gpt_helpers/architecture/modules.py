@@ -1,4 +1,4 @@
-"""Where weights lie and where they are looked up: what a single token reads fastest."""
+"""A model as a whole: its mode, where its weights lie, and where they are looked up."""
 
 import contextlib
 

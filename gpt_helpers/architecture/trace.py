@@ -1,7 +1,7 @@
 """One forward pass as a list of steps: which module ran, on whose output, with what result.
 
 The book's diagrams are drawn from these steps, so they show what the code does. What a pass
-leaves behind, attention weights, results of modules and saved bytes, is recorded here too.
+leaves behind, attention weights and results of modules, is recorded here too.
 """
 
 import contextlib

@@ -18,7 +18,7 @@ LANES = {
     NOT_SAID: NOT_SAID,
 }  # fmt: skip
 OF_THE_BOOK = [family for family in LANES if family not in ("other", NOT_SAID)]
-# The family whose code those of each family in variants/ change.
+# The family of which the file of each family in variants/ says that it is a change.
 WRITTEN_FROM = {
     "gpt1": "gpt2", "gpt3": "gpt2", "gpt_neo": "gpt3", "gpt_j": "gpt2", "gpt_neox": "gpt2",
     "llama": "gpt2", "plamo": "llama", "gemma": "llama", "qwen": "llama", "olmo": "llama",
@@ -33,7 +33,7 @@ LARGEST, BEYOND = 3e12, 1e13  # the end of the scale of sizes, and the place of 
 def family_tree(models, height=5.8):
     """Draw PublishedModels as points, each family in its lane, by the time of their release.
 
-    A vertical line joins a family to the one whose code it changes. A point is the larger the
+    A vertical line joins a family to the one that it changes. A point is the larger the
     more parameters it has, by their logarithm. Names that find no room are left out, and so
     are models without a date. Raises ValueError if none has one.
     """

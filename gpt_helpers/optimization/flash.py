@@ -1,7 +1,7 @@
 """Attention by FlashAttention-2's kernels: exact, and linear in memory.
 
-The kernels are in flash_kernels (forward) and flash_backward. Triton compiles them for a GPU;
-for tensors of a CPU its interpreter runs the same text in NumPy, slowly, to be read and tested.
+The kernels are in flash_forward and flash_backward. Triton compiles them for a GPU; for tensors
+of a CPU its interpreter runs the same text in NumPy, slowly, to be read and tested.
 """
 
 import functools

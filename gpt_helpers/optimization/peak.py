@@ -1,4 +1,4 @@
-"""Bytes that a function holds at once, and the two ceilings of this machine, both measured.
+"""What is measured: bytes held at once, bytes saved for the way back, a machine's two ceilings.
 
 PyTorch's CPU allocator reports every block that it hands out and takes back, those inside a
 fused kernel included; the profiler writes them down. So the highest sum is exact, and the

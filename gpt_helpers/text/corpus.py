@@ -1,4 +1,4 @@
-"""Text to learn from: a corpus that every Python carries, byte-level BPE, and batches.
+"""Text to learn from: a corpus that every Python carries.
 
 The corpus is the Python standard library itself: no download, the same on every reader's
 machine up to the Python version, and a language whose grammar can be checked by machine.

@@ -1,4 +1,4 @@
-"""Training: a schedule, groups of parameters, and one loop. Knows no corpus.
+"""One training loop, its step, and its log. Knows no corpus.
 
     python -m gpt_helpers.training --help
 

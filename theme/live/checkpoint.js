@@ -1,4 +1,4 @@
-/* A sealed file of tensors, read as gpt_helpers/checkpoint.py reads it: safetensors, float16. */
+/* A sealed file of tensors, read as gpt_helpers/weights/sealed.py reads it: safetensors, float16. */
 (function (gpt) {
   "use strict";
 

@@ -1,4 +1,4 @@
-/* Byte-level BPE, as gpt_helpers/data.py builds it from the list of merges. */
+/* Byte-level BPE, as gpt_helpers/text/tokenizer.py builds it from the list of merges. */
 (function (gpt) {
   "use strict";
 

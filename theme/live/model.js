@@ -1,4 +1,4 @@
-/* GPT-2, as gpt_helpers/model.py and attention.py compute it: same names, same order.
+/* GPT-2, as model.py and attention.py of gpt_helpers/architecture compute it: same names and order.
  * An x is a Float32Array of T rows; only the tokens that the cache lacks are computed. */
 (function (gpt) {
   "use strict";

@@ -1,4 +1,4 @@
-/* From scores to a next token, as gpt_helpers/sampling.py: filters from logits to logits. */
+/* From scores to a next token, as gpt_helpers/architecture/sampling.py: filters from logits to logits. */
 (function (gpt) {
   "use strict";
 
