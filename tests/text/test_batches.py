@@ -1,4 +1,4 @@
-"""Each token is read once per epoch, in an order that the seed and the step fix."""
+"""Each token once per epoch, in an order that the seed and the step fix; and random windows."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_helpers.text.batches import Batches, fixed_windows
+from gpt_helpers.text.batches import Batches, fixed_windows, sample_batch
 from tests.helpers.reference import refused
 
 sizes = st.tuples(st.integers(1, 200), st.integers(1, 6), st.integers(1, 9))
@@ -135,3 +135,52 @@ def test_fixed_windows_that_cannot_be_are_refused():
     refused("50 tokens hold no window of 51; give more", fixed_windows, ROW, 51)
     refused("n_tokens=0 must be a positive integer", fixed_windows, ROW, 0)
     refused("tokens is .*list", fixed_windows, [1, 2], 1)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+def test_batches_are_windows_of_the_tokens(batch_size, n_tokens, seed):
+    tokens = torch.arange(100, 112)
+    batch = sample_batch(tokens, batch_size, n_tokens, torch.Generator().manual_seed(seed))
+    assert batch.shape == (batch_size, n_tokens)
+    assert (batch.diff(dim=1) == 1).all()
+    assert batch.min() >= 100
+    assert batch.max() < 112
+
+
+def test_every_window_can_be_drawn_the_last_one_too():
+    batch = sample_batch(torch.arange(6), 500, 4, torch.Generator().manual_seed(0))
+    assert batch[:, 0].unique().tolist() == [0, 1, 2]
+    assert sample_batch(torch.arange(6), 2, 6).tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def test_a_generator_makes_batches_repeatable_without_touching_the_global_one():
+    tokens, before = torch.arange(1000), torch.get_rng_state()
+    first, second = (sample_batch(tokens, 9, 5, torch.Generator().manual_seed(1)) for _ in "ab")
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+NINE = torch.arange(9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, 1, 2), r"tokens is a NoneType; make it a tensor of integers \(N,\)"),
+        (([1, 2, 3], 1, 2), "tokens is .*list"),
+        ((np.arange(9), 1, 2), "tokens is a ndarray; make it a tensor"),
+        ((NINE[None], 1, 2), r"shape \(1, 9\); it must be \(N,\)"),
+        ((NINE / 2, 1, 2), "tokens has dtype torch.float32"),
+        ((NINE > 3, 1, 2), "tokens has dtype torch.bool"),
+        ((NINE, 1, 10), "n_tokens=10 is more than the 9 tokens"),
+        ((NINE[:0], 1, 1), "n_tokens=1 is more than the 0 tokens"),
+        ((NINE, 0, 2), "batch_size=0 must be a positive integer"),
+        ((NINE, 2.0, 2), "batch_size=2.0"),
+        ((NINE, True, 2), "batch_size=True"),
+        ((NINE, 1, 0), "n_tokens=0"),
+        ((NINE, 1, None), "n_tokens=None"),
+        ((NINE, 1, 2, 7), "generator=7 must be a torch.Generator"),
+    ],
+)
+def test_batches_that_cannot_be_drawn_are_refused(arguments, message):
+    refused(message, sample_batch, *arguments)

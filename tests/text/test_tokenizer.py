@@ -1,0 +1,122 @@
+"""The tokenizer: text to tokens and back without loss, trained, and built from merges."""
+
+import functools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt_helpers.text.corpus import HUMAN_RIGHTS, Document
+from gpt_helpers.text.tokenizer import (
+    END_OF_TEXT,
+    build_tokenizer,
+    encode,
+    merges_of,
+    train_tokenizer,
+)
+from tests.helpers.reference import refused
+
+TEXTS = ["def f(x):\n    return x\n" * 20, "注意は自己注意である。" * 20]
+
+
+@functools.cache
+def small_tokenizer():
+    """Return a tokenizer of 300 tokens."""
+    return train_tokenizer(TEXTS, 300)
+
+
+@pytest.fixture
+def tokenizer():
+    return small_tokenizer()
+
+
+@given(st.text())
+def test_every_string_survives_encoding_and_decoding(text):
+    tokenizer = small_tokenizer()
+    assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+def test_the_vocabulary_is_the_end_of_text_the_bytes_and_merges(tokenizer):
+    assert tokenizer.token_to_id(END_OF_TEXT) == 0
+    assert 257 < tokenizer.get_vocab_size() <= 300
+    assert train_tokenizer(["a"], 257).get_vocab_size() == 257
+    assert max(tokenizer.encode("".join(map(chr, range(3000)))).ids) < 300
+    assert len(tokenizer.encode("return").ids) < len("return")
+
+
+def test_training_twice_gives_the_same_tokenizer(tokenizer):
+    assert train_tokenizer(iter(TEXTS), 300).to_str() == tokenizer.to_str()
+
+
+def test_a_tokenizer_is_its_merges(tokenizer):
+    merges = merges_of(tokenizer)
+    assert len(merges) == tokenizer.get_vocab_size() - 257
+    built = build_tokenizer(merges)
+    assert built.get_vocab() == tokenizer.get_vocab()
+    assert merges_of(built) == merges
+    assert build_tokenizer([]).get_vocab() == train_tokenizer(["a"], 257).get_vocab()
+
+
+@given(st.text())
+def test_a_tokenizer_built_from_merges_encodes_and_decodes_as_the_trained_one(text):
+    trained = small_tokenizer()
+    built = build_tokenizer(merges_of(trained))
+    for content in (text, TEXTS[0] + text, END_OF_TEXT + text):
+        ids = trained.encode(content).ids
+        assert built.encode(content).ids == ids
+        assert built.decode(ids) == trained.decode(ids)
+        assert built.decode(ids, skip_special_tokens=False) == content
+
+
+def test_merges_that_join_what_is_not_there_are_refused(tokenizer):
+    merges = merges_of(tokenizer)
+    refused("merge .* joins no two earlier tokens; the list is incomplete", build_tokenizer,
+            merges[::-1])  # fmt: skip
+    for wrong in (["a"], ["a", "b", "c"], ["a", "ab"], ["a", 3], ""):
+        refused(r"merge .* joins no two", build_tokenizer, [wrong])
+    refused("tokenizer is a NoneType", merges_of, None)
+
+
+def test_without_merges_a_token_is_a_byte():
+    tokenizer = train_tokenizer(["a"], 257)
+    for text in HUMAN_RIGHTS.values():
+        assert len(tokenizer.encode(text).ids) == len(text.encode())
+    assert {len(character.encode()) for character in HUMAN_RIGHTS["ja"]} == {3}
+
+
+def test_documents_are_encoded_in_one_row_each_closed_by_the_end_of_text(tokenizer):
+    documents = [Document("a.py", TEXTS[0]), Document("b.py", ""), Document("c.py", TEXTS[1])]
+    tokens = encode(tokenizer, documents)
+    assert tokens.dtype == torch.int64
+    expected = [*tokenizer.encode(TEXTS[0]).ids, 0, 0, *tokenizer.encode(TEXTS[1]).ids, 0]
+    assert tokens.tolist() == expected
+
+
+@pytest.mark.parametrize("wrong", [256, 0, -1, True, 300.0, "300", None], ids=repr)
+def test_a_vocabulary_too_small_for_the_bytes_is_refused(wrong):
+    refused(
+        f"vocab_size={wrong!r} must be an integer of at least 257", train_tokenizer, TEXTS, wrong
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("one string", "texts is a str; make it a list"),
+        (None, "texts is a NoneType"),
+        (5, "texts is a int"),
+        ([], r"texts holds \[\]; it must hold strings"),
+        (["", ""], r"texts holds \['', ''\].* not all empty"),
+        (["a", 3], r"2 items, \['int'\] among them"),
+    ],
+)
+def test_texts_that_are_none_are_refused(texts, message):
+    refused(message, train_tokenizer, texts, 300)
+
+
+def test_encoding_refuses_what_is_no_tokenizer_and_no_document(tokenizer):
+    documents = [Document("a.py", "a")]
+    refused("tokenizer is a NoneType", encode, None, documents)
+    for wrong in (None, [], "text", ["text"], documents[0]):
+        refused("documents is .*must be a list of at least one Document", encode, tokenizer, wrong)
