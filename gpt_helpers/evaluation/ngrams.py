@@ -6,7 +6,7 @@ n - 1 tokens. A network whose loss is not below theirs has learned no more than 
 
 import torch
 
-from gpt_helpers.architecture.inputs import check_ranges
+from gpt_helpers.architecture.inputs import check_ranges, check_settings
 from gpt_helpers.architecture.sampling import sample
 from gpt_helpers.validation import check_integer, check_real, check_tensor
 
@@ -107,11 +107,13 @@ class NGrams:
         """
         check_tokens("ids", ids, self.vocab_size, "(B, T)")
         check_integer("max_new_tokens", max_new_tokens, at_least=0)
+        check_settings(temperature, generator=generator)
         start = ids.shape[1]
         ids = torch.nn.functional.pad(ids.long(), (0, max_new_tokens))
         for end in range(start, ids.shape[1]):
             context = ids[:, max(end - self.order, 0) : end]
-            ids[:, end] = sample(self.logits(context), temperature, generator=generator)
+            logits = self.logits(context)  # (B, V)
+            ids[:, end] = sample.unchecked(logits, temperature, generator=generator)
         return ids
 
 

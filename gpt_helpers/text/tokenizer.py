@@ -43,7 +43,7 @@ def byte_level(bpe):
 
 def merges_of(tokenizer):
     """Return the merges of a tokenizer of train_tokenizer, [[left, right], ...], in order."""
-    check_encodable(tokenizer, [Document("", "")])
+    check_tokenizer(tokenizer)
     return [list(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
@@ -80,17 +80,22 @@ def encode(tokenizer, documents):
 
     Raises ValueError for no documents, or a tokenizer without an end of text.
     """
-    check_encodable(tokenizer, documents)
+    check_tokenizer(tokenizer)
+    check_documents(documents)
     end = tokenizer.token_to_id(END_OF_TEXT)
     encodings = tokenizer.encode_batch([document.text for document in documents])
     return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
 
 
-def check_encodable(tokenizer, documents):
-    """Raise ValueError unless tokenizer is one of train_tokenizer's, and documents hold text."""
+def check_tokenizer(tokenizer):
+    """Raise ValueError unless tokenizer is one of train_tokenizer's."""
     if not isinstance(tokenizer, Tokenizer) or tokenizer.token_to_id(END_OF_TEXT) is None:
         found = type(tokenizer).__name__
         raise ValueError(f"tokenizer is a {found}; it must be a Tokenizer with {END_OF_TEXT}")
+
+
+def check_documents(documents):
+    """Raise ValueError unless documents is a list of at least one Document."""
     is_sequence = isinstance(documents, list | tuple) and documents
     if not is_sequence or not all(isinstance(item, Document) for item in documents):
         found = f"{type(documents).__name__} {documents!r:.40}"

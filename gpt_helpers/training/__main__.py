@@ -76,7 +76,7 @@ def train_by(recipe, options):
     )
     weights = distributed.whole_weights(model)
     if distributed.rank() == 0:
-        trained = recipe.model(recipe.config)
+        trained = recipe.new_model()
         copy_tensors(dict(trained.named_parameters()), weights, "the run")
         write_rows(options.folder / "log.csv", log, LOG_COLUMNS)
         save_model(options.folder / "model.safetensors", trained, tokens.tokenizer)

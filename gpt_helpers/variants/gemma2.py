@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from gpt_helpers.architecture.attention import (
     positions,
     repeat_heads,
+    scaled_scores,
     visible_keys,
     visible_softmax,
 )
@@ -79,7 +80,7 @@ def attention_softcapped(q, k, v, padding=None, dropout=0.0, window=None):
     """
     check_heads(q, k, v, padding, dropout, window)
     visible = visible_keys(*positions(q, k), padding, window)
-    scores = q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
+    scores = scaled_scores(q, k)  # (B, H, T, S)
     scores = softcap(scores, SCORE_CAP)  # (B, H, T, S)
     weights = visible_softmax(scores, visible)  # (B, H, T, S)
     return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
