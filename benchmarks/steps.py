@@ -16,7 +16,7 @@ import torch
 from benchmarks.timing import alternate, machine, publish, spread, today, write_table
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.scaling_laws.counts import count_parameters, flops_by_module
+from gpt_helpers.scaling_laws.counts import count_parameters, flops_per_token
 from gpt_helpers.training.loop import AUTOCAST, Trainer
 from gpt_helpers.training.optimizers import learning_rate, parameter_groups
 from gpt_helpers.training.recipes import LIVE, RECIPES
@@ -134,9 +134,7 @@ def training_flops(config):
 
     A causal kernel may leave out the half of the square of scores that the mask hides.
     """
-    parts = flops_by_module(config, config.n_positions)
-    whole = 3 * sum(parts.values())
-    return whole - 3 * parts["h.attn scores and values"] / 2, whole
+    return tuple(3 * flops_per_token(config, causal=causal) for causal in (True, False))
 
 
 def compare_steps(shape, n_threads, options):
