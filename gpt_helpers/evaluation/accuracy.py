@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from gpt_helpers.validation import check_fields, check_integer, check_real
@@ -56,22 +55,6 @@ def wilson(right, n, z=Z95):
     low = middle - half if right else 0.0
     high = middle + half if right < n else 1.0
     return low, high
-
-
-def bootstrap(values, seed=0, n_draws=10_000):
-    """Return (lowest, highest) of the mean of values (N,), 95 %, by drawing them anew.
-
-    For what is no share, such as a difference of two losses. Raises ValueError for less than
-    two values. Source: efron1979bootstrap.
-    """
-    values = np.asarray(values, dtype=float)
-    check_integer("n_draws", n_draws, at_least=1)
-    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"values have shape {values.shape}; give at least two finite numbers (N,)")
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(values), size=(n_draws, len(values)))
-    low, high = np.quantile(values[chosen].mean(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def written(model, prompts, n_tokens, **settings):

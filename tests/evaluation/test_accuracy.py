@@ -1,7 +1,5 @@
 """Intervals against scipy and by counting how often they hold; answers against their texts."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from scipy import stats
 
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.evaluation.accuracy import Score, bootstrap, exactly, wilson, written
+from gpt_helpers.evaluation.accuracy import Score, exactly, wilson, written
 from tests.helpers.reference import refused
 
 COUNTS = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -59,21 +57,6 @@ def test_counts_of_numpy_are_counts():
     right = (np.arange(10) < 7).sum()
     assert wilson(right, np.int64(10)) == wilson(7, 10)
     assert [type(count) for count in (Score(right, 10).right, Score(7, right).n)] == [int, int]
-
-
-def test_a_bootstrap_interval_is_about_that_of_the_normal_distribution():
-    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
-    half = 1.96 * values.std() / math.sqrt(400)
-    expected = (values.mean() - half, values.mean() + half)
-    assert bootstrap(values) == pytest.approx(expected, abs=0.02)
-    assert bootstrap(values) == bootstrap(values)
-    assert bootstrap(values, seed=1) != bootstrap(values)
-
-
-@pytest.mark.parametrize("values", [[1.0], [], [1.0, math.nan], [[1.0, 2.0]]])
-def test_too_few_values_are_refused(values):
-    with pytest.raises(ValueError, match="two finite"):
-        bootstrap(values)
 
 
 def test_a_row_counts_if_all_of_it_is_right():
