@@ -3,7 +3,7 @@
 # make test-code       style, and what the package, the tools and the sources of the book promise
 # make test-pages      the strict build, and the built book in a browser
 # make test-notebooks  every notebook, run again and compared with what it shows
-# make mutations  break the package in some 620 ways, and see whether the tests notice: hours
+# make mutations  break the package in more than 600 ways, and see whether the tests notice: hours
 # make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 60 minutes on 2 cores

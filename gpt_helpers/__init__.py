@@ -8,15 +8,15 @@ Axis letters, in shape comments and docstrings only:
     V  vocabulary                         C  model width, C = H * D
     L  layers (blocks)                    F  width inside the MLP
 
-Rooms, in reading order; each says in its __init__.py where to begin:
+Rooms (folders), in reading order; each says in its __init__.py where to begin:
 
     architecture  GPT-2, from token ids to a text
     text          corpus, tokenizer, batches
     optimization  the same in less time and memory
-    scaling_laws  counts, laws of the loss, plans
-    evaluation    losses, right answers, floors
-    training      the loop, its settings and its checkpoints
-    weights       files of weights, and the model that ships
+    scaling_laws  counts, laws of the loss, their fits, plans
+    evaluation    losses, accuracy, n-gram baselines
+    training      the loop, its settings, runs and checkpoints
+    weights       files of weights, GPT-2's, and the model that ships
     variants      the families since GPT-1, and published models
     tasks         small tasks whose right answers are known
     experiments   what was trained for the book, and its records

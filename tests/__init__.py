@@ -1,1 +1,5 @@
-"""The tests: a folder for each room of the package, the book and the house; helpers too."""
+"""The tests: a folder for each room, that is each folder, of the package, and four besides.
+
+book opens the pages, house holds the rules for sources, mutations lists the faults that tests must
+find, and helpers has what tests share.
+"""

@@ -1,4 +1,4 @@
-"""How good a model is: its loss, its right answers, and what it takes to beat counting.
+"""How good a model is: its loss, its accuracy, and the n-grams that it must beat.
 
 Begin with losses, which says what is measured in nats and in bits, and go on to accuracy.
 """
