@@ -55,7 +55,7 @@ def repeat_heads(x, n_head):
 
 
 def scaled_scores(q, k):
-    """Return how well each query (B, H, T, D) fits each key (B, G, S, D): (B, H, T, S)."""
+    """Return how well queries (B, H, T, D) fit keys (B, G, S, D): (B, H, T, S)."""
     return q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
 
 

@@ -27,7 +27,7 @@ def apply_temperature(logits, temperature):
         return top_k_filter.unchecked(logits, 1)
     scaled = logits / temperature  # (..., V)
     if not scaled.amax(-1).isfinite().all():
-        check_logits(logits)  # if it is not their fault, it is that of the temperature
+        check_logits(logits)  # or else it is the fault of the temperature
         raise ValueError(f"{temperature=} is beyond {logits.dtype}; use 0 for argmax")
     return scaled
 

@@ -31,7 +31,8 @@ def learning_rate(
     Raises ValueError for values out of range.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    check_schedule(schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share)
+    shape = schedule, max_lr, min_lr, warmup_steps, total_steps, cooldown_share
+    check_schedule(*shape)
     check_integer("step", step, at_least=0)
     done = min(step + 1, total_steps)
     if done <= warmup_steps:

@@ -8,8 +8,9 @@ from gpt_helpers.validation import check_integer
 def use_sliding_window(blocks, window):
     """Let these blocks read only the last window tokens, in place.
 
-    The token itself is one of them. Raises ValueError unless window is a positive integer.
-    Source: child2019sparse.
+    The token itself is one of them. Source: child2019sparse.
+
+    Raises ValueError unless window is a positive integer.
     """
     check_integer("window", window, at_least=1)
     for block in blocks:
