@@ -89,9 +89,18 @@ def write_weights(app, error):
 
 
 def write_plainly(path):
-    """Rewrite Sphinx's index without escapes: a Japanese character takes 3 bytes, not 6."""
+    """Rewrite Sphinx's index without escapes: a Japanese character takes 3 bytes, not 6.
+
+    Of the entries of the general index only those of the glossary stay: the search finds what is
+    defined in code as an object.
+    """
     call, _, written = path.read_text(encoding="utf-8").partition("(")
     index = json.loads(written.rstrip().removesuffix(")"))
+    entries = index["indexentries"].items()
+    glossary = {
+        entry: places for entry, places in entries if any(p[1].startswith("term-") for p in places)
+    }
+    index["indexentries"] = glossary
     plain = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"{call}({plain})", encoding="utf-8")
 

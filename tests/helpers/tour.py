@@ -99,6 +99,9 @@ SHEETS = """() => [...document.querySelectorAll("html, body, main, article")]
   .map((element) => getComputedStyle(element).backgroundColor)"""
 
 
+PRINTED = ("cut", "sticking out", "pressed", "colours")
+
+
 @dataclass
 class Stay:
     """What was found on one page."""
@@ -113,7 +116,7 @@ class Stay:
     on_a_phone: list = field(default_factory=list)
     overflow: int = 0
     sticking_out: list = field(default_factory=list)
-    paper: dict = field(default_factory=dict)
+    paper: dict = field(default_factory=lambda: dict.fromkeys(PRINTED, ()))
 
 
 @functools.cache
@@ -147,11 +150,14 @@ def listen(page):
     return urls, errors
 
 
+def is_source(name):
+    """Return whether a page is the source of a module, as another is that stands for all."""
+    return "/_modules/" in name and not name.endswith("/attention.html")
+
+
 def is_listing(name):
     """Return whether a page lists code, or names of it, as another does that stands for all."""
-    if "/_modules/" in name:
-        return not name.endswith("/attention.html")
-    return "/api_" in name and not name.endswith("/api_architecture.html")
+    return is_source(name) or ("/api_" in name and not name.endswith("/api_architecture.html"))
 
 
 def read_desk(page, url, urls, site):
@@ -183,8 +189,10 @@ def read_phone(page, stay, url):
     """Note what the page is on a phone, in the light and in the dark, and on a desk in the light.
 
     Of the last two axe reads the colours: what else it finds does not change with the theme.
+    The source of a module is looked at on the phone in the light only.
     """
-    for width, height, theme in ((360, 800, "light"), (360, 800, "dark"), (1280, 900, "light")):
+    looks = ((360, 800, "light"), (360, 800, "dark"), (1280, 900, "light"))
+    for width, height, theme in looks[: 1 if is_source(url) else 3]:
         change(page, width, height, theme)
         stay.overflow = max(stay.overflow, page.evaluate(OVERFLOW))
         if (width, theme) == (360, "light"):
@@ -220,7 +228,8 @@ def tour(browser, site, address):
     for name in page_names(site):
         stay = stays[name] = read_desk(page, f"{address}/{name}", urls, site)
         read_phone(page, stay, name)
-        read_paper(page, stay)
+        if not is_source(name):
+            read_paper(page, stay)
         own = (address, "data:", "blob:")
         stay.outside, stay.errors = [u for u in urls if not u.startswith(own)], errors[:]
         urls.clear(), errors.clear()
