@@ -8,6 +8,7 @@ check_real return a plain Python number, so that what is stored and written is o
 import functools
 import inspect
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 
@@ -71,6 +72,40 @@ def check_choice(name, value, choices):
     """Raise ValueError unless value is one of the names in choices."""
     if not isinstance(value, str | Integral) or is_bool(value) or value not in choices:
         raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(choices)}")
+
+
+def check_flag(name, value):
+    """Return value as a bool; raise ValueError unless it is True or False."""
+    if not is_bool(value):
+        raise ValueError(f"{name}={value!r} must be True or False")
+    return bool(value)
+
+
+def check_text(name, value):
+    """Raise ValueError unless value is a text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a text")
+
+
+def check_instance(name, value, kind):
+    """Raise ValueError unless value is an object of a class, or of one of a tuple of classes."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(each.__name__ for each in kinds)
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a {wanted}")
+
+
+def check_sequence(name, value, kind=None, empty=False):
+    """Raise ValueError unless value is a sequence, as a list is, whose elements are of a class.
+
+    kind None admits any elements; empty says whether there may be none.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a list or a tuple")
+    if not empty and not len(value):
+        raise ValueError(f"{name} is empty; give at least one element")
+    for place, element in enumerate(value if kind else ()):
+        check_instance(f"{name}[{place}]", element, kind)
 
 
 def check_callable(name, value):
