@@ -41,10 +41,11 @@ def held_out(items):
     return state % np.uint64(SHARE) == 0
 
 
-def check_items(name, value, limits):
+def check_items(name, value, limits, empty=True):
     """Raise ValueError unless value is an array (N, K) of integers from 0, below their limits.
 
     limits is one number for K >= 1 columns, or a tuple with one for each of K columns.
+    empty says whether there may be no items.
     """
     n_columns = len(limits) if isinstance(limits, tuple) else None
     is_array = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim == 2
@@ -52,6 +53,8 @@ def check_items(name, value, limits):
         found = getattr(value, "dtype", type(value).__name__), getattr(value, "shape", "")
         wanted = f"an array of integers (N, {n_columns or 'K'})"
         raise ValueError("{} is {} {}; it must be {}".format(name, *found, wanted))
+    if not empty and not len(value):
+        raise ValueError(f"{name} is empty; give at least one item")
     wrong = value[((value < 0) | (value >= limits)).any(1)]
     if len(wrong):
         raise ValueError(f"{name} has the row {wrong[0]}; each must be from 0, and below {limits}")
@@ -85,11 +88,10 @@ class ItemBatches:
     on reads what it would have read.
     """
 
+    @checks(draw=check_callable, rows=check_callable, is_test=check_callable)
     def __init__(self, draw, rows, batch_size, seed=0, is_test=held_out):
         """Remember how to draw items, which are for tests only, and how to write the others."""
-        for name, value in {"draw": draw, "rows": rows, "is_test": is_test}.items():
-            check_callable(name, value)
-            setattr(self, name, value)
+        self.draw, self.rows, self.is_test = draw, rows, is_test
         self.batch_size = check_count("batch_size", batch_size)
         self.seed = check_natural("seed", seed)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from gpt_helpers.tasks import answers, items, stories, sums
+from gpt_helpers.tasks import answers, items, labels, patterns, stories, sums
+from gpt_helpers.text.tokenizer import train_tokenizer
 from tests.helpers.misuse import Example
 from tests.helpers.runs import tiny_model
 
@@ -16,6 +17,8 @@ def examples():
     yield from of_items()
     yield from of_sums()
     yield from of_stories()
+    yield from of_labels()
+    yield from of_patterns()
 
 
 def of_answers():
@@ -69,6 +72,35 @@ def of_stories():
     yield Example(stories.story_results, {"stories": told})
     written = stories.story_texts(told, with_steps=True)
     yield Example(stories.story_answers, {"written": written}, {"written": WHATEVER})
+
+
+def of_labels():
+    """Yield the examples of labels."""
+    rng = np.random.default_rng(0)
+    for door in (labels.draw_labelled, labels.draw_seen, labels.draw_unseen):
+        yield Example(door, {"rng": rng, "n_items": 4})
+    drawn = labels.draw_labelled(rng, 3)
+    yield Example(labels.labelled_rows, {"items": drawn}, {"items": "empty"})
+    yield Example(labels.shuffled_rows, {"items": drawn, "rng": rng}, {"items": "empty"})
+    ids, vocab_size = torch.tensor(labels.labelled_rows(drawn)), len(labels.WORDS_AND_LABELS)
+    model = tiny_model(vocab_size=vocab_size, n_positions=18)
+    yield Example(labels.label_loss, {"model": model, "input_ids": ids})
+    call = {"model": model, "ids": ids, "wanted": ids[:, 1::2]}
+    yield Example(labels.label_scores, call, {"wanted": "None"})
+    yield Example(labels.outside, {"model": model, "ids": ids})
+    yield Example(labels.same_class, {"ids": ids})
+    yield Example(labels.best_possible, {"k": 3, "n_partners": 5}, {"k": "0"})
+
+
+def of_patterns():
+    """Yield the examples of patterns."""
+    rng = np.random.default_rng(0)
+    yield Example(patterns.draw_lines, {"rng": rng, "n_items": 2})
+    tokenizer = train_tokenizer(["def f(x):\n    return x\n"], 257)
+    model = tiny_model(vocab_size=257, n_positions=200)
+    call = {"model": model, "tokenizer": tokenizer, "batch_size": 1}
+    call |= {"pattern": patterns.PATTERNS["x = c"], "items": patterns.draw_lines(rng, 2)}
+    yield Example(patterns.pattern_scores, call)
 
 
 def draw(rng, n_items):
