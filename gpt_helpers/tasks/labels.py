@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from gpt_helpers.architecture.inputs import IGNORED, check_ranges
+from gpt_helpers.architecture.inputs import IGNORED
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.items import check_items
@@ -97,9 +97,9 @@ def check_width(name, ids):
 def check_ids(name, ids):
     """Raise ValueError unless ids (B, 18) are words and labels by turns."""
     check_width(name, ids)
-    is_label, is_word = ids > 2 * N_CLASS, ids > 0  # (B, T)
-    fits = is_word.all() and is_label[:, 1::2].all() and not is_label[:, ::2].any()
-    if not fits or ids.max() >= len(WORDS_AND_LABELS):
+    WORDS_AND_LABELS.check(name, ids)
+    is_label = ids > 2 * N_CLASS  # (B, T)
+    if not (ids.all() and is_label[:, 1::2].all()) or is_label[:, ::2].any():
         raise ValueError(f"{name} must be a word and a label by turns, as labelled_rows returns")
 
 
@@ -133,10 +133,9 @@ def label_scores(model, ids, wanted=None):
     """
     check_model(model)
     wanted = ids[:, 1::2] if wanted is None else wanted
-    check_tensor("wanted", wanted, "(B, 9)", integers=True)
+    WORDS_AND_LABELS.check("wanted", wanted)
     if wanted.shape != (len(ids), N_PAIRS):
         raise ValueError(f"wanted is {tuple(wanted.shape)}; it must be ({len(ids)}, {N_PAIRS})")
-    check_ranges(wanted=(wanted, "vocabulary", len(WORDS_AND_LABELS)))
     right = (label_predictions(model, ids).argmax(-1) == wanted).sum(0)
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gpt_helpers.tasks import answers, items, labels, patterns, stories, sums
+from gpt_helpers.tasks import answers, instructions, items, labels, patterns, stories, sums
 from gpt_helpers.text.tokenizer import train_tokenizer
 from tests.helpers.misuse import Example
 from tests.helpers.runs import tiny_model
@@ -19,6 +19,7 @@ def examples():
     yield from of_stories()
     yield from of_labels()
     yield from of_patterns()
+    yield from of_instructions()
 
 
 def of_answers():
@@ -101,6 +102,28 @@ def of_patterns():
     call = {"model": model, "tokenizer": tokenizer, "batch_size": 1}
     call |= {"pattern": patterns.PATTERNS["x = c"], "items": patterns.draw_lines(rng, 2)}
     yield Example(patterns.pattern_scores, call)
+
+
+def of_instructions():
+    """Yield the examples of instructions."""
+    rng, tools = np.random.default_rng(0), instructions
+    yield Example(tools.draw_from, {"commands": tools.SINGLES})
+    yield Example(tools.number_items, {})
+    yield Example(tools.base_items, {"n_items": 4, "rng": rng, "for_tests": True})
+    yield Example(tools.tuning_items, {"n_items": 10, "rng": rng})
+    drawn, item = tools.base_items(4, rng), tools.number_items()[42]
+    call = {"item": item, "turn": 3}
+    yield Example(tools.statement, call, {"turn": "0"})
+    yield Example(tools.instruction, call | {"names": tools.TUNED_NAMES}, {"turn": "0"})
+    yield Example(tools.response, {"item": item, "polite": True})
+    yield Example(tools.questions, {"items": drawn, "names": tools.NEW_NAMES})
+    yield Example(tools.unfinished, {"items": drawn})
+    texts = [tools.statement(item, turn) for turn in range(3)]
+    yield Example(tools.encoded, {"texts": texts, "side": "left"})
+    rows = tools.encoded(texts)
+    yield Example(tools.judged, {"row": rows[0], "item": item})
+    call = {"rows": rows, "n_steps": 2, "batch_size": 3, "rng": rng}
+    yield Example(tools.as_steps, call)
 
 
 def draw(rng, n_items):
