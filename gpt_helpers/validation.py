@@ -108,6 +108,15 @@ def check_sequence(name, value, kind=None, empty=False):
         check_instance(f"{name}[{place}]", element, kind)
 
 
+def check_rows(name, value, columns):
+    """Raise ValueError unless value is a sequence of rows (dicts) that have these columns."""
+    check_sequence(name, value, dict)
+    for place, row in enumerate(value):
+        missing = [column for column in columns if column not in row]
+        if missing:
+            raise ValueError(f"{name}[{place}] has no {missing[0]}; give rows with {columns}")
+
+
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
