@@ -117,6 +117,34 @@ def check_rows(name, value, columns):
             raise ValueError(f"{name}[{place}] has no {missing[0]}; give rows with {columns}")
 
 
+def check_numbers(name, value, n_axes=1, above=None):
+    """Return value as an array of floats; raise ValueError unless all are finite, and above that.
+
+    value is an array, or a list of numbers, or of lists of them, with n_axes axes.
+    """
+    import numpy as np
+
+    wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
+    found = as_floats(value)
+    if found is None or found.ndim != n_axes or not found.size:
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}, at least one")
+    if not np.isfinite(found).all() or not (above is None or (found > above).all()):
+        bound = "" if above is None else f" above {above}"
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}{bound}")
+    return found
+
+
+def as_floats(value):
+    """Return value as an array of floats, or None if it holds something besides numbers."""
+    import numpy as np
+
+    try:
+        found = np.asarray(value)
+        return found.astype(float) if found.dtype.kind in "iufO" else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # of what is no array, or no float
+        return None
+
+
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
