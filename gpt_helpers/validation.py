@@ -111,14 +111,37 @@ def check_sequence(name, value, kind=None, empty=False):
         check_instance(f"{name}[{place}]", element, kind)
 
 
-def check_path(name, value):
-    """Raise ValueError unless value is a Path; nothing need be there."""
-    check_instance(name, value, Path)
+def check_rows(name, value, columns):
+    """Raise ValueError unless value is a sequence of rows (dicts) that have these columns."""
+    check_sequence(name, value, dict)
+    for place, row in enumerate(value):
+        missing = [column for column in columns if column not in row]
+        if missing:
+            raise ValueError(f"{name}[{place}] has no {missing[0]}; give rows with {columns}")
 
 
-def check_rng(name, value):
-    """Raise ValueError unless value is a NumPy generator."""
-    check_instance(name, value, np.random.Generator)
+def check_numbers(name, value, n_axes=1, above=None):
+    """Return value as an array of floats; raise ValueError unless all are finite, and above that.
+
+    value is an array, or a list of numbers, or of lists of them, with n_axes axes.
+    """
+    wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
+    found = as_floats(value)
+    if found is None or found.ndim != n_axes or not found.size:
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}, at least one")
+    if not np.isfinite(found).all() or not (above is None or (found > above).all()):
+        bound = "" if above is None else f" above {above}"
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}{bound}")
+    return found
+
+
+def as_floats(value):
+    """Return value as an array of floats, or None if it holds something besides numbers."""
+    try:
+        found = np.asarray(value)
+        return found.astype(float) if found.dtype.kind in "iufO" else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # of what is no array, or no float
+        return None
 
 
 def check_callable(name, value):
@@ -216,3 +239,5 @@ def optional(check):
 
 check_count = functools.partial(check_integer, at_least=1)
 check_natural = functools.partial(check_integer, at_least=0)
+check_path = functools.partial(check_instance, kind=Path)
+check_rng = functools.partial(check_instance, kind=np.random.Generator)
