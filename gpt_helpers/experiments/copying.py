@@ -11,6 +11,7 @@ from gpt_helpers.files import read_rows
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.checkpoint import FILE_NAME
+from gpt_helpers.validation import check_path, checks
 from gpt_helpers.weights.sealed import copy_tensors, read_sealed
 
 COPYING = FOLDER / "copying.csv"
@@ -71,6 +72,7 @@ def drawn_twice(tokens, n_rows, n_half):
     return tokens[drawn].repeat(1, 2)
 
 
+@checks(path=check_path)
 def recorded_copying(path=COPYING):
     """Return the rows that copying.csv holds, a row per run of copying_runs."""
     return read_rows(path, COPYING_NUMBERS)

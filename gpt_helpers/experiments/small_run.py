@@ -3,15 +3,18 @@
 All runs of an experiment read equally many tokens, on the same schedule but for its change.
 """
 
+from functools import partial
+
 import torch
 from torch import nn
 
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
+from gpt_helpers.text.tokens import Tokens, load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import check_count, check_instance, check_natural, checks, optional
 from gpt_helpers.variants.gpt1 import GPT1Model
 
 BASE_RUN = Run(
@@ -21,6 +24,8 @@ BASE_RUN = Run(
 )
 SEEDS = (0, 1, 2)
 N_HELD_OUT = 64  # windows
+check_run = partial(check_instance, kind=Run)
+check_tokens = optional(partial(check_instance, kind=Tokens))
 LOWER = {"max_lr": 1e-3, "min_lr": 1e-4}
 STEPS_800 = {"total_steps": 800, "warmup_steps": 80, "evaluate_every": 80}
 STEPS_50 = {"total_steps": 50, "warmup_steps": 5, "evaluate_every": 5}
@@ -77,6 +82,8 @@ LONGER = {
 }
 
 
+@checks(variation=check_run, seed=check_natural, stop_after=optional(check_count),
+        tokens=check_tokens)  # fmt: skip
 def run(variation, seed, stop_after=None, tokens=None):
     """Train one variation and return a list of rows, one per evaluation.
 
