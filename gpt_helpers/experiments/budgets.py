@@ -8,14 +8,13 @@ from functools import partial
 from typing import NamedTuple
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.small_run import BASE_RUN, check_run, check_tokens
+from gpt_helpers.experiments.small_run import BASE_RUN, check_run, check_tokens, tokens_for
 from gpt_helpers.scaling_laws.counts import (
     count_parameters,
     flops_per_token,
     non_embedding_parameters,
 )
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
@@ -144,7 +143,7 @@ def do(run, folder=None, tokens=None, n_scored=N_SCORED):
     training_loss is the mean of the last twentieth of all steps.
     """
     config, settings = run.config, run.settings
-    tokens = tokens or load_tokens(config.vocab_size)
+    tokens = tokens_for(run, tokens)
     held_out = fixed_windows(tokens.held_out, config.n_positions, n_scored)
     batches = run.batches(tokens.training)
     log = train(run.new_model(), batches, settings, held_out=held_out, folder=folder)

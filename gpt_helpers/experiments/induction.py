@@ -21,10 +21,10 @@ from gpt_helpers.architecture.heads import (
 )
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.experiments.records import result_row
-from gpt_helpers.experiments.small_run import N_HELD_OUT, check_run, check_tokens
+from gpt_helpers.experiments.small_run import N_HELD_OUT, check_run, check_tokens, tokens_for
 from gpt_helpers.experiments.sweep import largest
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import code_windows, load_tokens
+from gpt_helpers.text.tokens import code_windows
 from gpt_helpers.training.loop import train
 from gpt_helpers.validation import check_count, check_natural, check_tensor, checks, optional
 from gpt_helpers.weights.pretrained import load_model
@@ -77,7 +77,7 @@ def watched(n_layer, seed, stop_after=None, run=None, tokens=None, ids=None, eve
     ids (B, 2T), in which the heads are looked at, are code_windows.
     """
     run = watched_run(n_layer, seed, stop_after, largest()[0].run if run is None else run, every)
-    tokens = tokens or load_tokens(run.config.vocab_size)
+    tokens = tokens_for(run, tokens)
     held_out = fixed_windows(tokens.held_out, run.config.n_positions, N_HELD_OUT)
     rows, ids = [], code_windows(0, load_model()[1]) if ids is None else ids
     check_ranges(ids=(ids, "vocab_size", run.config.vocab_size))

@@ -25,9 +25,8 @@ from gpt_helpers.experiments.records import (
     machine_facts,
     program,
 )
-from gpt_helpers.experiments.small_run import BASE_RUN, SEEDS
+from gpt_helpers.experiments.small_run import BASE_RUN, SEEDS, tokens_for
 from gpt_helpers.files import write_rows
-from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import Trainer
 from gpt_helpers.validation import check_choice, check_instance, check_path, check_real, checks
 from gpt_helpers.variants.sizes import count_active, count_all
@@ -150,7 +149,7 @@ def step_times(n_rounds, rungs=TIMED, tokens=None):
     """
     torch.set_num_threads(1)
     base = rungs[GPT2].run
-    tokens = tokens or load_tokens(base.config.vocab_size)
+    tokens = tokens_for(base, tokens)
     batches, rows = base.batches(tokens.training), []
     trainers = {
         name: Trainer(run.new_model().train(), run.settings) for name, (run, _) in rungs.items()

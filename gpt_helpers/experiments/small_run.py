@@ -92,7 +92,7 @@ def run(variation, seed, stop_after=None, tokens=None):
     since the row before.
     """
     chosen = variation.with_seed(seed).stopped_after(stop_after)
-    tokens = tokens or load_tokens(chosen.config.vocab_size)
+    tokens = tokens_for(chosen, tokens)
     norms = []
     log = train(
         chosen.new_model(),
@@ -102,6 +102,14 @@ def run(variation, seed, stop_after=None, tokens=None):
         after_step=lambda row, model: "held_out_loss" in row and norms.append(weight_norms(model)),
     )
     return summarised(log, norms, chosen.settings.evaluate_every)
+
+
+def tokens_for(run, tokens=None):
+    """Return tokens if given, else those of the standard library in the vocabulary of a run."""
+    try:
+        return load_tokens(run.config.vocab_size) if tokens is None else tokens
+    except ValueError as error:
+        raise ValueError(f"no tokens are given, and {error}") from error
 
 
 def summarised(log, norms, every):

@@ -32,7 +32,7 @@ from tests.helpers.sweeps import made_up_rows
 
 BRIEF = TrainingSettings(total_steps=2, warmup_steps=1, evaluate_every=1)
 RUN = Run(TINY, BRIEF, batch_size=2)
-CORPUS = Tokens(None, TOKENS, TOKENS)
+CORPUS = Tokens(None, TOKENS, TOKENS.repeat(16))  # enough for the largest run, too
 
 
 def examples():
@@ -105,7 +105,7 @@ def of_runs():
     yield Example(small_run.run, call, {"seed": "0", "stop_after": "None"})
     call = {"n_layer": 1, "seed": 1, "stop_after": 1, "run": RUN, "tokens": CORPUS, "every": 1}
     call["ids"] = TOKENS[:8].repeat(2, 2)[:, :12]
-    yield Example(induction.watched, call, {"seed": "0", "stop_after": "None"})
+    yield Example(induction.watched, call, {"seed": "0", "stop_after": "None", "run": "None"})
 
 
 def of_labels():
