@@ -10,6 +10,9 @@ import inspect
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
 
 
 def check_integer(name, value, at_least=None, at_most=None):
@@ -145,6 +148,16 @@ def as_floats(value):
         return None
 
 
+def check_path(name, value):
+    """Raise ValueError unless value is a Path; nothing need be there."""
+    check_instance(name, value, Path)
+
+
+def check_rng(name, value):
+    """Raise ValueError unless value is a NumPy generator."""
+    check_instance(name, value, np.random.Generator)
+
+
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
@@ -210,3 +223,33 @@ def checked_by(check):
         return checked
 
     return decorate
+
+
+def checks(**check_of):
+    """Make a public function check these of its arguments first: {name: check(name, value)}.
+
+    The checks are functions of this module, or partials of them: n_items=check_count. A default
+    is not checked. Inner code, which has checked already, calls the .unchecked function.
+    """
+
+    def decorate(function):
+        signature = inspect.signature(function)
+
+        def check(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            for name, check_one in check_of.items():
+                if name in given:
+                    check_one(name, given[name])
+
+        return checked_by(check)(function)
+
+    return decorate
+
+
+def optional(check):
+    """Return the check that takes what a check takes, and None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+check_count = functools.partial(check_integer, at_least=1)
+check_natural = functools.partial(check_integer, at_least=0)
