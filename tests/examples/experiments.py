@@ -32,7 +32,7 @@ from tests.helpers.sweeps import made_up_rows
 
 BRIEF = TrainingSettings(total_steps=2, warmup_steps=1, evaluate_every=1)
 RUN = Run(TINY, BRIEF, batch_size=2)
-CORPUS = Tokens(None, TOKENS, TOKENS.repeat(16))  # enough for the largest run, too
+CORPUS = Tokens(None, *[TOKENS.repeat(16)] * 2)  # enough for the largest run, too
 
 
 def examples():
