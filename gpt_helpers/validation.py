@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 
 
 def check_integer(name, value, at_least=None, at_most=None):
@@ -143,6 +144,12 @@ def as_floats(value):
         return found.astype(float) if found.dtype.kind in "iufO" else None
     except (TypeError, ValueError, RuntimeError, OverflowError):  # of what is no array, or no float
         return None
+
+
+def check_file(name, value):
+    """Raise ValueError unless value is the path of a file that is there."""
+    if not isinstance(value, str | Path) or not Path(value).is_file():
+        raise ValueError(f"{name}={value!r} is no file; give the path of one that is there")
 
 
 def check_callable(name, value):
