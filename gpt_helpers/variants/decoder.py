@@ -18,7 +18,7 @@ from gpt_helpers.architecture.inputs import (
 )
 from gpt_helpers.architecture.model import init_weights, split_heads
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_callable, check_flag, check_module
+from gpt_helpers.validation import check_callable, check_flag
 from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
 from gpt_helpers.variants.rotary import check_pairs, rotary_angles, rotate
 
@@ -75,8 +75,8 @@ class RotaryBlock(nn.Module):
     def __init__(self, config, norm, attn, mlp):
         """Make two norms of the class norm, around the sub-layers that are given."""
         super().__init__()
-        check_module("attn", attn)
-        check_module("mlp", mlp)
+        check_callable("attn", attn)
+        check_callable("mlp", mlp)
         self.ln_1 = norm_of(config, norm)
         self.attn = attn
         self.ln_2 = norm_of(config, norm)
