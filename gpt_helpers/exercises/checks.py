@@ -19,7 +19,7 @@ from gpt_helpers.scaling_laws.laws import FITS, LossLaw
 from gpt_helpers.training.lora import add_lora, count_trained
 from gpt_helpers.variants.sizes import MODEL_SIZES, built, count_all
 
-SMALL = GPTConfig(vocab_size=11, n_positions=7, n_embd=6, n_layer=2, n_head=3, n_inner=5)
+SMALLEST_GPT = GPTConfig(vocab_size=11, n_positions=7, n_embd=6, n_layer=2, n_head=3, n_inner=5)
 
 
 def window_mask(function):
@@ -36,7 +36,7 @@ def untied_parameters(function):
     def right(config):
         return count_parameters(config) + config.vocab_size * config.n_embd
 
-    cases = [(PRESETS["gpt2"],), (PRESETS["demo"],), (SMALL,)]
+    cases = [(PRESETS["gpt2"],), (PRESETS["demo"],), (SMALLEST_GPT,)]
     return graded("untied_parameters", function, right, cases)
 
 
@@ -230,7 +230,7 @@ def lora_parameters(function):
         with torch.random.fork_rng([]):
             return count_trained(add_lora(GPTLMHeadModel(config), rank))
 
-    cases = [(PRESETS["demo"], 4), (SMALL, 1), (SMALL, 3)]
+    cases = [(PRESETS["demo"], 4), (SMALLEST_GPT, 1), (SMALLEST_GPT, 3)]
     return graded("lora_parameters", function, right, cases)
 
 
@@ -251,5 +251,5 @@ def beyond_guessing(function):
         return wilson(right, n)[0] > chance
 
     cases = [(9, 10, 0.5), (7, 10, 0.5), (530, 1000, 0.5), (540, 1000, 0.5), (6, 24, 0.1),
-             (24, 200, 0.1), (5, 5, 0.5)]  # fmt: skip
+             (24, 200, 0.1), (5, 5, 0.5), (114, 200, 0.5)]  # fmt: skip
     return graded("beyond_guessing", function, is_beyond, cases)

@@ -20,10 +20,10 @@ from gpt_helpers.files import read_rows
 from gpt_helpers.language import LANGUAGES, Translated
 from gpt_helpers.validation import is_bool
 
-WORDS = {row["name"]: row for row in read_rows(Path(__file__).with_name("words.csv"), ())}
+SAYINGS = {row["name"]: row for row in read_rows(Path(__file__).with_name("words.csv"), ())}
 TOLERANCE = 1e-5  # relative; of what is 0, and of tensors, absolute
 LONGEST_SHOWN = 60  # characters of an argument; of a longer tensor the shape is shown
-SIZES = {"V": "vocab_size", "C": "n_embd", "L": "n_layer", "H": "n_head", "F": "mlp_width"}
+SIZE_LETTERS = {"V": "vocab_size", "C": "n_embd", "L": "n_layer", "H": "n_head", "F": "mlp_width"}
 
 
 class Mistake(Exception):  # noqa: N818 - it is the reader's, and no error of the program
@@ -109,7 +109,7 @@ def compare(found, expected, axes, place=()):
     if isinstance(expected, torch.Tensor):
         compare_tensors(found, expected, axes, place)
     elif isinstance(expected, list | tuple):
-        parts = parts_of(found, len(expected))
+        parts = results_in(found, len(expected))
         for n, (part, one) in enumerate(zip(parts, expected, strict=True)):
             compare(part, one, axes[1:], [(axes[0], n)])
     elif isinstance(expected, bool):
@@ -118,7 +118,7 @@ def compare(found, expected, axes, place=()):
         compare_numbers(found, expected, place)
 
 
-def parts_of(found, n_parts):
+def results_in(found, n_parts):
     """Return the parts of a result of n_parts; raise Mistake unless it has them."""
     is_sequence = isinstance(found, list | tuple | np.ndarray | torch.Tensor)
     if not is_sequence or getattr(found, "shape", None) == ():
@@ -200,13 +200,15 @@ def told(mistake, given=(), exercise=None):
 
 def said(name, language, **facts):
     """Return a text of words.csv in a language, with the facts that it tells."""
-    return WORDS[name][language].format(**facts)
+    return SAYINGS[name][language].format(**facts)
 
 
 def shown_argument(name, value):
     """Return an argument in short, such as "window=3"; of a long tensor, the shape."""
     if hasattr(value, "vocab_size"):
-        return ", ".join(f"{letter}={getattr(value, size)}" for letter, size in SIZES.items())
+        return ", ".join(
+            f"{letter}={getattr(value, size)}" for letter, size in SIZE_LETTERS.items()
+        )
     text = shown_value(value)
     if isinstance(value, torch.Tensor) and len(text) > LONGEST_SHOWN:
         return f"{name} {tuple(value.shape)}"
