@@ -1,32 +1,54 @@
 """Rows of prompt and answer: how they are padded, and which tokens the loss counts."""
 
+from functools import partial
+
 import torch
 
 from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.validation import (
+    check_choice,
+    check_count,
+    check_integer,
+    check_natural,
+    check_sequence,
+    check_tensor,
+    checks,
+)
 
 
+@checks(side=partial(check_choice, choices=("left", "right")), padding=check_integer)
 def padded(rows, side="right", padding=0):
     """Return rows, a list of ids, as one tensor (N, T), T the longest, filled up on one side.
 
-    Raises ValueError for no rows or another side.
+    Raises ValueError for no rows, what are no rows, or another side.
     """
-    if not rows or side not in ("left", "right"):
-        raise ValueError(f"{len(rows)} rows, side={side!r}; give at least one row, left or right")
+    check_sequence("rows", rows, torch.Tensor, empty=True)
+    if not rows:
+        raise ValueError("0 rows have no longest; give at least one")
+    for place, row in enumerate(rows):
+        check_tensor(f"rows[{place}]", row, "(T,)", integers=True)
     flipped = [row.flip(0) if side == "left" else row for row in rows]
     filled = torch.nn.utils.rnn.pad_sequence(flipped, batch_first=True, padding_value=padding)
     return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
+@checks(ids=partial(check_tensor, axes="(B, T)", integers=True), marker=check_natural,
+        padding=check_integer)  # fmt: skip
 def answer_labels(ids, marker, padding=0):
     """Return the labels (B, T) for a loss on answers only: ids after the first marker of a row.
 
     What stands before, the marker itself and padding are not counted. Raises ValueError for a
     row without a marker: there would be nothing to learn from it.
     """
+    if marker == padding:
+        raise ValueError(f"marker={marker} is the padding; an answer follows another token")
     is_marker = ids == marker
     without = (~is_marker.any(1)).nonzero()[:, 0].tolist()
     if without:
-        raise ValueError(f"rows {without[:3]} lack the marker {marker}; an answer follows it")
+        raise ValueError(
+            f"ids lack the marker {marker} in rows {without[:3]}; an answer follows it"
+        )
     after = is_marker.cumsum(1) - is_marker.long() > 0  # (B, T)
     return ids.masked_fill(~after | (ids == padding), IGNORED)  # (B, T)
 
@@ -40,6 +62,7 @@ def token_after(marker, texts):
 
 def answer_loss(marker):
     """Return the function (model, ids) -> loss that counts what follows the marker of each row."""
+    check_count("marker", marker)
 
     def loss_of(model, ids):
         return model(ids, labels=answer_labels(ids, marker))["loss"]
@@ -47,6 +70,8 @@ def answer_loss(marker):
     return loss_of
 
 
-def text_loss(model, ids):
-    """Return the loss of all tokens of ids (B, T) but the first and padding, in nats per token."""
-    return model(ids, labels=ids.masked_fill(ids == 0, IGNORED))["loss"]
+def text_loss(model, input_ids):
+    """Return the loss of input_ids (B, T) but the first of a row and padding, in nats per token."""
+    check_model(model)
+    check_tensor("input_ids", input_ids, "(B, T)", integers=True)
+    return model(input_ids, labels=input_ids.masked_fill(input_ids == 0, IGNORED))["loss"]
