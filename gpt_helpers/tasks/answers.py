@@ -1,8 +1,12 @@
 """Rows of prompt and answer: how they are padded, and which tokens the loss counts."""
 
+import functools
+
 import torch
+import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import TokenLoss
 
 
 def padded(rows, side="right", padding=0):
@@ -17,18 +21,30 @@ def padded(rows, side="right", padding=0):
     return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
-def answer_labels(ids, marker, padding=0):
+def text_labels(ids, padding=0, end_is_padding=False):
+    """Return the labels (B, T) for a loss on ids (B, T): all but padding, which fills rows up.
+
+    With end_is_padding the same id also ends a text, as in the tokenizer of the book: of several
+    in a row the first is then an end, and counted.
+    """
+    is_padding = ids == padding  # (B, T)
+    if end_is_padding:
+        is_padding = is_padding & F.pad(is_padding[:, :-1], (1, 0))  # (B, T)
+    return ids.masked_fill(is_padding, IGNORED)  # (B, T)
+
+
+def answer_labels(ids, marker, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on answers only: ids after the first marker of a row.
 
-    What stands before, the marker itself and padding are not counted. Raises ValueError for a
-    row without a marker: there would be nothing to learn from it.
+    What stands before, the marker itself and padding, as text_labels tells it, are not counted.
+    Raises ValueError for a row without a marker: there would be nothing to learn from it.
     """
     is_marker = ids == marker
     without = (~is_marker.any(1)).nonzero()[:, 0].tolist()
     if without:
         raise ValueError(f"rows {without[:3]} lack the marker {marker}; an answer follows it")
     after = is_marker.cumsum(1) - is_marker.long() > 0  # (B, T)
-    return ids.masked_fill(~after | (ids == padding), IGNORED)  # (B, T)
+    return text_labels(ids, padding, end_is_padding).masked_fill(~after, IGNORED)  # (B, T)
 
 
 def token_after(marker, texts):
@@ -38,15 +54,10 @@ def token_after(marker, texts):
     return texts[:, 1:].where(is_first[:, :-1], 0).sum(1)  # (N,)
 
 
-def answer_loss(marker):
-    """Return the function (model, ids) -> loss that counts what follows the marker of each row."""
-
-    def loss_of(model, ids):
-        return model(ids, labels=answer_labels(ids, marker))["loss"]
-
-    return loss_of
+def answer_loss(marker, padding=0, end_is_padding=False):
+    """Return the TokenLoss of what follows the marker of each row, as answer_labels has it."""
+    settings = {"marker": marker, "padding": padding, "end_is_padding": end_is_padding}
+    return TokenLoss(functools.partial(answer_labels, **settings))
 
 
-def text_loss(model, ids):
-    """Return the loss of all tokens of ids (B, T) but the first and padding, in nats per token."""
-    return model(ids, labels=ids.masked_fill(ids == 0, IGNORED))["loss"]
+text_loss = TokenLoss(text_labels)  # of all tokens but the first and padding, which is id 0

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.vocabulary import Vocabulary
 from gpt_helpers.validation import check_integer
@@ -80,14 +82,17 @@ def written_out(items, labels):
     return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
 
 
-def label_loss(model, ids):
-    """Return the loss of the labels of ids (B, 18), in nats per label.
+def without_words(ids):
+    """Return ids (B, 18) with only the labels left for a loss.
 
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
     labels = ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
-    return model(ids, labels=labels)["loss"]
+    return labels
+
+
+label_loss = TokenLoss(without_words)  # in nats per label
 
 
 def label_predictions(model, ids):
@@ -97,7 +102,7 @@ def label_predictions(model, ids):
     """
     with evaluating(model), torch.no_grad():
         logits = model(ids)["logits"]  # (B, T, V)
-    return logits[:, ::2].softmax(-1)
+    return widened(logits[:, ::2]).softmax(-1)
 
 
 def label_scores(model, ids, wanted=None):

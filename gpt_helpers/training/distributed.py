@@ -1,8 +1,8 @@
 """Training on several processes, by PyTorch's own engines: DDP, and FSDP2 for sharding.
 
 torchrun starts the processes and tells each its number; a process alone is number 0 of 1.
-Every process reads an equal share of the rows of each batch, so the step is that of one
-process with the whole batch.
+Every process reads an equal share of the rows of each batch, and divides its losses by what a
+process counts on average, so the step is that of one process with the whole batch.
 """
 
 import contextlib
@@ -84,8 +84,7 @@ def mean(value):
     value = value.detach().clone()
     if dist.is_initialized():
         dist.all_reduce(value)
-        value /= n_processes()
-    return value.item()
+    return value.item() / n_processes()
 
 
 def averaging(model, is_last):

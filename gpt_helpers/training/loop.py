@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from gpt_helpers.architecture.losses import language_model_loss
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
@@ -26,17 +27,12 @@ from gpt_helpers.training.settings import TrainingSettings
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def language_model_loss(model, ids):
-    """Return the loss of predicting every token of ids (B, T) but the first, in nats per token."""
-    return model(ids, labels=ids)["loss"]
-
-
 def train(model, batches, settings, *, loss_of=language_model_loss, held_out=None, folder=None,
           strategy="ddp", after_step=None, progress=False):  # fmt: skip
     """Train the model in place and return the log, one dict per step.
 
     batches[step] are the token ids (B, T) of a step, for all processes together, and a step
-    lowers loss_of(model, ids). held_out (N, T) are windows to score every evaluate_every steps
+    lowers loss_of(model, ids), a Loss. held_out (N, T) are windows to score every evaluate_every steps
     and at the end. In folder a checkpoint is kept, from which a run with the same settings goes
     on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss
     (before the step), lr, gradient_norm (before clipping), seconds since the start, and
@@ -107,11 +103,16 @@ class Trainer:
         }
 
     def accumulate(self, number, batch):
-        """Add up the gradients of a batch (B, T), pass by pass; return its loss."""
+        """Add up the gradients of a batch (B, T), pass by pass; return its loss.
+
+        Both are those of the mean over all that the batch counts, wherever in it that stands.
+        """
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         batch, losses = batch.to(self.device), []
         passes = distributed.share_of_rows(batch, self.settings.accumulation)
+        n_counted = distributed.mean(sum(map(self.loss_of.count, passes)))
+        check_counted(n_counted, number)
         dtype = AUTOCAST[self.settings.precision]
         autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
         with seeded(self.device, self.settings.seed, number, distributed.rank()):
@@ -119,7 +120,7 @@ class Trainer:
                 is_last = index + 1 == len(passes)
                 with distributed.averaging(self.model, is_last):
                     with autocast:
-                        loss = self.loss_of(self.model, ids) / len(passes)
+                        loss = self.loss_of.total(self.model, ids) / n_counted
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())
@@ -135,6 +136,14 @@ class Trainer:
             self.raw.parameters(), math.inf if longest is None else longest
         )
         return distributed.whole(norm).item()
+
+
+def check_counted(n_counted, number):
+    """Raise ValueError if no process counts anything in the batch of step number."""
+    if not n_counted:
+        raise ValueError(
+            f"batches[{number}] leaves nothing to predict: loss_of counts no token of it"
+        )
 
 
 def check_finite(name, value, number):

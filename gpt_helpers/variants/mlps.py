@@ -8,6 +8,7 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.validation import check_callable, check_integer
 from gpt_helpers.variants.decoder import check_rotary
 
@@ -67,12 +68,13 @@ class Experts(nn.Module):
         """Return (B, T, C) for x (B, T, C)."""
         tokens = x.flatten(0, 1)  # (N, C)
         shares, chosen = self.routed(tokens)  # (N, K)
-        combined = torch.zeros_like(tokens)  # (N, C)
-        for number in chosen.unique().tolist():
+        combined = torch.zeros_like(widened(tokens))  # (N, C)
+        # An expert that no token chose reads no rows: its gradient is 0, as every process needs.
+        for number, expert in enumerate(self.experts):
             rows, places = (chosen == number).nonzero(as_tuple=True)
-            result = self.experts[number](tokens[rows]) * shares[rows, places, None]
+            result = widened(expert(tokens[rows])) * shares[rows, places, None]
             combined = combined.index_add(0, rows, result.type_as(combined))  # (N, C)
-        return combined.view_as(x)  # (B, T, C)
+        return combined.view_as(x).type_as(x)  # (B, T, C)
 
     def routed(self, tokens):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""

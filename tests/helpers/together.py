@@ -18,6 +18,7 @@ from gpt_helpers.training.distributed import (
     whole_weights,
 )
 from gpt_helpers.training.loop import Trainer, train
+from tests.helpers.divided import PROCESSES, divided
 from tests.helpers.runs import (
     TOKENS,
     are_equal,
@@ -110,6 +111,8 @@ def results(folder):
     for case in CASES:
         found["trained", *case] = trained(*case)
         found["gradients", *case] = first_gradients(*case)
+    for case in PROCESSES:
+        found["divided", *case] = divided(*case)
     found["muon"] = trained("ddp", optimizer="muon")
     for strategy in ("ddp", "fsdp"):
         found["elements", strategy] = gathered(local_elements(strategy))

@@ -559,7 +559,7 @@ def use_preferences(log):
     model, reference = models()[:2]
     marker, pairs = 60, torch.randint(1, 60, (3, 2, SIZES["T"]))
     pairs[:, :, 1] = marker
-    part("training.preferences").preference_loss(reference, marker, 0.1)(model, pairs)
+    part("training.preferences").PreferenceLoss(reference, marker, 0.1)(model, pairs)
 
 
 def use_tuning(log):
