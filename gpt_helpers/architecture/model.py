@@ -212,7 +212,8 @@ def next_token_loss(logits, labels):
     """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
 
     logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in float32
-    at least. Raises ValueError for shapes that do not fit and for labels that leave nothing to predict.
+    at least. Raises ValueError for shapes that do not fit and for labels that leave nothing to
+    predict.
     """
     predictions, targets = widened(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=IGNORED)

@@ -27,7 +27,7 @@ from gpt_helpers.experiments.tuning import (
 from gpt_helpers.tasks import instructions
 from gpt_helpers.tasks.answers import padded
 from gpt_helpers.tasks.items import draw_items
-from gpt_helpers.training.preferences import answer_log_probability, PreferenceLoss
+from gpt_helpers.training.preferences import PreferenceLoss, answer_log_probability
 
 END = instructions.VOCABULARY.ids[instructions.END]
 POLITE_SHARE = 0.5  # of the answers that the model of two styles is tuned on

@@ -14,6 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from gpt_helpers.training.inputs import check_batch
 from gpt_helpers.validation import check_choice
 
 STRATEGIES = ("ddp", "fsdp")
@@ -68,8 +69,9 @@ def distribute(model, strategy="ddp"):
 def share_of_rows(batch, n_passes=1):
     """Return this process's rows of a batch (B, T), in n_passes equal parts.
 
-    Raises ValueError if the rows cannot be divided evenly.
+    Raises ValueError for what is no batch, and if the rows cannot be divided evenly.
     """
+    check_batch("batch", batch)
     n_parts = n_processes() * n_passes
     if batch.shape[0] % n_parts:
         raise ValueError(

@@ -17,12 +17,11 @@ from torch import nn
 from tqdm import tqdm
 
 from gpt_helpers.architecture.losses import language_model_loss
-from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
+from gpt_helpers.training.inputs import check_run, check_training
 from gpt_helpers.training.optimizers import learning_rate, make_optimizers
-from gpt_helpers.training.settings import TrainingSettings
 
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -32,19 +31,17 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
     """Train the model in place and return the log, one dict per step.
 
     batches[step] are the token ids (B, T) of a step, for all processes together, and a step
-    lowers loss_of(model, ids), a Loss. held_out (N, T) are windows to score every evaluate_every steps
-    and at the end. In folder a checkpoint is kept, from which a run with the same settings goes
-    on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss
-    (before the step), lr, gradient_norm (before clipping), seconds since the start, and
-    held_out_loss where it was measured; losses are in nats per token.
+    lowers the mean loss_of(model, ids), a Loss. held_out (N, T) are windows to score every
+    evaluate_every steps and at the end. In folder a checkpoint is kept, from which a run with the
+    same settings goes on. after_step(row, model) is called after each step. A row holds step (from
+    1), tokens, loss (before the step), lr, gradient_norm (before clipping), seconds since the
+    start, and held_out_loss where it was measured; losses are in nats per token.
 
     Raises ValueError for what does not fit, and ArithmeticError if the loss or the gradient
     is no longer finite; the checkpoint of before then remains. (Gradients that overflow in
     float16 are no error: the step changes nothing, and the next one scales them less.)
     """
-    check_model(model)
-    if not isinstance(settings, TrainingSettings):
-        raise ValueError(f"settings={settings!r:.60} must be TrainingSettings")
+    check_run(model, batches, settings, loss_of, held_out, folder, after_step, progress)
     identity = identity_of(model, batches, settings)
     trainer = Trainer(model, settings, strategy, loss_of)
     state = TrainingState(model, trainer.optimizers, trainer.scaler, identity)
@@ -57,7 +54,7 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
         row["seconds"] = time.perf_counter() - started
         is_last = row["step"] == settings.total_steps
         if held_out is not None and (is_last or row["step"] % settings.evaluate_every == 0):
-            row["held_out_loss"] = evaluate(trainer.model, held_out)
+            row["held_out_loss"] = evaluate(model, held_out)
         log.append(row)
         if folder is not None and (is_last or row["step"] % settings.save_every == 0):
             state.save(folder, log)
@@ -71,6 +68,7 @@ class Trainer:
 
     def __init__(self, model, settings, strategy="ddp", loss_of=language_model_loss):
         """Distribute the model over the processes that there are, and make its optimisers."""
+        check_training(model, settings, loss_of)
         self.settings, self.raw, self.loss_of = settings, model, loss_of
         self.model = distributed.distribute(model, strategy)
         self.device = next(model.parameters()).device
@@ -107,12 +105,12 @@ class Trainer:
 
         Both are those of the mean over all that the batch counts, wherever in it that stands.
         """
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        batch, losses = batch.to(self.device), []
-        passes = distributed.share_of_rows(batch, self.settings.accumulation)
+        rows = distributed.share_of_rows(batch, self.settings.accumulation)
+        passes, losses = [ids.to(self.device) for ids in rows], []
         n_counted = distributed.mean(sum(map(self.loss_of.count, passes)))
         check_counted(n_counted, number)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         dtype = AUTOCAST[self.settings.precision]
         autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
         with seeded(self.device, self.settings.seed, number, distributed.rank()):

@@ -82,8 +82,7 @@ CASES = {
     "LoRA": lambda: (with_updates(tiny_model()), answer_loss(MARKER), answers()),
     "preferences": lambda: (tiny_model(), preferring(), pairs()),
 } | {
-    name: lambda name=name: (family(name), language_model_loss, words()[:, :2])
-    for name in FAMILIES
+    name: lambda name=name: (family(name), language_model_loss, words()[:, :2]) for name in FAMILIES
 }
 
 PROCESSES = [  # of which two are compared with one: a case, a strategy, and the passes of each

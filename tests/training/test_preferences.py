@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.training.loop import train
-from gpt_helpers.training.preferences import answer_log_probability, dpo_loss, PreferenceLoss
+from gpt_helpers.training.preferences import PreferenceLoss, answer_log_probability, dpo_loss
 from gpt_helpers.training.settings import TrainingSettings
 from tests.helpers.reference import refused
 
