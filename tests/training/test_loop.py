@@ -362,7 +362,7 @@ def test_what_does_not_fit_is_refused_before_anything_changes():
     refused("strategy='dp' is unknown", train, model, batches, settings, strategy="dp")
     thirds = tiny_settings(accumulation=3)
     refused("4 rows cannot be divided among 1 processes with 3", train, model, batches, thirds)
-    refused("input_ids", train, model, [batches[0] + 31], settings)
+    refused("input_ids", train, model, [batches[0] + 31] * 6, settings)
     assert are_equal(weights_of(model), before)
     rows = TOKENS[:8]
     refused(r"held_out has shape \(8,\)", train, model, batches, settings, held_out=rows)

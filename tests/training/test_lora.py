@@ -198,7 +198,7 @@ def test_updates_of_narrow_weights_are_learned_in_float32(dtype):
         assert {update.A.dtype, update.B.dtype} == {torch.float32}
         torch.nn.init.normal_(update.B, std=1e-3, generator=torch.Generator().manual_seed(1))
     layer, plain = model.transformer.h[0].attn.c_attn, base.transformer.h[0].attn.c_attn
-    update = layer.parametrizations.weight[0]
+    update = updates_of(model)[0]
     expected = (plain.weight.float() + update.scale * update.B @ update.A).to(dtype)
     assert torch.equal(layer.weight, expected)
     merged = merge_lora(model)
