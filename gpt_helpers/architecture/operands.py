@@ -61,7 +61,7 @@ def widened(x):
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def product(x, y):
+def wide_product(x, y):
     """Return x @ y in float32 at least, whatever their dtypes are, even under autocast."""
     with without_autocast(x):
         return widened(x) @ widened(y)

@@ -10,7 +10,7 @@ from gpt_helpers.evaluation.losses import check_windows
 from gpt_helpers.training.settings import TrainingSettings
 from gpt_helpers.validation import check_callable, check_flag, check_instance, check_tensor
 
-WIDE = torch.float32, torch.float64
+TRAINED = torch.float32, torch.float64
 
 
 def check_training(model, settings, loss_of):
@@ -24,7 +24,7 @@ def check_training(model, settings, loss_of):
     dtypes = {weight.dtype for weight in model.parameters() if weight.requires_grad}
     if not dtypes:
         raise ValueError("model has no weights to train; set requires_grad where it should learn")
-    if not dtypes <= set(WIDE):
+    if not dtypes <= set(TRAINED):
         found = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(
             f"model has weights of {found} to train; convert it with .float(), and choose 16 bits"

@@ -103,7 +103,7 @@ class Trainer:
     def accumulate(self, number, batch):
         """Add up the gradients of a batch (B, T), pass by pass; return its loss.
 
-        Both are those of the mean over all that the batch counts, wherever in it that stands.
+        Both are those of the mean over all tokens that count, wherever they stand.
         """
         rows = distributed.share_of_rows(batch, self.settings.accumulation)
         passes, losses = [ids.to(self.device) for ids in rows], []

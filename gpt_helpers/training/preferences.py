@@ -63,5 +63,5 @@ class PreferenceLoss(Loss):
     def log_probabilities(self, model, pairs):
         """Return those (N, 2) of the answers of pairs (N, 2, T)."""
         rows = pairs.flatten(0, 1)
-        nats = answer_log_probability(model, rows, **self.answer)  # (B,)
+        nats = answer_log_probability(model, rows, **self.answer)
         return nats.unflatten(0, (-1, 2))  # (N, 2)

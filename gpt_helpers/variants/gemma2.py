@@ -16,7 +16,7 @@ from gpt_helpers.architecture.attention import (
     visible_softmax,
 )
 from gpt_helpers.architecture.model import GPTLMHeadModel
-from gpt_helpers.architecture.operands import check_heads, product
+from gpt_helpers.architecture.operands import check_heads, wide_product
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
@@ -84,7 +84,8 @@ def attention_softcapped(q, k, v, padding=None, dropout=0.0, window=None):
     scores = softcap(scores, SCORE_CAP)  # (B, H, T, S)
     weights = visible_softmax(scores, visible)  # (B, H, T, S)
     values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
-    return product(F.dropout(weights, dropout), values).type_as(q)  # (B, H, T, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def scaled_queries(q, score_width):

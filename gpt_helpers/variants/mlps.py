@@ -69,7 +69,7 @@ class Experts(nn.Module):
         tokens = x.flatten(0, 1)  # (N, C)
         shares, chosen = self.routed(tokens)  # (N, K)
         combined = torch.zeros_like(widened(tokens))  # (N, C)
-        # An expert that no token chose reads no rows: its gradient is 0, as every process needs.
+        # An expert that no token chose reads no rows; so its gradient is 0, not missing.
         for number, expert in enumerate(self.experts):
             rows, places = (chosen == number).nonzero(as_tuple=True)
             result = widened(expert(tokens[rows])) * shares[rows, places, None]

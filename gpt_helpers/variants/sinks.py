@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention, positions, repeat_heads, visible_keys
-from gpt_helpers.architecture.operands import check_devices, check_heads, product
+from gpt_helpers.architecture.operands import check_devices, check_heads, wide_product
 from gpt_helpers.optimization.tiled import tile_scores
 
 
@@ -25,7 +25,8 @@ def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=
     nothing = sinks[:, None, None].expand(*scores.shape[:3], 1)  # (B, H, T, 1)
     weights = torch.cat([scores, nothing], dim=-1).softmax(-1)[..., :-1]  # (B, H, T, S)
     values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
-    return product(F.dropout(weights, dropout), values).type_as(q)  # (B, H, T, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def check_sinks(sinks, q):

@@ -55,7 +55,7 @@ def test_an_expert_that_no_token_chose_is_not_run():
         mixture.experts[3].c_proj.weight.fill_(torch.nan)
     assert mixture(X).isfinite().all()
     mixture(X).sum().backward()
-    assert mixture.experts[3].c_fc.weight.grad is None
+    assert (mixture.experts[3].c_fc.weight.grad == 0).all()  # and not missing
 
 
 def test_each_token_is_read_by_itself():
