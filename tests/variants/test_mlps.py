@@ -48,7 +48,7 @@ def test_one_expert_of_one_is_an_mlp():
     assert_close(mixture(X), mixture.experts[0](X))
 
 
-def test_an_expert_that_no_token_chose_is_not_run():
+def test_an_expert_that_no_token_chose_adds_nothing_and_has_gradients_of_0():
     mixture = experts(bias=True)
     with torch.no_grad():
         mixture.router.bias[3] = -1e9
