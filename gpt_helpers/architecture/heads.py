@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.architecture.losses import token_losses
-from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.architecture.modules import check_model, evaluating, hooked
 from gpt_helpers.architecture.trace import recorded_attention
 from gpt_helpers.validation import check_integer, check_tensor
 
@@ -106,7 +106,7 @@ def ranked(scores):
 def without_heads(model, heads):
     """Leave out what the heads, pairs (layer, head), add to the stream, inside of the block.
 
-    Layers and heads are counted from 0. The weights stay as they are. Raises ValueError for a
+    Another thread has all heads meanwhile. Layers and heads are counted from 0. The weights stay as they are. Raises ValueError for a
     head that the model does not have.
     """
     check_model(model)
@@ -118,17 +118,15 @@ def without_heads(model, heads):
                 f"there is no head {head}; layers are 0 to {config.n_layer - 1}, heads 0 to"
                 f" {config.n_head - 1}"
             )
-    handles = [
-        model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(
-            silencing(sorted(index for other, index in heads if other == layer), config.n_head)
+    silenced = [
+        (
+            model.transformer.h[layer].attn.c_proj,
+            silencing(sorted(index for other, index in heads if other == layer), config.n_head),
         )
         for layer in sorted({layer for layer, _ in heads})
     ]
-    try:
+    with hooked(before=silenced):
         yield model
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def silencing(heads, n_head):
