@@ -1,6 +1,6 @@
 """Seconds and bytes of each attention, beside PyTorch's scaled_dot_product_attention.
 
-    python -m benchmarks.attention [--csv benchmarks/results/attention_cpu.csv]
+    python -m benchmarks.attention [--csv FILE]
     python -m benchmarks.attention --device cuda [--csv ...]
 
 On a CPU the peer is attention_fused, in float32. On a CUDA device it is the fastest backend of

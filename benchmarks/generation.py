@@ -1,6 +1,6 @@
 """Tokens per second of greedy generation, beside Hugging Face's generate with equal weights.
 
-    python -m benchmarks.generation [demo shipped long gpt2] [--csv benchmarks/generation.csv]
+    python -m benchmarks.generation [demo shipped long gpt2] [--csv FILE]
 
 One process runs every method of a case in turn, again and again, so that a slow moment of the
 machine meets all of them alike; the medians are compared. Methods must produce equal tokens,

@@ -1,6 +1,6 @@
 """Tokens per second of the live model in the page, beside the same model in PyTorch.
 
-    python -m benchmarks.live [--csv benchmarks/live.csv]
+    python -m benchmarks.live [--csv FILE]
 
 Builds nothing: needs the built book and Chromium, as the page tests do. The engine in the page,
 with WebAssembly and without, and PyTorch on one thread write the same greedy text in turn. The

@@ -1,6 +1,6 @@
 """How fast a phone shows a page, by the metrics, curves and weights that Lighthouse documents.
 
-    python -m benchmarks.pages [ja/index en/training] [--csv benchmarks/pages.csv]
+    python -m benchmarks.pages [ja/index en/training] [--csv FILE]
 
 Builds nothing: needs the built book and Chromium, as the page tests do. Paints are timed over
 Lighthouse's slow 4G with its slowed CPU, from a server that compresses. Speed index, which needs a

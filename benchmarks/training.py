@@ -1,8 +1,8 @@
 """How fast a training step is, beside Hugging Face and the machine's peak; which recipe is faster.
 
-    python -m benchmarks.training step [--csv benchmarks/training_step.csv]
+    python -m benchmarks.training step [--csv FILE]
     python -m benchmarks.training gpu --peak-tflops 989 [--batch-size 16]
-    python -m benchmarks.training recipes [--csv benchmarks/training_recipes.csv]
+    python -m benchmarks.training recipes [--csv FILE]
 
 step trains our model and GPT2LMHeadModel, used in several ways, from equal weights by the same
 optimiser on the same random tokens: one step of each in turn, then products of square matrices.
@@ -12,7 +12,7 @@ that the fastest product would do in its time; of the scores it counts the half 
 leaves visible, as a kernel may skip the rest (share_of_peak_whole_square counts all).
 
 gpu does the same for GPT-2 (124M) on a GPU, in bfloat16, with the peak that its maker states,
-and writes benchmarks/results/<device>.csv. It needs tests/requirements.txt.
+and writes a table named like the device. It needs tests/requirements.txt.
 
 recipes measures after how many tokens and seconds of training the modern recipe first has the
 held-out loss at which GPT-2's ends. Both train in turn, so that they end together; evaluation
