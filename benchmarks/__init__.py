@@ -3,3 +3,8 @@
 The tables that the book shows are in gpt_helpers/experiments/results/speed: its pages read them
 wherever the package is installed.
 """
+
+import importlib.util
+
+if importlib.util.find_spec("transformers") is None:
+    raise SystemExit("not measured: the peers are in tests/requirements.txt; run make .venv/test")

@@ -11,6 +11,7 @@ import time
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.experiments import (
     few_shot,
@@ -23,7 +24,9 @@ from gpt_helpers.experiments import (
 )
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     command_line,
     machine_facts,
@@ -104,6 +107,7 @@ def values(experiment, measure, path=RECORD.path):
     }
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     parser = command_line(__doc__, RECORD.path)

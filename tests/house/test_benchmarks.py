@@ -52,7 +52,7 @@ def benchmark(monkeypatch, capsys):
 
     def run(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        importlib.import_module(name).main()
+        assert importlib.import_module(name).main() == 0
         return capsys.readouterr().out
 
     return run
