@@ -67,18 +67,22 @@ def leave_output(status):
 
 def positive(text):
     """Return the positive integer of an argument, as a type of argparse."""
-    return whole(text, 1)
+    return integer_from(1, text, "a positive integer")
 
 
-def whole(text, at_least=0):
-    """Return the integer of an argument, of at least 0, as a type of argparse."""
+def zero_or_positive(text):
+    """Return the integer of an argument, 0 or more, as a type of argparse."""
+    return integer_from(0, text, "0 or a positive integer")
+
+
+def integer_from(least, text, wanted):
+    """Return the integer that a text stands for; raise ArgumentTypeError if it is less."""
     try:
         value = int(text)
     except ValueError:
-        value = at_least - 1
-    if value < at_least:
-        kind = "a positive integer" if at_least else "0 or a positive integer"
-        raise argparse.ArgumentTypeError(f"{text!r} must be {kind}")
+        value = -1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be {wanted}")
     return value
 
 

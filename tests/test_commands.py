@@ -150,9 +150,9 @@ def test_counts_on_a_command_line_are_positive_integers(text):
     with pytest.raises(ArgumentTypeError, match="must be a positive integer"):
         commands.positive(text)
     assert commands.positive("2") == 2
-    assert commands.whole("0") == 0
+    assert commands.zero_or_positive("0") == 0
     with pytest.raises(ArgumentTypeError, match="must be 0 or a positive"):
-        commands.whole("-1")
+        commands.zero_or_positive("-1")
 
 
 def test_the_file_to_write_is_looked_at_before_the_work(tmp_path):

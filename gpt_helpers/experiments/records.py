@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from gpt_helpers.commands import new_file, whole
+from gpt_helpers.commands import new_file, zero_or_positive
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.files import read_rows, write_rows
 
@@ -58,7 +58,10 @@ def command_line(document, path):
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
     parser.add_argument("--csv", type=new_file, default=str(path), help="the file of results")
     parser.add_argument(
-        "--processes", type=whole, default=2, help="how many runs at a time; 0: in this process"
+        "--processes",
+        type=zero_or_positive,
+        default=2,
+        help="how many runs at a time; 0: in this process",
     )
     return parser
 

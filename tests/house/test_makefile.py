@@ -19,8 +19,6 @@ case "$*" in *"-m "*) echo "$*" >> "$LOG" ;; esac
 NEW = "-m venv --clear .venv"
 BOOK = "-m pip install -r requirements.txt"
 TEST = "-m pip install -r tests/requirements.txt"
-    f"-m pip install -r {name}" for name in ("requirements.txt", "tests/requirements.txt")
-)
 
 
 @pytest.fixture
