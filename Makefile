@@ -3,6 +3,7 @@
 # make test-code       style, and what the package, the tools and the sources of the book promise
 # make test-pages      the strict build, and the built book in a browser
 # make test-notebooks  every notebook, run again and compared with what it shows
+# make test-oldest, test-newest  the package with the oldest and the newest versions of others
 # make mutations  break the package in more than 600 ways, and see whether the tests notice: hours
 # make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
@@ -27,7 +28,7 @@ $(shell .venv/bin/python -c "" 2>/dev/null || rm -f .venv/place-*)
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
 	--no-loadscope-reorder -p tests.helpers.order
 
-.PHONY: book test test-code test-pages test-notebooks mutations
+.PHONY: book test test-code test-pages test-notebooks test-oldest test-newest mutations
 .PHONY: serve refresh model ablations applications ladder sweep .venv/book .venv/test
 
 book: .venv/book
@@ -46,6 +47,12 @@ test-pages: .venv/test
 
 test-notebooks: .venv/test
 	$(PYTEST) -p tests.helpers.elsewhere chapters/ja
+
+# The package alone, with other versions than the book's, in an environment of their own.
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install -r tests/$*.txt
+	$(subst .venv,.venv-$*,$(PYTEST)) tests -m "not page" --ignore tests/book --ignore tests/house
 
 mutations: .venv/test
 	.venv/bin/python -m tools.mutate --processes 2
