@@ -66,7 +66,7 @@ def main(arguments=None):
     except (OSError, OverflowError) as error:
         raise ValueError(f"port {port}: {error}; choose another: make serve PORT=8001") from error
     with server, contextlib.suppress(KeyboardInterrupt):
-        print(f"http://127.0.0.1:{port}/ serves {SITE}; Ctrl-C ends it.", flush=True)
+        print(f"http://127.0.0.1:{server.server_port}/ serves {SITE}; Ctrl-C ends it.", flush=True)
         server.serve_forever()
 
 
