@@ -7,8 +7,8 @@ be chained, looked at and drawn one by one.
 import torch
 
 from gpt_helpers.architecture.inputs import (
-    check_logits,
     check_logit_rows,
+    check_logits,
     check_temperature,
     check_top_k,
     check_top_p,

@@ -13,8 +13,11 @@ from numbers import Real
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
+    NOT_RECORDED,
     Record,
     by_seed,
     check_experiments,
@@ -136,6 +139,7 @@ def finals(experiment, column="held_out_loss"):
     }
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     options = command_line(__doc__, RECORD.path).parse_args(arguments)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.small_run import BASE_RUN, check_run, check_own_tokens, tokens_for
+from gpt_helpers.experiments.small_run import BASE_RUN, check_own_tokens, check_run, tokens_for
 from gpt_helpers.scaling_laws.counts import (
     count_parameters,
     flops_per_token,

@@ -21,7 +21,7 @@ from gpt_helpers.architecture.heads import (
 )
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.experiments.records import result_row
-from gpt_helpers.experiments.small_run import N_HELD_OUT, check_run, check_own_tokens, tokens_for
+from gpt_helpers.experiments.small_run import N_HELD_OUT, check_own_tokens, check_run, tokens_for
 from gpt_helpers.experiments.sweep import largest
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.tokens import code_windows
