@@ -144,6 +144,12 @@ def as_floats(value):
         return None
 
 
+def check_file(name, value):
+    """Raise ValueError unless value is the path of a file that is there."""
+    if not isinstance(value, str | Path) or not Path(value).is_file():
+        raise ValueError(f"{name}={value!r} is no file; give the path of one that is there")
+
+
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
