@@ -212,7 +212,8 @@ def test_counts_that_cannot_be_are_refused(k, partners):
 
 def test_ids_that_are_no_words_and_labels_by_turns_are_refused():
     ids = torch.tensor(labels.labelled_rows(drawn(n_items=4)))
-    for bad in (ids.roll(1, 1), ids * 0, ids + 6, ids[:, :16], ids.float()):
+    only_labels = ids[:, 1::2].repeat_interleave(2, 1)
+    for bad in (ids.roll(1, 1), only_labels, ids * 0, ids + 6, ids[:, :16], ids.float()):
         for door in (labels.same_class, lambda x: labels.label_scores(model(), x)):
             refused("^ids", door, bad)
     refused("wanted is", labels.label_scores, model(), ids, ids[:2, 1::2])
