@@ -222,3 +222,11 @@ def test_the_command_times_the_steps_on_demand(tmp_path):
     assert set(ladder.relative_times(path)) == set(TIMED)
     assert {row["round"] for row in ladder.TIMES.rows(path)} == {1, 2}
     assert ladder.TIMES.path.read_bytes() == before
+
+
+def test_losses_without_the_rung_before_or_its_seeds_are_refused():
+    assert ladder.compared({"post-LN": {0: 4.0, 1: 4.1}, "pre-LN": {0: 3.9}})
+    for losses in ({"pre-LN": {0: 3.9}}, {"post-LN": {0: 4.0}, "pre-LN": {0: 3.9, 1: 4.0}}):
+        refused(r"losses\['pre-LN'\]", ladder.compared, losses)
+    refused("a rung of losses='pre-ln'", ladder.compared, {"pre-ln": {0: 3.9}})
+    refused(r"losses\['post-LN'\]\[0\]=nan", ladder.compared, {"post-LN": {0: math.nan}})
