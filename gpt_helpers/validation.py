@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 
+import numpy as np
+
 
 def check_integer(name, value, at_least=None, at_most=None):
     """Return value as an int; raise ValueError unless it is an integer within the bounds."""
@@ -123,8 +125,6 @@ def check_numbers(name, value, n_axes=1, above=None):
 
     value is an array, or a list of numbers, or of lists of them, with n_axes axes.
     """
-    import numpy as np
-
     wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
     found = as_floats(value)
     if found is None or found.ndim != n_axes or not found.size:
@@ -137,8 +137,6 @@ def check_numbers(name, value, n_axes=1, above=None):
 
 def as_floats(value):
     """Return value as an array of floats, or None if it holds something besides numbers."""
-    import numpy as np
-
     try:
         found = np.asarray(value)
         return found.astype(float) if found.dtype.kind in "iufO" else None
@@ -217,3 +215,35 @@ def checked_by(check):
         return checked
 
     return decorate
+
+
+def checks(**check_of):
+    """Make a public function check these of its arguments first: {name: check(name, value)}.
+
+    The checks are functions of this module, or partials of them: n_items=check_count. A default
+    is not checked. Inner code, which has checked already, calls the .unchecked function.
+    """
+
+    def decorate(function):
+        signature = inspect.signature(function)
+
+        def check(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            for name, check_one in check_of.items():
+                if name in given:
+                    check_one(name, given[name])
+
+        return checked_by(check)(function)
+
+    return decorate
+
+
+def optional(check):
+    """Return the check that takes what a check takes, and None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+check_count = functools.partial(check_integer, at_least=1)
+check_natural = functools.partial(check_integer, at_least=0)
+check_path = functools.partial(check_instance, kind=Path)
+check_rng = functools.partial(check_instance, kind=np.random.Generator)
