@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpt_helpers.scaling_laws.laws import check_amounts
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.validation import check_integer, check_numbers
 
 

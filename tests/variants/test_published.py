@@ -513,5 +513,4 @@ def test_a_cell_that_its_field_cannot_hold_is_found(tmp_path, changes, message):
 def test_a_count_that_is_no_number_and_a_column_that_is_no_field_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="'twelve'"):
         load_models(written(tmp_path / "a.csv", n_layer="twelve"))
-    with pytest.raises(TypeError, match="'colour'"):
-        load_models(written(tmp_path / "a.csv", colour="blue"))
+    refused("'colour'", load_models, written(tmp_path / "a.csv", colour="blue"))
