@@ -10,19 +10,29 @@ import pandas as pd
 def replacing(path):
     """Yield the path of a temporary file beside path, which takes its name when the block ends.
 
-    It is on the disk by then; a block that fails leaves the old file.
+    It is on the disk by then; a block that fails leaves the old file, and nothing else.
     """
     partial = path.with_name(path.name + ".partial")
-    yield partial
-    with open(partial, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def replace_file(path, data):
     """Write bytes to a temporary file beside path, flush it to the disk, and rename it to path."""
     with replacing(path) as partial, open(partial, "wb") as file:
         file.write(data)
+
+
+def replace_files(contents):
+    """Write {path: bytes}, each as replace_file does, once all of them are written."""
+    with contextlib.ExitStack() as stack:
+        for path, data in contents.items():
+            stack.enter_context(replacing(path)).write_bytes(data)
 
 
 def write_rows(path, rows, columns):
