@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.scaling_laws.data_limits import effective_amount
-from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw, check_amounts
+from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw
 from gpt_helpers.validation import (
     as_floats,
     check_choice,
