@@ -96,6 +96,7 @@ class GPTBlock(nn.Module):
         """Make the two sub-layers, attention of the class given, and their norms."""
         super().__init__()
         check_config(config)
+        check_callable("attention", attention)
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.attn = attention(config, attend)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)

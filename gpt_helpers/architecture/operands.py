@@ -22,7 +22,8 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     if not q.dtype == k.dtype == v.dtype or not q.dtype.is_floating_point:
-        raise ValueError(f"dtypes {q.dtype}, {k.dtype}, {v.dtype} must be one floating type")
+        found = f"dtypes of q, k, v are {q.dtype}, {k.dtype}, {v.dtype}"
+        raise ValueError(f"{found}; make them one floating type")
     if not q.device == k.device == v.device:
         check_devices(q=q, k=k, v=v)
     if padding is not None:

@@ -46,10 +46,19 @@ def measured_bytes(function, device="cpu"):
     """Call function() and return (peak_bytes, extra_bytes) of this one call."""
     if not callable(function):
         raise ValueError(f"function={function!r} must be callable, such as lambda: q @ k.mT")
-    kind = torch.device(device).type
-    if kind not in ("cpu", "cuda"):
-        raise ValueError(f"device={device!r} must be a CPU or a CUDA device")
-    return cuda_bytes(function, device) if kind == "cuda" else cpu_bytes(function)
+    is_cuda = type_of(device) == "cuda"
+    return cuda_bytes(function, device) if is_cuda else cpu_bytes(function)
+
+
+def type_of(device):
+    """Return "cpu" or "cuda"; raise ValueError for what is no such device of this machine."""
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError):
+        kind = None  # of no device
+    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+        raise ValueError(f"device={device!r} must be a CPU or a CUDA device, such as 'cpu'")
+    return kind
 
 
 def cpu_bytes(function):

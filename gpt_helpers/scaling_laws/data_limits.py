@@ -62,9 +62,11 @@ REPETITION = RepetitionLaw(
 def effective_amount(amount, unique, decay):
     """Return what an amount is worth of which only so much is unique; all of it if it is less.
 
-    Raises ValueError unless all three are positive.
+    Raises ValueError unless all three are positive numbers.
     """
-    check_amounts(amount=amount, unique=unique, decay=decay)
+    check_real("amount", amount, above=0)
+    check_real("unique", unique, above=0)
+    check_real("decay", decay, above=0)
     if amount <= unique:
         return amount
     return unique + unique * decay * -math.expm1(-(amount / unique - 1) / decay)

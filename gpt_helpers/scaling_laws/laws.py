@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
 
+from gpt_helpers.validation import as_floats, is_bool, is_finite
+
 FLAGS = {
     "P": "in the primary text, or the authors' own code",
     "S": "in secondary sources that agree",
@@ -74,7 +76,7 @@ class JointLaw:
 
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, of early stopping on n_tokens tokens."""
-        check_amounts(n_params=n_params, n_tokens=n_tokens)
+        check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
         by_size = (self.params_scale / n_params) ** self.ratio
         by_data = self.tokens_scale / n_tokens
         return self.floor + (by_size + by_data) ** self.tokens_exponent
@@ -128,7 +130,7 @@ class LossLaw:
 
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, after n_tokens tokens that are all new."""
-        check_amounts(n_params=n_params, n_tokens=n_tokens)
+        check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
         return self.E + self.A / n_params**self.alpha + self.B / n_tokens**self.beta
 
     @property
@@ -216,11 +218,23 @@ def law_of(fit):
     return FITS[fit]
 
 
-def check_amounts(**amounts):
-    """Raise ValueError unless each amount, a number or an array, is above 0 throughout."""
+def check_amounts(infinite=False, **amounts):
+    """Raise ValueError unless each, a number or an array, is above 0 throughout, and finite.
+
+    With infinite it may also be infinite, to ask for a limit.
+    """
     for name, value in amounts.items():
-        if isinstance(value, Real) or hasattr(value, "dtype"):
-            is_positive = value > 0
-            if is_positive.all() if hasattr(is_positive, "all") else is_positive:
-                continue
-        raise ValueError(f"{name}={value!r:.60} must be positive, a number such as 1e9 or an array")
+        if not is_amount(value, infinite):
+            message = f"{name}={value!r:.60} must be positive, a number such as 1e9 or an array"
+            raise ValueError(message)
+
+
+def is_amount(value, infinite=False):
+    """Return whether value is a positive number, or an array of positive numbers."""
+    if isinstance(value, Real):
+        is_number = is_finite(value) or (infinite and value == math.inf)
+        return is_number and value > 0 and not is_bool(value)
+    numbers = as_floats(value) if hasattr(value, "dtype") else None
+    if numbers is None or not (numbers > 0).all():
+        return False
+    return infinite or bool((numbers < math.inf).all())

@@ -6,7 +6,8 @@ meta device.
 
 import torch.nn as nn
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.validation import check_instance, check_integer
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.windows import window_of
 
@@ -18,6 +19,7 @@ def forward_flops(model, n_tokens):
     ones; of attention the full square, in layers with a window all queries by so many keys.
     Raises ValueError unless n_tokens is 1 to n_positions.
     """
+    check_instance("model", model, GPTLMHeadModel)
     config = model.config
     read = sum(keys_read(model, n_tokens))
     return 2 * active_weights(model) + 4 * read * config.n_head * config.head_width
@@ -29,6 +31,7 @@ def cache_bytes(model, n_tokens, bytes_per_value):
     Of latent attention it is the bytes of what is kept in their place. A layer with a window
     keeps no more than it reads. Errors are those of forward_flops.
     """
+    check_instance("model", model, GPTLMHeadModel)
     check_integer("bytes_per_value", bytes_per_value, at_least=1)
     kept = model.config.key_heads * sum(model.config.cached_widths)
     return kept * sum(keys_read(model, n_tokens)) * bytes_per_value

@@ -87,6 +87,6 @@ def check_llama(config):
     """Raise ValueError unless config has a rotation, and experts or None, as a Llama has."""
     check_rotary(config)
     check_rope(config)
-    if config.n_experts is not None:
+    if config.n_experts is not None or config.n_experts_per_token is not None:
         check_experts(config)
         check_fields(config, check_integer, "n_experts", "n_experts_per_token", at_least=1)

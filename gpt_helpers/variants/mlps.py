@@ -9,7 +9,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
 from gpt_helpers.architecture.operands import widened
-from gpt_helpers.validation import check_callable, check_integer
+from gpt_helpers.validation import check_callable, check_flag, check_integer
 from gpt_helpers.variants.decoder import check_rotary
 
 
@@ -59,6 +59,7 @@ class Experts(nn.Module):
         super().__init__()
         check_experts(config)
         check_callable("mlp", mlp)
+        check_flag("bias", bias)
         self.n_experts_per_token = config.n_experts_per_token
         self.router = nn.Linear(config.n_embd, config.n_experts, bias=bias)
         self.experts = nn.ModuleList([mlp(config) for _ in range(config.n_experts)])

@@ -195,6 +195,10 @@ class FakeCuda(SimpleNamespace):
 
     highest = 999
 
+    def is_available(self):
+        """Return that there is a device."""
+        return True
+
     def synchronize(self, device):
         """Do nothing."""
 
@@ -253,6 +257,8 @@ def test_the_median_leaves_out_the_call_that_warms_up(monkeypatch):
 def test_what_cannot_be_measured_is_refused(measure):
     refused("function=3 must be callable", measure, 3)
     refused("device='meta' must be a CPU or a CUDA device", measure, block, "meta")
+    if not torch.cuda.is_available():
+        refused("device='cuda' must be a CPU or a CUDA device", measure, block, "cuda")
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "2", None], ids=repr)

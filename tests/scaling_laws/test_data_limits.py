@@ -82,8 +82,8 @@ def test_what_is_no_amount_is_refused(wrong):
     refused("n_params=.* must be positive", REPETITION.loss, wrong, 1e9, 1e8)
     refused("n_tokens=.* must be positive", REPETITION.loss, 1e9, wrong, 1e8)
     refused("n_unique=.* must be positive", REPETITION.loss, 1e9, 1e9, wrong)
-    refused("amount=.* must be positive", effective_amount, wrong, 1, 1)
-    refused("decay=.* must be positive", effective_amount, 1, 1, wrong)
+    refused("amount=.* must be a finite number > 0", effective_amount, wrong, 1, 1)
+    refused("decay=.* must be a finite number > 0", effective_amount, 1, 1, wrong)
 
 
 def test_a_loss_that_no_model_reaches_is_refused():

@@ -172,6 +172,18 @@ def test_an_unknown_form_is_refused():
     refused("form='product' is unknown; use one of", fit_loss_law, runs_of(TRUE), "product")
 
 
+def test_a_start_of_another_form_is_refused():
+    for start in (JOINT, FLOORED):
+        refused("form of start='joint.*' is unknown", fit_loss_law, runs_of(TRUE), start=start)
+    refused("start is a str; it must be a LossLaw or JointLaw", fit_loss_law, runs_of(TRUE),
+            start="refit")  # fmt: skip
+
+
+def test_rows_of_repeated_tokens_that_are_no_numbers_are_refused():
+    refused("each row must have 4 numbers", fit_tokens_decay, TRUE, runs_of(TRUE))
+    refused("runs=.* above 0", fit_tokens_decay, TRUE, [[1e6, 1e7, 1e6, math.nan]])
+
+
 def test_a_law_is_where_a_fit_can_begin():
     runs = runs_of(TRUE)
     start = dataclasses.replace(TRUE, E=1.6, alpha=0.28)

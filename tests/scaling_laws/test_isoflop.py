@@ -37,6 +37,24 @@ def test_profiles_without_a_minimum_are_refused():
     refused("must hold at least 3 sizes", profile_minimum, [1e5, 1e6, 1e6], [4.0, 4.2, 4.0])
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -1.0, None, "3"], ids=repr)
+@pytest.mark.parametrize("place", [0, 4])
+def test_a_loss_or_a_size_that_is_no_number_is_refused_and_not_left_out(wrong, place):
+    sizes, losses = [1e5, 1e6, 2e6, 1e7, 1e8], [4.0, 3.0, 3.1, 4.0, 9.0]
+    broken = [*losses[:place], wrong, *losses[place + 1 :]]
+    for function in (profile_minimum, lowest_minimum):
+        refused("losses=.* must be", function, sizes, broken)
+        refused("n_params=.* must be", function, broken, losses)
+    refused("amounts=.* must be", fit_power, broken, losses)
+    refused("values=.* must be", fit_power, losses, broken)
+
+
+def test_columns_of_two_lengths_are_refused():
+    for function in (profile_minimum, lowest_minimum, fit_power):
+        refused("lengths differ, {.*: 3, .*: 4}", function, [1.0, 2.0, 3.0], [4.0, 3.0, 3.1, 4.0])
+    refused(r"amounts=\[2.0, 2.0\] must hold at least 2", fit_power, [2.0, 2.0], [4.0, 3.0])
+
+
 def test_the_lowest_sizes_decide_where_far_ones_do_not_fit():
     sizes = [1e4, 1e5, 1e6, 1e7, 1e9, 1e5]
     losses = [0.1 * (math.log10(size) - 5.5) ** 2 + 3 for size in sizes]

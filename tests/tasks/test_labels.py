@@ -31,7 +31,7 @@ class Reader(torch.nn.Module):
 
     def __init__(self, read):
         super().__init__()
-        self.read = read
+        self.read, self.config = read, model().config
 
     def forward(self, ids):
         return {"logits": self.read(ids)}

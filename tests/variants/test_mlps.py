@@ -95,7 +95,7 @@ def test_a_swiglu_holds_the_gate_before_what_it_gates():
 
 
 def test_what_does_not_fit_is_refused():
-    refused("n_experts=None", Experts, dataclasses.replace(CONFIG, n_experts=None))
+    refused("n_experts=None", Experts, LlamaConfig())
     refused(
         "n_experts_per_token=7 experts of n_experts=6",
         dataclasses.replace,
