@@ -17,7 +17,7 @@ from gpt_helpers.architecture.inputs import (
 from gpt_helpers.architecture.kv_cache import KVCache
 from gpt_helpers.architecture.losses import check_predictions
 from gpt_helpers.architecture.operands import widened
-from gpt_helpers.config import check_config
+from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_callable, check_module, check_real, checked_by
 
 ACTIVATIONS = {
@@ -116,10 +116,12 @@ class GPTModel(nn.Module):
     class of the final norm.
     """
 
+    config_kind = GPTConfig
+
     def __init__(self, config, attend=attention_fused, block=GPTBlock, norm=nn.LayerNorm):
         """Make the layers and draw their initial weights."""
         super().__init__()
-        check_config(config)
+        check_config(config, self.config_kind, exact=True)
         check_callable("block", block)
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)

@@ -94,7 +94,8 @@ def rungs_beside(base):
     llama = rungs[LLAMA].run
     half = llama.config.n_inner // 2
     experts = {"n_inner": half, "n_experts": 4, "n_experts_per_token": 2}  # two are one
-    qwen3 = PLAIN | {"n_inner": llama.config.n_inner, "head_width": base.config.head_width}
+    qwen3 = {"rotary_base": BASE, "head_width": base.config.head_width}
+    qwen3 |= {"n_inner": llama.config.n_inner}
     return {
         "post-LN, 3e-4": Rung(rungs["post-LN"].run.varied(TENTH), "post-LN"),
         "ReLU²": Rung(replace(rungs["RMSNorm, no biases"].run, transformer=SquaredModel), LLAMA),

@@ -9,7 +9,6 @@ from gpt_helpers.architecture.inputs import IGNORED
 from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.validation import (
     check_choice,
-    check_count,
     check_flag,
     check_integer,
     check_natural,
@@ -17,6 +16,8 @@ from gpt_helpers.validation import (
     check_tensor,
     checks,
 )
+
+check_ids = partial(check_tensor, axes="(B, T)", integers=True)
 
 
 @checks(side=partial(check_choice, choices=("left", "right")), padding=check_integer)
@@ -35,8 +36,7 @@ def padded(rows, side="right", padding=0):
     return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
-@checks(ids=partial(check_tensor, axes="(B, T)", integers=True), padding=check_integer,
-        end_is_padding=check_flag)  # fmt: skip
+@checks(ids=check_ids, padding=check_integer, end_is_padding=check_flag)
 def text_labels(ids, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on ids (B, T): all but padding, which fills rows up.
 
@@ -49,8 +49,7 @@ def text_labels(ids, padding=0, end_is_padding=False):
     return ids.masked_fill(is_padding, IGNORED)  # (B, T)
 
 
-@checks(ids=partial(check_tensor, axes="(B, T)", integers=True), marker=check_natural,
-        padding=check_integer, end_is_padding=check_flag)  # fmt: skip
+@checks(ids=check_ids, marker=check_natural, padding=check_integer, end_is_padding=check_flag)
 def answer_labels(ids, marker, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on answers only: ids after the first marker of a row.
 
@@ -76,11 +75,9 @@ def token_after(marker, texts):
     return texts[:, 1:].where(is_first[:, :-1], 0).sum(1)  # (N,)
 
 
+@checks(marker=check_natural, padding=check_integer, end_is_padding=check_flag)
 def answer_loss(marker, padding=0, end_is_padding=False):
     """Return the TokenLoss of what follows the marker of each row, as answer_labels has it."""
-    check_count("marker", marker)
-    check_integer("padding", padding)
-    check_flag("end_is_padding", end_is_padding)
     settings = {"marker": marker, "padding": padding, "end_is_padding": end_is_padding}
     return TokenLoss(partial(answer_labels, **settings))
 

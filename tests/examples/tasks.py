@@ -25,12 +25,14 @@ def examples():
 def of_answers():
     """Yield the examples of answers."""
     ids = torch.tensor([[3, 5, 2, 0], [4, 4, 5, 6]])
-    call = {"ids": ids, "padding": 0, "end_is_padding": True}
-    yield Example(answers.text_labels, call, {"ids": "empty -1 huge", "padding": "0 -1"})
-    call |= {"marker": 5}
+    settings = {"padding": 0, "end_is_padding": False}
+    takes = {"ids": "empty -1 huge", "padding": "0 -1"}  # a model refuses ids of no vocabulary
+    yield Example(answers.text_labels, {"ids": ids, **settings}, takes)
+    call = {"ids": ids, "marker": 5, **settings}
     yield Example(answers.answer_labels, call, {"ids": "empty", "padding": "0 -1"})
-    call = {"marker": 5, "padding": 0, "end_is_padding": True}
-    yield Example(answers.answer_loss, call, {"padding": "0 -1"})
+    yield Example(
+        answers.answer_loss, {"marker": 5, **settings}, {"marker": "0", "padding": "0 -1"}
+    )
     rows = [ids[0], ids[1, :2]]
     call = {"rows": rows, "side": "left", "padding": 7}
     yield Example(answers.padded, call, {"padding": "0 -1"})
