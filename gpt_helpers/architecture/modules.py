@@ -71,7 +71,7 @@ def evaluating(model):
             module.training = mode
 
 
-def check_model(model):
-    """Raise ValueError unless model is a language model."""
+def check_model(model, name="model"):
+    """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+        raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")

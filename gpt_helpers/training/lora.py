@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import widened
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_integer, check_real, check_sequence
 
 ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 
@@ -88,9 +88,10 @@ def linear_layers(model, layers):
     """
     named = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear)}
     last_parts = {name.rpartition(".")[2] for name in named}
+    check_sequence("layers", layers, str)
     missing = [layer for layer in layers if layer not in last_parts]
-    if missing or not layers:
-        raise ValueError(f"layers={missing or layers!r} are none of {sorted(last_parts)}")
+    if missing:
+        raise ValueError(f"layers={missing!r} are none of {sorted(last_parts)}")
     chosen = [m for name, m in named.items() if name.rpartition(".")[2] in layers]
     embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
     if any(layer.weight in embeddings for layer in chosen):
