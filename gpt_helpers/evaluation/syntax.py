@@ -9,6 +9,7 @@ its last line apart, which may have been cut within a word.
 import ast
 import codeop
 import warnings
+from collections.abc import Iterator
 
 from gpt_helpers.validation import check_flag, check_sequence, check_text
 
@@ -103,6 +104,7 @@ def share_that_parses(texts):
 
     A text that does not begin with "def " is not accepted. Raises ValueError for no texts.
     """
+    texts = list(texts) if isinstance(texts, Iterator) else texts
     check_sequence("texts", texts, str)
     accepted = [t.startswith(START) and parses(*function_text(t)) for t in texts]
     return sum(accepted) / len(accepted)
