@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from gpt_helpers.demo import LANGUAGES, run_gpt_demo
+from gpt_helpers.demo import run_gpt_demo
+from gpt_helpers.language import LANGUAGES
 
 
 def main(arguments=None):

@@ -10,7 +10,9 @@ in a new kernel and stored in place; then its cells replace those of chapters/en
 pair of cell ids. What the English file keeps is what is translated: the markdown, and
 the captions and alt texts in the cell metadata. What has no translation yet arrives in
 Japanese behind the word UNTRANSLATED, and the test of the editions fails until it is
-translated. A notebook that fails leaves both files as they were.
+translated. The one line of code that differs, language.use("ja"), is changed, and of an
+output that knows itself in both languages (gpt_helpers/language.py) each edition shows its
+own. A notebook that fails leaves both files as they were.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from nbclient import NotebookClient
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 UNTRANSLATED = "UNTRANSLATED "
 TRANSLATED_KEYS = ("caption", "alt")
+LANGUAGE_LINE = 'language.use("{}")'
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -88,7 +91,18 @@ def paired_cell(source, target):
     cell.metadata = nbformat.from_dict(translated(source.metadata, target and target.metadata))
     if cell.cell_type == "markdown":
         cell.source = target.source if target else UNTRANSLATED + source.source
+    else:
+        cell.source = source.source.replace(*map(LANGUAGE_LINE.format, ("ja", "en")))
+        for output in cell.outputs:
+            speak_english(output)
     return cell
+
+
+def speak_english(output):
+    """Replace, in place, the data of an output of which the metadata hold the English words."""
+    for kind, words in output.get("metadata", {}).items():
+        if kind in output.get("data", {}) and "en" in words:
+            output.data[kind] = words["en"]
 
 
 def synced(japanese, english):

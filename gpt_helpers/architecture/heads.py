@@ -27,7 +27,8 @@ def repeated(vocab_size, n_tokens, batch_size, generator=None):
     check_integer("vocab_size", vocab_size, at_least=1)
     if n_tokens >= vocab_size:
         raise ValueError(f"n_tokens={n_tokens} different tokens need a larger {vocab_size=}")
-    order = torch.rand(batch_size, vocab_size - 1, generator=generator).argsort(1)  # (B, V-1)
+    draws = torch.rand(batch_size, vocab_size - 1, generator=generator, dtype=torch.float32)
+    order = draws.argsort(1)  # (B, V-1)
     once = 1 + order[:, :n_tokens]  # (B, T)
     return torch.cat([once, once], dim=1)  # (B, 2T)
 

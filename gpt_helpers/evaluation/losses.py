@@ -4,8 +4,9 @@ import math
 
 import torch
 
+from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
-from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
 from gpt_helpers.validation import check_integer, check_real, check_tensor
 
@@ -14,12 +15,11 @@ def evaluate(model, windows, batch_size=16):
     """Return the mean loss, in nats per token, of a model on windows (N, T) of token ids.
 
     Every token but the first of each window is predicted from those before it in the window.
-    Train or eval mode is left as it was found. Raises ValueError for what is no (N, T).
+    Train or eval mode is left as it was found. Raises ValueError for what is no model, or no
+    (N, T) that it can read.
     """
     check_integer("batch_size", batch_size, at_least=1)
-    check_tensor("windows", windows, "(N, T)")
-    if windows.shape[1] < 2:
-        raise ValueError(f"windows has shape {tuple(windows.shape)}; need (N, T) with T >= 2")
+    check_windows("windows", windows, model)
     total = 0.0
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device
@@ -122,3 +122,13 @@ def window_losses(model, windows, batch_size=16):
     with evaluating(model), torch.no_grad():
         losses = [token_losses(model(ids)["logits"], ids) for ids in windows.split(batch_size)]
     return torch.cat(losses)  # (N, T-1)
+
+
+def check_windows(name, windows, model):
+    """Raise ValueError unless windows are token ids (N, T) of which a model can predict all."""
+    check_model(model)
+    check_tensor(name, windows, "(N, T)", integers=True, empty=False)
+    if not 2 <= windows.shape[1] <= model.config.n_positions:
+        found = f"{name} has shape {tuple(windows.shape)}"
+        raise ValueError(f"{found}; need (N, T) with T from 2 to {model.config.n_positions}")
+    check_ranges(**{name: (windows, "vocab_size", model.config.vocab_size)})

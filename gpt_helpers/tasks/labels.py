@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
@@ -103,16 +105,18 @@ def check_ids(name, ids):
         raise ValueError(f"{name} must be a word and a label by turns, as labelled_rows returns")
 
 
-def label_loss(model, input_ids):
-    """Return the loss of the labels of input_ids (B, 18), in nats per label.
+def without_words(ids):
+    """Return ids (B, 18) with only the labels left for a loss.
 
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
-    check_model(model)
-    check_width("input_ids", input_ids)
-    labels = input_ids.clone()  # (B, T)
+    check_width("ids", ids)
+    labels = ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
-    return model(input_ids, labels=labels)["loss"]
+    return labels
+
+
+label_loss = TokenLoss(without_words)  # in nats per label
 
 
 def label_predictions(model, ids):
@@ -122,7 +126,7 @@ def label_predictions(model, ids):
     """
     with evaluating(model), torch.no_grad():
         logits = model(ids)["logits"]  # (B, T, V)
-    return logits[:, ::2].softmax(-1)
+    return widened(logits[:, ::2]).softmax(-1)
 
 
 @checks(ids=check_ids)

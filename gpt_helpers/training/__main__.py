@@ -14,6 +14,7 @@ from gpt_helpers.training import distributed
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import RECIPES
 from gpt_helpers.training.settings import PRECISIONS
+from gpt_helpers.validation import check_integer
 from gpt_helpers.weights.pretrained import save_model
 from gpt_helpers.weights.sealed import copy_tensors
 
@@ -82,12 +83,21 @@ def train_by(recipe, options):
         save_model(options.folder / "model.safetensors", trained, tokens.tokenizer)
 
 
+def check_device(name):
+    """Raise ValueError unless tensors can be computed on the device of this name."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts it
+        raise ValueError(f"--device {name} cannot be used here ({error}); try cpu") from error
+
+
 def main(arguments=None):
     """Train as the command line asks; return the exit status."""
     options = parser().parse_args(arguments)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     try:
+        check_device(options.device)
+        if options.threads is not None:
+            torch.set_num_threads(check_integer("--threads", options.threads, at_least=1))
         with distributed.process_group(torch.device(options.device)):
             train_by(chosen_recipe(options), options)
     except KeyboardInterrupt:

@@ -6,7 +6,8 @@ meta device.
 
 import torch.nn as nn
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.validation import check_instance, check_integer
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.windows import window_of
 
@@ -20,6 +21,7 @@ def forward_flops(model, n_tokens):
 
     Raises ValueError unless n_tokens is 1 to n_positions.
     """
+    check_instance("model", model, GPTLMHeadModel)
     config = model.config
     widths = config.head_width + getattr(config, "value_width", config.head_width)
     read = sum(keys_read(model, n_tokens))
@@ -32,6 +34,7 @@ def cache_bytes(model, n_tokens, bytes_per_value):
     Of latent attention it is the bytes of what is kept in their place. Of a layer with a window
     it is what it reads: a KVCache here keeps the rest too. Errors are those of forward_flops.
     """
+    check_instance("model", model, GPTLMHeadModel)
     check_integer("bytes_per_value", bytes_per_value, at_least=1)
     kept = model.config.key_heads * sum(model.config.cached_widths)
     return kept * sum(keys_read(model, n_tokens)) * bytes_per_value

@@ -18,7 +18,7 @@ from gpt_helpers.architecture.inputs import (
 )
 from gpt_helpers.architecture.model import init_weights, split_heads
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_callable
+from gpt_helpers.validation import check_callable, check_flag
 from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
 from gpt_helpers.variants.rotary import (
     BASE,
@@ -41,6 +41,8 @@ class RotaryAttention(nn.Module):
         super().__init__()
         check_rotary(config)
         check_callable("attend", attend)
+        check_flag("qkv_bias", qkv_bias)
+        check_flag("out_bias", out_bias)
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         pass_over_attention(config)
@@ -79,6 +81,8 @@ class RotaryBlock(nn.Module):
     def __init__(self, config, norm, attn, mlp):
         """Make two norms of the class norm, around the sub-layers that are given."""
         super().__init__()
+        check_callable("attn", attn)
+        check_callable("mlp", mlp)
         self.ln_1 = norm_of(config, norm)
         self.attn = attn
         self.ln_2 = norm_of(config, norm)
@@ -136,6 +140,7 @@ class SandwichBlock(nn.Module):
 
 def norm_of(config, norm):
     """Return a module of the class norm for a stream of width C."""
+    check_config(config)
     check_callable("norm", norm)
     return norm(config.n_embd, eps=config.layer_norm_epsilon)
 

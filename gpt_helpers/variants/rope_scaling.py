@@ -69,6 +69,7 @@ def llama3_rotation(position_ids, config):
     config has rotary_base, rope_factor and original_positions; a factor of 1 leaves the
     frequencies as they are.
     """
+    check_has_rope(config)
     rescale = functools.partial(rescaled, config=config, ramp=llama3_ramp)
     return rotary_angles(position_ids, config.head_width, config.rotary_base, rescale)
 
@@ -82,6 +83,14 @@ def yarn_attention_factor(rope_factor):
     """
     check_real("rope_factor", rope_factor, at_least=1)
     return 0.1 * math.log(rope_factor) + 1
+
+
+def check_has_rope(config):
+    """Raise ValueError unless config has what its rotation is computed from."""
+    names = ("head_width", "rotary_base", "rope_factor", "original_positions")
+    missing = [name for name in names if not hasattr(config, name)]
+    if missing:
+        raise ValueError(f"config={config!r} has no {missing[0]}; pass one such as LlamaConfig()")
 
 
 def check_rope(config):

@@ -8,7 +8,13 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.validation import check_fields, check_integer, check_real, check_tensor
+from gpt_helpers.validation import (
+    check_callable,
+    check_fields,
+    check_integer,
+    check_real,
+    check_tensor,
+)
 
 BASE = 10000.0
 
@@ -30,6 +36,7 @@ def rotary_angles(position_ids, head_width, base=BASE, rescale=None):
     pairs = torch.arange(head_width // 2, **options)  # (P,)
     frequencies = base ** (-2 * pairs / head_width)  # (P,)
     if rescale is not None:
+        check_callable("rescale", rescale)
         frequencies = rescale(frequencies)  # (P,)
     angles = position_ids[:, None, :, None] * frequencies  # (N, 1, T, P)
     return angles.cos(), angles.sin()  # (N, 1, T, P)
@@ -105,6 +112,8 @@ def check_rotation(x, rotation):
     if not isinstance(x, torch.Tensor) or x.ndim != 4:
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D)")
+    if not x.is_floating_point():
+        raise ValueError(f"x has dtype {x.dtype}; convert it with .float()")
     batch, _, n_tokens, width = x.shape
     parts = rotation if isinstance(rotation, tuple) else ()
     shapes = [getattr(part, "shape", type(part).__name__) for part in parts]
