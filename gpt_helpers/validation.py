@@ -125,8 +125,6 @@ def check_numbers(name, value, n_axes=1, above=None):
 
     value is an array, or a list of numbers, or of lists of them, with n_axes axes.
     """
-    import numpy as np
-
     wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
     found = as_floats(value)
     if found is None or found.ndim != n_axes or not found.size:
@@ -139,8 +137,6 @@ def check_numbers(name, value, n_axes=1, above=None):
 
 def as_floats(value):
     """Return value as an array of floats, or None if it holds something besides numbers."""
-    import numpy as np
-
     try:
         found = np.asarray(value)
         return found.astype(float) if found.dtype.kind in "iufO" else None
@@ -148,14 +144,10 @@ def as_floats(value):
         return None
 
 
-def check_path(name, value):
-    """Raise ValueError unless value is a Path; nothing need be there."""
-    check_instance(name, value, Path)
-
-
-def check_rng(name, value):
-    """Raise ValueError unless value is a NumPy generator."""
-    check_instance(name, value, np.random.Generator)
+def check_file(name, value):
+    """Raise ValueError unless value is the path of a file that is there."""
+    if not isinstance(value, str | Path) or not Path(value).is_file():
+        raise ValueError(f"{name}={value!r} is no file; give the path of one that is there")
 
 
 def check_callable(name, value):
@@ -253,3 +245,5 @@ def optional(check):
 
 check_count = functools.partial(check_integer, at_least=1)
 check_natural = functools.partial(check_integer, at_least=0)
+check_path = functools.partial(check_instance, kind=Path)
+check_rng = functools.partial(check_instance, kind=np.random.Generator)

@@ -16,7 +16,7 @@ from gpt_helpers.architecture.inputs import (
     refuse_misfits,
 )
 from gpt_helpers.architecture.kv_cache import KVCache
-from gpt_helpers.config import check_config
+from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_callable, check_module, check_real, checked_by
 
 ACTIVATIONS = {
@@ -95,6 +95,7 @@ class GPTBlock(nn.Module):
         """Make the two sub-layers, attention of the class given, and their norms."""
         super().__init__()
         check_config(config)
+        check_callable("attention", attention)
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.attn = attention(config, attend)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
@@ -114,10 +115,12 @@ class GPTModel(nn.Module):
     class of the final norm.
     """
 
+    config_kind = GPTConfig
+
     def __init__(self, config, attend=attention_fused, block=GPTBlock, norm=nn.LayerNorm):
         """Make the layers and draw their initial weights."""
         super().__init__()
-        check_config(config)
+        check_config(config, self.config_kind, exact=True)
         check_callable("block", block)
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)

@@ -15,6 +15,7 @@ The prediction was too high. What the largest run copies from its own window is 
 import argparse
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from gpt_helpers.experiments.budgets import (
     LARGEST_BUDGET,
     LARGEST_WIDTHS,
     PROFILES,
+    PURPOSES,
     config_of_width,
     tokens_on,
 )
@@ -38,6 +40,14 @@ from gpt_helpers.scaling_laws.fits import (
     interval,
     predicted_losses,
 )
+from gpt_helpers.validation import (
+    check_choice,
+    check_numbers,
+    check_path,
+    check_rows,
+    check_sequence,
+    checks,
+)
 
 CONSTANTS = (
     "E", "A", "B", "alpha", "beta",
@@ -50,6 +60,26 @@ PREDICTED_NUMBERS = (
 SHARE, N_SAMPLES = 0.9, 300
 
 
+def check_runs(name, rows):
+    """Raise ValueError unless rows are those of runs of the sweep."""
+    numbers = "n_params", "n_non_embedding", "tokens", "unique_tokens", "held_out_loss"
+    check_rows(name, rows, ("run", "purpose", *numbers))
+    for column in numbers:
+        check_numbers(f"{column} of {name}", [row[column] for row in rows], above=0)
+
+
+def check_purposes(name, value):
+    """Raise ValueError unless value is a sequence of budgets.PURPOSES."""
+    check_sequence(name, value)
+    for place, purpose in enumerate(value):
+        check_choice(f"{name}[{place}]", purpose, PURPOSES)
+
+
+@checks(
+    rows=check_runs,
+    purposes=check_purposes,
+    size=partial(check_choice, choices=("n_params", "n_non_embedding")),
+)
 def law_runs(rows, purposes=("profile",), size="n_params"):
     """Return rows (parameters, tokens by worth, loss), as fits take them, of these purposes.
 
@@ -68,10 +98,13 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
+@checks(rows=check_runs)
 def extrapolation_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
     highest = runs_on(rows, max(PROFILES))
     known = law_runs([row for row in rows if row not in highest])
+    if not highest:
+        raise ValueError(f"rows has no run on the highest budget, {max(PROFILES):g} FLOPs")
     n_params, n_tokens, losses = np.transpose(law_runs(highest))
     laws = {form: fit_loss_law(known, form) for form in FORMS}
     return {
@@ -111,12 +144,13 @@ def predict(rows, n_samples=N_SAMPLES):
     return predicted
 
 
+@checks(path=check_path)
 def predictions(path=PREDICTION):
     """Return {form: row} of the predictions that were written; ValueError if there are none."""
     rows = read_rows(path, PREDICTED_NUMBERS)
     if not rows:
         raise ValueError(
-            f"{path} holds no prediction; run python -m gpt_helpers.experiments.prediction"
+            f"path={path} holds no prediction; run python -m gpt_helpers.experiments.prediction"
         )
     return {row["form"]: row for row in rows}
 
@@ -126,6 +160,7 @@ def chosen_prediction(path=PREDICTION):
     return next(row for row in predictions(path).values() if row["chosen"])
 
 
+@checks(path=check_path, sweep=check_path)
 def outcome(path=PREDICTION, sweep=RECORD.path):
     """Return what was predicted of the largest run, what it measured, and by how much they differ.
 
@@ -136,7 +171,7 @@ def outcome(path=PREDICTION, sweep=RECORD.path):
     largest = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
     if not largest:
         raise ValueError(
-            f"{sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
+            f"sweep={sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
         )
     measured = largest[0]["held_out_loss"]
     return {

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.validation import check_instance
 
 FOLDER = Path(__file__).with_name("results")
 MACHINE = ("threads", "python", "torch", "platform", "cpus")
@@ -86,6 +87,15 @@ def write_each(path, rows, columns, done, n_runs):
     for more in tqdm(done, total=n_runs):
         rows += more
         write_rows(path, rows, columns)
+
+
+def check_experiments(name, value, check):
+    """Raise ValueError unless value is {experiment: {variant: run}}, each run as check has it."""
+    check_instance(name, value, dict)
+    for experiment, variants in value.items():
+        check_instance(f"{name}[{experiment!r}]", variants, dict)
+        for variant, run in variants.items():
+            check(f"{name}[{experiment!r}][{variant!r}]", run)
 
 
 def by_seed(rows, column):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gpt_helpers.validation import check_choice
+from gpt_helpers.validation import check_choice, check_file
 
 PUBLISHED = Path(__file__).with_name("models.csv")
 UNDISCLOSED = "undisclosed"
@@ -94,7 +94,8 @@ FIELDS = tuple(field.name for field in dataclasses.fields(PublishedModel))
 
 
 def load_models(path=PUBLISHED):
-    """Return the PublishedModels of a file, in its order."""
+    """Return the PublishedModels of a file, in its order; raise ValueError if it is not there."""
+    check_file("path", path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     return [read_model(row) for row in table.to_dict("records")]
 

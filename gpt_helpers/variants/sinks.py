@@ -33,4 +33,6 @@ def check_sinks(sinks, q):
     found = getattr(sinks, "shape", type(sinks).__name__)
     if not isinstance(sinks, torch.Tensor) or sinks.shape != q.shape[1:2]:
         raise ValueError(f"sinks are {found}; they must be one score per head, ({q.shape[1]},)")
+    if not sinks.is_floating_point():
+        raise ValueError(f"sinks has dtype {sinks.dtype}; convert it with .float()")
     check_devices(q=q, sinks=sinks)
