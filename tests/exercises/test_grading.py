@@ -15,8 +15,8 @@ from tests.exercises.test_checks import RIGHT, all_checks, right_mask
 
 REASONS = {
     "not a function", "not your own", "error", "interrupted", "argument changed",
-    "nothing returned", "not a number", "not a truth value", "not a list", "not a tensor", "number of results",
-    "shape", "dtype", "wrong", "too large", "too small",
+    "nothing returned", "not a number", "not a truth value", "not a list", "not a tensor",
+    "number of results", "shape", "dtype", "wrong", "too large", "too small",
 }  # fmt: skip
 
 
