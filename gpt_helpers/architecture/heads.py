@@ -106,8 +106,8 @@ def ranked(scores):
 def without_heads(model, heads):
     """Leave out what the heads, pairs (layer, head), add to the stream, inside of the block.
 
-    Another thread has all heads meanwhile. Layers and heads are counted from 0. The weights stay as they are. Raises ValueError for a
-    head that the model does not have.
+    Another thread has all heads meanwhile. Layers and heads are counted from 0. The weights stay
+    as they are. Raises ValueError for a head that the model does not have.
     """
     check_model(model)
     config = model.config

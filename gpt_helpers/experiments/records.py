@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.files import add_rows, read_rows
 
 FOLDER = Path(__file__).with_name("results")
 MACHINE = ("threads", "python", "torch", "platform", "cpus")
@@ -62,30 +62,29 @@ def program(record, plan, work, options):
 
     plan is {values of the record's keys: run}, and work(run) returns the rows of a run.
     """
-    rows = record.rows(options.csv)
-    missing = record.missing(plan, rows)
-    append_rows(options.csv, rows, record.columns, work, missing, options.processes)
+    missing = record.missing(plan, record.rows(options.csv))
+    append_rows(options.csv, record.columns, work, missing, options.processes)
     return 0
 
 
-def append_rows(path, rows, columns, work, missing, n_processes):
-    """Append to rows what work(run) returns, a list of rows, for each of the missing runs.
+def append_rows(path, columns, work, missing, n_processes):
+    """Append to a file what work(run) returns, a list of rows, for each of the missing runs.
 
     They are done in n_processes processes, so work must be a function of a module; 0 does them in
     this one. The file is replaced after each run: what is done is kept if the rest is not.
     """
+    add_rows(path, [], columns)  # a file that cannot be written is refused before the first run
     if n_processes and missing:
         with multiprocessing.get_context("spawn").Pool(n_processes) as pool:
-            write_each(path, rows, columns, pool.imap_unordered(work, missing), len(missing))
+            write_each(path, columns, pool.imap_unordered(work, missing), len(missing))
     else:
-        write_each(path, rows, columns, map(work, missing), len(missing))
+        write_each(path, columns, map(work, missing), len(missing))
 
 
-def write_each(path, rows, columns, done, n_runs):
-    """Write the file anew whenever one of n_runs is done."""
-    for more in tqdm(done, total=n_runs):
-        rows += more
-        write_rows(path, rows, columns)
+def write_each(path, columns, done, n_runs):
+    """Add the rows of each of n_runs to the file when it is done."""
+    for rows in tqdm(done, total=n_runs):
+        add_rows(path, rows, columns)
 
 
 def by_seed(rows, column):
