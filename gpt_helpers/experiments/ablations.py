@@ -46,10 +46,10 @@ RECORD = Record(
 )
 check_experiment = partial(check_choice, choices=EVERY)
 check_column = partial(check_choice, choices=NUMBERS)
-check_runs = partial(check_experiments, check=partial(check_instance, kind=Run))
+check_variations = partial(check_experiments, check=partial(check_instance, kind=Run))
 
 
-@checks(experiments=check_runs)
+@checks(experiments=check_variations)
 def planned(experiments=EVERY):
     """Return {(changes, seed): variation} of every run; what experiments share is run once."""
     variations = [v for experiment in experiments.values() for v in experiment.values()]

@@ -47,12 +47,12 @@ RECORD = Record(
 )
 
 
-def check_runs(name, value):
+def check_functions(name, value):
     """Raise ValueError unless value is {experiment: {variant: function of a seed}}."""
     check_experiments(name, value, check_callable)
 
 
-@checks(experiments=check_runs)
+@checks(experiments=check_functions)
 def planned(experiments=EXPERIMENTS):
     """Return {(experiment, variant, seed): its key and its function of a seed} of every run."""
     return {

@@ -60,7 +60,7 @@ PREDICTED_NUMBERS = (
 SHARE, N_SAMPLES = 0.9, 300
 
 
-def check_runs(name, rows):
+def check_sweep_rows(name, rows):
     """Raise ValueError unless rows are those of runs of the sweep."""
     numbers = "n_params", "n_non_embedding", "tokens", "unique_tokens", "held_out_loss"
     check_rows(name, rows, ("run", "purpose", *numbers))
@@ -76,7 +76,7 @@ def check_purposes(name, value):
 
 
 @checks(
-    rows=check_runs,
+    rows=check_sweep_rows,
     purposes=check_purposes,
     size=partial(check_choice, choices=("n_params", "n_non_embedding")),
 )
@@ -98,7 +98,7 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
-@checks(rows=check_runs)
+@checks(rows=check_sweep_rows)
 def extrapolation_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
     highest = runs_on(rows, max(PROFILES))

@@ -87,16 +87,16 @@ def written_out(items, labels):
     return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
 
 
-def check_width(name, ids):
+def check_row_length(name, ids):
     """Raise ValueError unless ids is (B, 18), of integers and not empty."""
     check_tensor(name, ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] != 2 * N_PAIRS:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}; it must be (B, {2 * N_PAIRS})")
 
 
-def check_ids(name, ids):
+def check_labelled_ids(name, ids):
     """Raise ValueError unless ids (B, 18) are words and labels by turns."""
-    check_width(name, ids)
+    check_row_length(name, ids)
     WORDS_AND_LABELS.check(name, ids)
     is_label = ids > 2 * N_CLASS  # (B, T)
     if not (ids.all() and is_label[:, 1::2].all()) or is_label[:, ::2].any():
@@ -109,7 +109,7 @@ def label_loss(model, input_ids):
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
     check_model(model)
-    check_width("input_ids", input_ids)
+    check_row_length("input_ids", input_ids)
     labels = input_ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
     return model(input_ids, labels=labels)["loss"]
@@ -125,7 +125,7 @@ def label_predictions(model, ids):
     return logits[:, ::2].softmax(-1)
 
 
-@checks(ids=check_ids)
+@checks(ids=check_labelled_ids)
 def label_scores(model, ids, wanted=None):
     """Return {k: Score} of the likeliest next token after k examples, among all of the vocabulary.
 
@@ -140,7 +140,7 @@ def label_scores(model, ids, wanted=None):
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 
 
-@checks(ids=check_ids)
+@checks(ids=check_labelled_ids)
 def outside(model, ids):
     """Return {k: mean probability, after k examples, of all but the two labels of a sequence}.
 
@@ -156,7 +156,7 @@ def outside(model, ids):
     }
 
 
-@checks(ids=check_ids)
+@checks(ids=check_labelled_ids)
 def same_class(ids):
     """Return (B, T, T) bool: True from each word of ids (B, 18) to earlier labels of its class."""
     positions = torch.arange(ids.shape[1])
