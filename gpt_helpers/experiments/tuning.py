@@ -16,13 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.accuracy import exactly, written
 from gpt_helpers.experiments.records import result_row
 from gpt_helpers.tasks import instructions
-from gpt_helpers.tasks.answers import answer_labels, answer_loss, padded, text_loss
+from gpt_helpers.tasks.answers import (
+    answer_labels,
+    answer_loss,
+    padded,
+    text_labels,
+    text_loss,
+)
 from gpt_helpers.tasks.items import draw_items, held_out
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.lora import add_lora, count_trained
@@ -186,12 +192,15 @@ def run_base(seed, setup=SETUP):
     return measured_rows(results, 0, setup.pretraining, rows, setup.batch_size)
 
 
-def mixed_loss(model, ids):
-    """Return the loss on the answers of rows of ids (B, T), and on all of rows without marker."""
+def mixed_labels(ids):
+    """Return the labels (B, T) of ids (B, T): the answers, and all of rows without marker."""
     asks = (ids == MARKER).any(1)
-    labels = ids.masked_fill(ids == 0, IGNORED)  # (B, T)
+    labels = text_labels(ids)  # (B, T)
     labels[asks] = answer_labels(ids[asks], MARKER)
-    return model(ids, labels=labels)["loss"]
+    return labels
+
+
+mixed_loss = TokenLoss(mixed_labels)
 
 
 def with_base_text(rows, seed):

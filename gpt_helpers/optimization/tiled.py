@@ -3,8 +3,18 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from gpt_helpers.architecture.attention import positions, repeat_heads, visible_keys
-from gpt_helpers.architecture.operands import check_heads, check_no_dropout
+from gpt_helpers.architecture.attention import (
+    positions,
+    repeat_heads,
+    scaled_scores,
+    visible_keys,
+)
+from gpt_helpers.architecture.operands import (
+    check_heads,
+    check_no_dropout,
+    widened,
+    without_autocast,
+)
 from gpt_helpers.validation import check_integer, check_tensor
 
 
@@ -20,7 +30,8 @@ def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=
     check_heads(q, k, v, padding, dropout, window)
     check_no_dropout("attention_tiled", dropout)
     check_integer("block_size", block_size, at_least=1)
-    return TiledAttention.apply(q, k, v, padding, window, block_size)
+    with without_autocast(q):
+        return TiledAttention.apply(q, k, v, padding, window, block_size)
 
 
 def key_tiles(first, last, block_size, window=None):
@@ -57,14 +68,7 @@ def tiles(n_queries, n_keys, block_size, window=None):
 
 def tile_scores(q, k, visible):
     """Return scores (B, H, T, S) of a tile, in float32 at least; -inf if hidden."""
-    q, k = widened(q), widened(repeat_heads(k, q.shape[1]))
-    scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
-    return scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
-
-
-def widened(x):
-    """Return x in float32, or as it is if it is wider."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return scaled_scores(q, k).masked_fill(~visible, -torch.inf)  # (B, H, T, S)
 
 
 def initial_softmax_state(q):

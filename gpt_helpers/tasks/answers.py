@@ -3,18 +3,21 @@
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import IGNORED
-from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.validation import (
     check_choice,
-    check_count,
+    check_flag,
     check_integer,
     check_natural,
     check_sequence,
     check_tensor,
     checks,
 )
+
+check_id_rows = partial(check_tensor, axes="(B, T)", integers=True)
 
 
 @checks(side=partial(check_choice, choices=("left", "right")), padding=check_integer)
@@ -33,13 +36,25 @@ def padded(rows, side="right", padding=0):
     return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
-@checks(ids=partial(check_tensor, axes="(B, T)", integers=True), marker=check_natural,
-        padding=check_integer)  # fmt: skip
-def answer_labels(ids, marker, padding=0):
+@checks(ids=check_id_rows, padding=check_integer, end_is_padding=check_flag)
+def text_labels(ids, padding=0, end_is_padding=False):
+    """Return the labels (B, T) for a loss on ids (B, T): all but padding, which fills rows up.
+
+    With end_is_padding the same id also ends a text, as in the tokenizer of the book: of several
+    in a row the first is then an end, and counted.
+    """
+    is_padding = ids == padding  # (B, T)
+    if end_is_padding:
+        is_padding = is_padding & F.pad(is_padding[:, :-1], (1, 0))  # (B, T)
+    return ids.masked_fill(is_padding, IGNORED)  # (B, T)
+
+
+@checks(ids=check_id_rows, marker=check_natural, padding=check_integer, end_is_padding=check_flag)
+def answer_labels(ids, marker, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on answers only: ids after the first marker of a row.
 
-    What stands before, the marker itself and padding are not counted. Raises ValueError for a
-    row without a marker: there would be nothing to learn from it.
+    What stands before, the marker itself and padding, as text_labels tells it, are not counted.
+    Raises ValueError for a row without a marker: there would be nothing to learn from it.
     """
     if marker == padding:
         raise ValueError(f"marker={marker} is the padding; an answer follows another token")
@@ -50,7 +65,7 @@ def answer_labels(ids, marker, padding=0):
             f"ids lack the marker {marker} in rows {without[:3]}; an answer follows it"
         )
     after = is_marker.cumsum(1) - is_marker.long() > 0  # (B, T)
-    return ids.masked_fill(~after | (ids == padding), IGNORED)  # (B, T)
+    return text_labels(ids, padding, end_is_padding).masked_fill(~after, IGNORED)  # (B, T)
 
 
 def token_after(marker, texts):
@@ -60,18 +75,11 @@ def token_after(marker, texts):
     return texts[:, 1:].where(is_first[:, :-1], 0).sum(1)  # (N,)
 
 
-def answer_loss(marker):
-    """Return the function (model, ids) -> loss that counts what follows the marker of each row."""
-    check_count("marker", marker)
-
-    def loss_of(model, ids):
-        return model(ids, labels=answer_labels(ids, marker))["loss"]
-
-    return loss_of
+@checks(marker=check_natural, padding=check_integer, end_is_padding=check_flag)
+def answer_loss(marker, padding=0, end_is_padding=False):
+    """Return the TokenLoss of what follows the marker of each row, as answer_labels has it."""
+    settings = {"marker": marker, "padding": padding, "end_is_padding": end_is_padding}
+    return TokenLoss(partial(answer_labels, **settings))
 
 
-def text_loss(model, input_ids):
-    """Return the loss of input_ids (B, T) but the first of a row and padding, in nats per token."""
-    check_model(model)
-    check_tensor("input_ids", input_ids, "(B, T)", integers=True)
-    return model(input_ids, labels=input_ids.masked_fill(input_ids == 0, IGNORED))["loss"]
+text_loss = TokenLoss(text_labels)  # of all tokens but the first and padding, which is id 0

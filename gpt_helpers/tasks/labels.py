@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from gpt_helpers.architecture.inputs import IGNORED
+from gpt_helpers.architecture.losses import TokenLoss
 from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
@@ -87,32 +89,34 @@ def written_out(items, labels):
     return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
 
 
-def check_row_length(name, ids):
+def check_n_columns(name, ids):
     """Raise ValueError unless ids is (B, 18), of integers and not empty."""
     check_tensor(name, ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] != 2 * N_PAIRS:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}; it must be (B, {2 * N_PAIRS})")
 
 
-def check_labelled_ids(name, ids):
+def check_words_and_labels(name, ids):
     """Raise ValueError unless ids (B, 18) are words and labels by turns."""
-    check_row_length(name, ids)
+    check_n_columns(name, ids)
     WORDS_AND_LABELS.check(name, ids)
     is_label = ids > 2 * N_CLASS  # (B, T)
     if not (ids.all() and is_label[:, 1::2].all()) or is_label[:, ::2].any():
         raise ValueError(f"{name} must be a word and a label by turns, as labelled_rows returns")
 
 
-def label_loss(model, input_ids):
-    """Return the loss of the labels of input_ids (B, 18), in nats per label.
+def without_words(ids):
+    """Return ids (B, 18) with only the labels left for a loss.
 
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
-    check_model(model)
-    check_row_length("input_ids", input_ids)
-    labels = input_ids.clone()  # (B, T)
+    check_n_columns("ids", ids)
+    labels = ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
-    return model(input_ids, labels=labels)["loss"]
+    return labels
+
+
+label_loss = TokenLoss(without_words)  # in nats per label
 
 
 def label_predictions(model, ids):
@@ -122,10 +126,10 @@ def label_predictions(model, ids):
     """
     with evaluating(model), torch.no_grad():
         logits = model(ids)["logits"]  # (B, T, V)
-    return logits[:, ::2].softmax(-1)
+    return widened(logits[:, ::2]).softmax(-1)
 
 
-@checks(ids=check_labelled_ids)
+@checks(ids=check_words_and_labels)
 def label_scores(model, ids, wanted=None):
     """Return {k: Score} of the likeliest next token after k examples, among all of the vocabulary.
 
@@ -140,7 +144,7 @@ def label_scores(model, ids, wanted=None):
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 
 
-@checks(ids=check_labelled_ids)
+@checks(ids=check_words_and_labels)
 def outside(model, ids):
     """Return {k: mean probability, after k examples, of all but the two labels of a sequence}.
 
@@ -156,7 +160,7 @@ def outside(model, ids):
     }
 
 
-@checks(ids=check_labelled_ids)
+@checks(ids=check_words_and_labels)
 def same_class(ids):
     """Return (B, T, T) bool: True from each word of ids (B, 18) to earlier labels of its class."""
     positions = torch.arange(ids.shape[1])

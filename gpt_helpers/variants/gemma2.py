@@ -14,9 +14,8 @@ from gpt_helpers.architecture.attention import (
     visible_softmax,
 )
 from gpt_helpers.architecture.model import GPTLMHeadModel
-from gpt_helpers.architecture.operands import check_heads
+from gpt_helpers.architecture.operands import check_heads, wide_product, widened
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.optimization.tiled import widened
 from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
@@ -92,7 +91,9 @@ def attention_softcapped(q, k, v, padding=None, dropout=0.0, window=None):
     scores = scaled_scores(q, k)  # (B, H, T, S)
     scores = softcap(scores, SCORE_CAP)  # (B, H, T, S)
     weights = visible_softmax(scores, visible)  # (B, H, T, S)
-    return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+    values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def scaled_queries(q, score_width):

@@ -3,16 +3,14 @@
 In shapes, N is the number of tokens B*T, A that of all experts, and K that of a token's.
 """
 
-import contextlib
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import ACTIVATIONS
+from gpt_helpers.architecture.operands import widened, without_autocast
 from gpt_helpers.config import check_fixed
-from gpt_helpers.optimization.tiled import widened
 from gpt_helpers.validation import check_callable, check_flag, check_integer
 from gpt_helpers.variants.decoder import check_rotary
 
@@ -61,15 +59,8 @@ class Router(nn.Linear):
     def forward(self, tokens):
         """Return scores (N, A) for tokens (N, C)."""
         bias = None if self.bias is None else widened(self.bias)
-        with without_autocast(tokens.device.type):
+        with without_autocast(tokens):
             return F.linear(widened(tokens), widened(self.weight), bias)  # (N, A)
-
-
-def without_autocast(device_type):
-    """Return a context without autocast; some devices have none, such as meta."""
-    if torch.amp.is_autocast_available(device_type):
-        return torch.autocast(device_type, enabled=False)
-    return contextlib.nullcontext()
 
 
 class Experts(nn.Module):
@@ -94,12 +85,13 @@ class Experts(nn.Module):
         """Return (B, T, C) for x (B, T, C)."""
         tokens = x.flatten(0, 1)  # (N, C)
         shares, chosen = self.routed(tokens)  # (N, K)
-        combined = torch.zeros_like(tokens)  # (N, C)
-        for number in chosen.unique().tolist():
+        combined = torch.zeros_like(widened(tokens))  # (N, C)
+        # An expert that no token chose reads no rows; so its gradient is 0, not missing.
+        for number, expert in enumerate(self.experts):
             rows, places = (chosen == number).nonzero(as_tuple=True)
-            result = self.experts[number](tokens[rows]) * shares[rows, places, None]
+            result = widened(expert(tokens[rows])) * shares[rows, places, None]
             combined = combined.index_add(0, rows, result.type_as(combined))  # (N, C)
-        return combined.view_as(x)  # (B, T, C)
+        return combined.view_as(x).type_as(x)  # (B, T, C)
 
     def routed(self, tokens):
         """Return shares (N, K) of the experts that tokens (N, C) use, and their numbers (N, K)."""

@@ -25,13 +25,17 @@ def examples():
 def of_answers():
     """Yield the examples of answers."""
     ids = torch.tensor([[3, 5, 2, 0], [4, 4, 5, 6]])
-    call = {"ids": ids, "marker": 5, "padding": 0}
+    settings = {"padding": 0, "end_is_padding": False}
+    takes = {"ids": "empty -1 huge", "padding": "0 -1"}  # a model refuses ids of no vocabulary
+    yield Example(answers.text_labels, {"ids": ids, **settings}, takes)
+    call = {"ids": ids, "marker": 5, **settings}
     yield Example(answers.answer_labels, call, {"ids": "empty", "padding": "0 -1"})
-    yield Example(answers.answer_loss, {"marker": 5})
+    yield Example(
+        answers.answer_loss, {"marker": 5, **settings}, {"marker": "0", "padding": "0 -1"}
+    )
     rows = [ids[0], ids[1, :2]]
     call = {"rows": rows, "side": "left", "padding": 7}
     yield Example(answers.padded, call, {"padding": "0 -1"})
-    yield Example(answers.text_loss, {"model": tiny_model(), "input_ids": ids})
 
 
 def of_items():
@@ -85,7 +89,6 @@ def of_labels():
     yield Example(labels.shuffled_rows, {"items": drawn, "rng": rng}, {"items": "empty"})
     ids, vocab_size = torch.tensor(labels.labelled_rows(drawn)), len(labels.WORDS_AND_LABELS)
     model = tiny_model(vocab_size=vocab_size, n_positions=18)
-    yield Example(labels.label_loss, {"model": model, "input_ids": ids})
     call = {"model": model, "ids": ids, "wanted": ids[:, 1::2]}
     yield Example(labels.label_scores, call, {"wanted": "None"})
     yield Example(labels.outside, {"model": model, "ids": ids})

@@ -224,9 +224,15 @@ def test_the_command_times_the_steps_on_demand(tmp_path):
     assert ladder.TIMES.path.read_bytes() == before
 
 
-def test_losses_without_the_rung_before_or_its_seeds_are_refused():
-    assert ladder.compared({"post-LN": {0: 4.0, 1: 4.1}, "pre-LN": {0: 3.9}})
-    for losses in ({"pre-LN": {0: 3.9}}, {"post-LN": {0: 4.0}, "pre-LN": {0: 3.9, 1: 4.0}}):
-        refused(r"losses\['pre-LN'\]", ladder.compared, losses)
-    refused("a rung of losses='pre-ln'", ladder.compared, {"pre-ln": {0: 3.9}})
-    refused(r"losses\['post-LN'\]\[0\]=nan", ladder.compared, {"post-LN": {0: math.nan}})
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ({"pre-LN": {0: 3.0}}, r"losses\['pre-LN'\] has seeds \[0\], 'post-LN' has not all"),
+        ({"post-LN": {1: 3.0}, "pre-LN": {0: 3.0}}, r"losses\['pre-LN'\] has seeds \[0\]"),
+        ({"post-LN": {}}, r"losses\['post-LN'\] has seeds \[\]"),
+        ({"post-LN": {0: float("nan")}}, r"losses\['post-LN'\]\[0\]=nan"),
+        ({"no rung": {0: 3.0}}, "a rung of losses='no rung' is unknown"),
+    ],
+)
+def test_losses_that_cannot_be_compared_are_refused(losses, reason):
+    refused(reason, ladder.compared, losses)
