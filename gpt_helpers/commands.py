@@ -33,10 +33,10 @@ def command(failed, interrupted="interrupted"):
             except BrokenPipeError:
                 return leave_output(141)
             except KeyboardInterrupt:
-                return said(interrupted, 130)
+                return complained(interrupted, 130)
             except FAILURES as error:
                 leave_output(1)
-                return said(f"{failed}: {sentence(error)}", 1)
+                return complained(f"{failed}: {sentence(error)}", 1)
             return status
 
         return ended
@@ -44,7 +44,7 @@ def command(failed, interrupted="interrupted"):
     return decorate
 
 
-def said(text, status):
+def complained(text, status):
     """Write a line to stderr, and return the exit status."""
     sys.stderr.write(text + "\n")
     return status
@@ -103,7 +103,7 @@ def say_when_interrupted():
 
     def hook(kind, error, trace):
         if issubclass(kind, KeyboardInterrupt):
-            said("interrupted", 130)
+            complained("interrupted", 130)
         else:
             usual(kind, error, trace)
 

@@ -121,7 +121,7 @@ def in_this_thread(function):
     return lambda *args: function(*args) if threading.get_ident() == thread else None
 
 
-def check_model(model):
-    """Raise ValueError unless model is a language model."""
+def check_model(model, name="model"):
+    """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+        raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")

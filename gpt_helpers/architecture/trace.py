@@ -142,7 +142,7 @@ def recorded_attention(model, measure=None):
     They are those with which each layer reads its values, whatever its attention does to
     scores; what it reads of a sink is missing from the sum of a row. With measure, the list
     holds measure(q, k, padding, window) instead: of queries and keys as they come to the
-    attention, which may do more than multiply them.
+    attention, which may do more than multiply them. Raises ValueError for a model without any.
     """
     check_module("model", model)
     if measure is not None and not callable(measure):
@@ -150,6 +150,8 @@ def recorded_attention(model, measure=None):
     collected = []
     collect = in_this_thread(collected.append)
     modules = [module for module in model.modules() if hasattr(module, "attend")]
+    if not modules:
+        raise ValueError(f"model is a {type(model).__name__} without attention; give a GPT")
 
     def recording(attend):
         def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):

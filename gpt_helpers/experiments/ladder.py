@@ -115,9 +115,9 @@ def check_losses(name, value):
         for seed, loss in seeds.items():
             check_real(f"{name}[{rung!r}][{seed!r}]", loss)
         before = RUNGS[rung].on
-        if not seeds or (before is not None and {*value.get(before, ())} < {*seeds}):
+        if not seeds or (before is not None and not {*seeds} <= {*value.get(before, ())}):
             raise ValueError(
-                f"{name}[{rung!r}] has seeds {[*seeds]}, {before!r} has fewer, or none"
+                f"{name}[{rung!r}] has seeds {[*seeds]}, {before!r} has not all of them"
             )
 
 

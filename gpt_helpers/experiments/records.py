@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from gpt_helpers.commands import new_file, zero_or_positive
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.files import add_rows, read_rows
 from gpt_helpers.validation import check_instance
 
 FOLDER = Path(__file__).with_name("results")
@@ -72,23 +72,23 @@ def program(record, plan, work, options):
 
     plan is {values of the record's keys: run}, and work(run) returns the rows of a run.
     """
-    rows = record.rows(options.csv)
-    missing = record.missing(plan, rows)
-    append_rows(options.csv, rows, record.columns, work, missing, options.processes)
+    missing = record.missing(plan, record.rows(options.csv))
+    append_rows(options.csv, record.columns, work, missing, options.processes)
     return 0
 
 
-def append_rows(path, rows, columns, work, missing, n_processes):
-    """Append to rows what work(run) returns, a list of rows, for each of the missing runs.
+def append_rows(path, columns, work, missing, n_processes):
+    """Append to a file what work(run) returns, a list of rows, for each of the missing runs.
 
     They are done in n_processes processes, so work must be a function of a module; 0 does them in
     this one. The file is replaced after each run: what is done is kept if the rest is not.
     """
+    add_rows(path, [], columns)  # a file that cannot be written is refused before the first run
     if n_processes and missing:
         with done_by_workers(work, missing, n_processes) as done:
-            write_each(path, rows, columns, done, len(missing))
+            write_each(path, columns, done, len(missing))
     else:
-        write_each(path, rows, columns, map(work, missing), len(missing))
+        write_each(path, columns, map(work, missing), len(missing))
 
 
 @contextlib.contextmanager
@@ -112,11 +112,10 @@ def done_by_workers(work, missing, n_processes):
             raise
 
 
-def write_each(path, rows, columns, done, n_runs):
-    """Write the file anew whenever one of n_runs is done."""
-    for more in tqdm(done, total=n_runs):
-        rows += more
-        write_rows(path, rows, columns)
+def write_each(path, columns, done, n_runs):
+    """Add the rows of each of n_runs to the file when it is done."""
+    for rows in tqdm(done, total=n_runs):
+        add_rows(path, rows, columns)
 
 
 def check_experiments(name, value, check):

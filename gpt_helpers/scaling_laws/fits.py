@@ -165,8 +165,9 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     """Return n_samples laws, each fitted to as many runs drawn with replacement.
 
     law is the fit to all runs: each fit has its form, and begins at it. A sample of fewer than
-    6 different runs is drawn anew. Raises ValueError for runs that fit_loss_law refuses, for
-    what is no law, and for counts that are no positive integers; seed may be 0.
+    6 different runs, or of one size or one number of tokens, is drawn anew. Raises ValueError
+    for runs that fit_loss_law refuses, for what is no law, and for counts that are no positive
+    integers; seed may be 0.
     """
     check_integer("seed", seed, at_least=0)
     runs, rng = checked(runs), np.random.default_rng(seed)
@@ -176,7 +177,7 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     laws = []
     while len(laws) < n_samples:
         chosen = rng.integers(len(runs), size=len(runs))
-        if len(set(chosen)) >= 6:
+        if len(set(chosen)) >= 6 and not constant_columns(runs[chosen]):
             laws.append(fit_loss_law(runs[chosen], form_of(law), delta, start=law))
     return laws
 
@@ -238,7 +239,12 @@ def checked(runs):
     runs = found
     if not (runs > 0).all() or not np.isfinite(runs).all():
         raise ValueError(f"runs holds {runs.min()}; parameters, tokens and losses are positive")
-    for name, column in zip(("sizes", "tokens"), runs.T, strict=False):
-        if np.ptp(column) == 0:
-            raise ValueError(f"all {name} are {column[0]:g}; a law needs different ones")
+    for name, value in constant_columns(runs).items():
+        raise ValueError(f"all {name} are {value:g}; a law needs different ones")
     return runs
+
+
+def constant_columns(runs):
+    """Return {name: value} of sizes and tokens, where they are the same in all runs (K, 3)."""
+    columns = {"sizes": runs[:, 0], "tokens": runs[:, 1]}
+    return {name: column[0] for name, column in columns.items() if np.ptp(column) == 0}

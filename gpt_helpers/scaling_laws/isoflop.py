@@ -25,7 +25,8 @@ def profile_minimum(n_params, losses):
     """Return the Minimum of a parabola through losses (K,) over log10 of n_params (K,).
 
     Raises ValueError for fewer than 3 sizes, for sizes and losses that are not equally many
-    numbers, and for a parabola that has no minimum. Source: hoffmann2022chinchilla, sec. 3.2.
+    numbers, and for a parabola that has no minimum between the sizes.
+    Source: hoffmann2022chinchilla, sec. 3.2.
     """
     check_points(n_params=n_params, losses=losses)
     if len(set(n_params)) < 3:
@@ -33,9 +34,9 @@ def profile_minimum(n_params, losses):
     logs = np.log10(n_params)
     middle = logs.mean()
     curvature, slope, level = np.polyfit(logs - middle, losses, 2)
-    if curvature <= 0:
+    at = -slope / (2 * curvature) if curvature > 0 else np.inf
+    if not logs.min() <= middle + at <= logs.max():
         raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
-    at = -slope / (2 * curvature)
     return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)
 
 

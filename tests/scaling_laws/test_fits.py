@@ -131,6 +131,12 @@ def test_a_sample_of_runs_decides_a_refit_and_its_seed_decides_the_sample():
     assert len(set(first)) == 3
 
 
+def test_a_sample_that_no_law_can_be_fitted_to_is_drawn_anew():
+    n_params, n_tokens = np.array([1e6] * 6 + [2e6]), np.arange(1, 8) * 1e7
+    runs = np.stack([n_params, n_tokens, TRUE.loss(n_params, n_tokens)], axis=1)
+    assert len(bootstrap_laws(runs, TRUE, 40)) == 40
+
+
 def test_a_predicted_run_has_an_error_of_its_own():
     runs = runs_of(TRUE, noise=0.01)
     law = fit_loss_law(runs)

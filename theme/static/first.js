@@ -52,11 +52,12 @@
 
   // Files of the book that did not come, and scripts of it that stopped. Who asks for a script later
   // has words of its own.
-  const folder = document.currentScript.src.replace(/[^/]*$/, "");
+  const edition = document.currentScript.src.replace(/[^/]*\/[^/]*$/, "");
+  const isOwn = (url) => url?.startsWith(edition) && /\.js(\?|$)/.test(url);
   const asked = new Map();
   function hear({ target, filename }) {
     const ofPage = target !== window && target.matches?.("script, link[rel=stylesheet]");
-    const url = ofPage ? target.src || target.href : filename?.startsWith(folder) && filename;
+    const url = ofPage ? target.src || target.href : isOwn(filename) && filename;
     if (url && !asked.has(url.replace(/\?.*/, ""))) tellFault(url);
   }
   addEventListener("error", hear, true);
