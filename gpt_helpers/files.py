@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -14,22 +15,28 @@ try:
 except ImportError:  # Windows has none: there writers do not wait for one another
     fcntl = None
 
+HELD = threading.local()  # the folders that a thread is alone in
+
 
 @contextlib.contextmanager
 def alone(folder):
     """Let other threads and processes that enter this block for a folder wait until it ends.
 
-    Whoever is killed in it keeps nobody waiting.
+    A block for a folder may stand in another for it. Whoever is killed keeps nobody waiting.
     """
-    if fcntl is None:
+    held = vars(HELD).setdefault("folders", set())  # by this thread
+    place = os.path.realpath(folder)
+    if fcntl is None or place in held:
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # a disk of another machine may know no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
+        held.add(place)
         yield
     finally:
+        held.discard(place)
         os.close(handle)
 
 
@@ -40,7 +47,7 @@ def replacing(path):
     It is on the disk by then; a block that fails leaves the old file and nothing else. Raises
     ValueError for a path where no file can be.
     """
-    path = check_path("path", path)
+    path = as_path("path", path)
     if path.is_dir() or not path.parent.is_dir():
         found = "is a folder" if path.is_dir() else "lies in no folder that exists"
         raise ValueError(f"path={str(path)!r} {found}; name a file in a folder")
@@ -56,7 +63,7 @@ def replacing(path):
             raise
 
 
-def check_path(name, value):
+def as_path(name, value):
     """Return value as a Path; raise ValueError unless it is a path, or a text that names one."""
     if not isinstance(value, str | Path):
         raise ValueError(f"{name} is a {type(value).__name__}; it must be a path")
@@ -69,6 +76,13 @@ def replace_file(path, data):
     """Write bytes to a temporary file beside path, flush it to the disk, and rename it to path."""
     with replacing(path) as partial, open(partial, "wb") as file:
         file.write(data)
+
+
+def replace_files(contents):
+    """Write {path: bytes}, each as replace_file does, once all of them are written."""
+    with contextlib.ExitStack() as stack:
+        for path, data in contents.items():
+            stack.enter_context(replacing(path)).write_bytes(data)
 
 
 def write_rows(path, rows, columns):
@@ -116,7 +130,7 @@ def read_rows(path, numbers):
     All other columns are text. A file that is not there has no rows. Raises ValueError for a
     file that holds no such table, or lacks a column, or has no number where one should be.
     """
-    path = check_path("path", path)
+    path = as_path("path", path)
     check_sequence("numbers", numbers, str, empty=True)
     if not path.exists():
         return []

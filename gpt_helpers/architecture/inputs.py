@@ -70,16 +70,6 @@ def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache
     check_ranges(**ranges)
 
 
-def check_predictions(logits, labels):
-    """Raise ValueError unless logits (B, T, V) and labels (B, T) give a loss."""
-    check_tensor("logits", logits, "(B, T, V)")
-    check_tensor("labels", labels, "(B, T)", integers=True, empty=False)
-    if labels.shape != logits.shape[:2]:
-        raise misplaced_labels(labels, logits.shape[:2])
-    check_devices(labels=labels, logits=logits)
-    check_ranges(labels=(targets_of(labels), "vocab_size", logits.shape[2]))
-
-
 def misplaced_labels(labels, shape):
     """Return the error of labels that are not of the shape (B, T) of the tokens."""
     found = f"labels has shape {tuple(labels.shape)} but input_ids {tuple(shape)}"
@@ -171,7 +161,7 @@ def check_top_p(logits, p):
     check_logits(logits)
 
 
-def check_rows(logits, *settings, **others):
+def check_logit_rows(logits, *settings, **others):
     """Raise ValueError unless tokens can be drawn from logits (B, V) with these settings."""
     check_settings(*settings, **others)
     check_tensor("logits", logits, "(B, V)")

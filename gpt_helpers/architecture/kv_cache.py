@@ -61,13 +61,18 @@ class LayerCache:
         """Store k and v (B, G, T, D) and return everything stored so far, (B, G, S, D).
 
         v may be of another width than k. A model has checked that they go on from what is
-        stored, and that there is room.
+        stored, and that there is room. Raises ValueError for another dtype than what is stored.
         """
         if self.keys is None:
             with torch.inference_mode(False):  # what begins in inference may go on outside of it
                 self.keys, self.values = (
                     x.new_empty(*x.shape[:2], self.n_positions, x.shape[3]) for x in (k, v)
                 )
+        if self.keys.dtype != k.dtype or self.values.dtype != v.dtype:
+            raise ValueError(
+                f"the cache holds {self.keys.dtype}, this call makes {k.dtype}; go on under the"
+                " same autocast, with weights of the same dtype, or start with a new one"
+            )
         self.keys.narrow(2, self.length, k.shape[2]).copy_(k)
         self.values.narrow(2, self.length, k.shape[2]).copy_(v)
         self.length += k.shape[2]

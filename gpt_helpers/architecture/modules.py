@@ -95,10 +95,17 @@ def evaluating(model):
 def hooked(before=(), after=()):
     """Have hooks called before and after the forward of modules, inside of the block.
 
-    Both are lists of (module, hook). What another thread computes meanwhile calls none of them.
+    Both are lists of (module, hook), which is given the module, its arguments, those by name,
+    and after it the result. What another thread computes meanwhile calls none of them.
     """
-    handles = [module.register_forward_pre_hook(in_this_thread(hook)) for module, hook in before]
-    handles += [module.register_forward_hook(in_this_thread(hook)) for module, hook in after]
+    ours = {"with_kwargs": True}
+    handles = [
+        *(
+            module.register_forward_pre_hook(in_this_thread(hook), **ours)
+            for module, hook in before
+        ),
+        *(module.register_forward_hook(in_this_thread(hook), **ours) for module, hook in after),
+    ]
     for module, _ in (*before, *after):
         vars(module).pop("_call_impl", None)  # it may be at hand for another thread
     try:
@@ -114,7 +121,7 @@ def in_this_thread(function):
     return lambda *args: function(*args) if threading.get_ident() == thread else None
 
 
-def check_model(model):
-    """Raise ValueError unless model is a language model."""
+def check_model(model, name="model"):
+    """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+        raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")

@@ -78,10 +78,12 @@ def expected_acceptance(p, q):
     """Return the probability (...) that a token drawn from q is accepted: the sum of min(p, q).
 
     p and q are probabilities (..., V). It is 1 where they are equal, 0 where they share no token.
-    Raises ValueError for what are no such probabilities.
+    Raises ValueError for what are no such probabilities, and for two shapes.
     Source: leviathan2023speculative, cor. 3.6.
     """
     check_probabilities(p=p, q=q)
+    if p.shape != q.shape:
+        raise ValueError(f"p is {tuple(p.shape)}, q {tuple(q.shape)}; give both one shape (..., V)")
     return torch.minimum(p, q).sum(-1)
 
 

@@ -10,7 +10,7 @@ import sysconfig
 import tokenize
 from dataclasses import dataclass
 
-from gpt_helpers.files import check_path
+from gpt_helpers.files import as_path
 
 HELD_OUT_PERCENT = 5
 LEFT_OUT = {
@@ -55,7 +55,7 @@ def load_corpus(folder=None):
     library stays on its side of the split; lines that are copied from file to file may be on
     both. Raises ValueError for a folder without Python files, and for a file that is no text.
     """
-    root = check_path("folder", sysconfig.get_paths()["stdlib"] if folder is None else folder)
+    root = as_path("folder", sysconfig.get_paths()["stdlib"] if folder is None else folder)
     paths = [path for path in sorted(root.rglob("*.py")) if path.is_file()]
     names = [path.relative_to(root) for path in paths if not path.is_symlink()]
     documents = [Document(n.as_posix(), read_source(root / n)) for n in names if is_wanted(n)]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.validation import check_generator, check_integer, check_real, check_sequence
 
 ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
@@ -23,17 +24,17 @@ class LowRankUpdate(nn.Module):
     """
 
     def __init__(self, weight, rank, alpha, generator=None):
-        """Make A and B for a weight (N, K), where it is and in its precision."""
+        """Make A and B for a weight (N, K), where it is, in float32 at least."""
         super().__init__()
         n_outputs, n_inputs = weight.shape
         self.scale = alpha / rank
-        self.A = nn.Parameter(weight.new_empty(rank, n_inputs))  # (R, K)
-        self.B = nn.Parameter(weight.new_zeros(n_outputs, rank))  # (N, R)
+        self.A = nn.Parameter(widened(weight.new_empty(rank, n_inputs)))  # (R, K)
+        self.B = nn.Parameter(widened(weight.new_zeros(n_outputs, rank)))  # (N, R)
         nn.init.normal_(self.A, std=n_inputs**-0.5, generator=generator)
 
     def forward(self, weight):
         """Return the updated weight (N, K)."""
-        return weight + self.scale * self.B @ self.A  # (N, K)
+        return (weight + self.scale * self.B @ self.A).type_as(weight)  # (N, K)
 
 
 def add_lora(model, rank, alpha=None, layers=ADAPTED_LAYERS, generator=None):

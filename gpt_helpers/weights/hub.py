@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 
-from gpt_helpers.files import alone, check_path, replace_file, replacing
+from gpt_helpers.files import alone, as_path, replace_file, replacing
 from gpt_helpers.text.tokenizer import END_OF_TEXT, byte_level
 
 CONFIG_FILE = "config.json"
@@ -38,7 +38,7 @@ def find_folder(path_or_name):
     Raises ValueError for what is neither a path that exists nor a name, and ConnectionError
     for a name that cannot be fetched.
     """
-    path = check_path("path_or_name", path_or_name)
+    path = as_path("path_or_name", path_or_name)
     if path.is_dir():
         return path
     if path.is_file():

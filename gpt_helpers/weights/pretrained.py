@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.modules import store_by_columns
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.files import check_path
+from gpt_helpers.files import as_path
 from gpt_helpers.text.tokenizer import END_OF_TEXT, build_tokenizer, merges_of
 from gpt_helpers.validation import check_instance
 from gpt_helpers.variants.modern import ModernLMHeadModel
@@ -130,7 +130,7 @@ def save_gpt2(folder, model, tokenizer=None):
 
 def check_folder(folder):
     """Raise ValueError unless folder is one, or can be made."""
-    path = check_path("folder", folder)
+    path = as_path("folder", folder)
     if any(place.exists() and not place.is_dir() for place in (path, *path.parents)):
         raise ValueError(f"folder={str(folder)!r} is, or lies in, what is no folder; name another")
 

@@ -10,7 +10,7 @@ import json
 import torch
 from safetensors.torch import load, save
 
-from gpt_helpers.files import check_path, replace_file
+from gpt_helpers.files import as_path, replace_file
 
 OPEN_SEAL = "0" * 64  # stands where the seal goes while the file is hashed
 
@@ -22,7 +22,7 @@ def write_sealed(path, tensors, facts):
     old file, and beside it at most a .partial one that the next write replaces.
     Raises ValueError for what the format cannot hold.
     """
-    path = check_path("path", path)
+    path = as_path("path", path)
     check_content(tensors, facts)
     try:
         metadata = {"facts": json.dumps(facts), "sha256": OPEN_SEAL}
@@ -43,7 +43,7 @@ def read_sealed(path):
     Raises ValueError if there is no such file, if it is another kind of file, or if it was
     cut short or altered, even by one bit.
     """
-    path = check_path("path", path)
+    path = as_path("path", path)
     if not path.is_file():
         raise ValueError(f"path={str(path)!r} is not a file; check the path")
     data = path.read_bytes()

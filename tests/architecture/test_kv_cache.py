@@ -215,7 +215,12 @@ def test_a_cache_that_does_not_fit_is_refused():
     refused(r"4, 6\), this call \(3, 20, 2, 4, 7\)", wider, IDS[:, :1], cache=cache)
     heads = random_model(n_head=3)
     refused(r"4, 6\), this call \(3, 20, 2, 3, 8\)", heads, IDS[:, :1], cache=cache)
-    refused("float64, torch.float32", random_model().double(), IDS[:, :1], cache=cache)
+    doubled, message = random_model().double(), "holds torch.float32, this call makes torch.float64"
+    refused(message, doubled, IDS[:, :1], cache=cache)
+    with torch.autocast("cpu", torch.bfloat16):
+        refused("this call makes torch.bfloat16; go on", MODEL, IDS[:, :1], cache=cache)
+    assert cache.length == 5  # and so it can still be used
+    MODEL(IDS[:, 5:6], cache=cache)
     for wrong in (False, 1, "yes", cache.layers):
         refused("must be True, or the cache of an earlier call", MODEL, IDS, cache=wrong)
 

@@ -80,11 +80,15 @@ def module_of(path):
 
 @functools.cache
 def definitions(path):
-    """Return the dotted names of the public functions and classes of a module; no exceptions."""
+    """Return the dotted names of the public functions and classes of a module.
+
+    No exceptions, and no parts of kernels: what Triton compiles, Python cannot call.
+    """
     module = ast.parse(path.read_text("utf-8"))
     found = [
         node for node in module.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        and "triton.jit" not in map(ast.unparse, node.decorator_list)
     ]  # fmt: skip
     return [f"{module_of(path)}.{node.name}" for node in found if not node.name.endswith("Error")]
 

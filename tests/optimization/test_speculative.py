@@ -204,6 +204,12 @@ def test_acceptance_is_one_minus_half_the_difference_of_p_and_q():
     torch.testing.assert_close(expected_acceptance(p, p), torch.ones_like(expected))
 
 
+def test_two_shapes_of_probabilities_are_refused_and_not_broadcast():
+    p = torch.full((2, V), 1 / V)
+    for q in (p[0], p[None], p[:1], p[:0]):
+        refused(r"p is \(2, 5\), q \(.*\); give both one shape", expected_acceptance, p, q)
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [

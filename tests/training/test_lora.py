@@ -230,3 +230,19 @@ def test_updates_are_not_added_twice_nor_merged_twice():
     refused("merge_lora", add_lora, model, 2)
     merge_lora(model)
     refused("add_lora", merge_lora, model)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_updates_of_narrow_weights_are_learned_in_float32(dtype):
+    base = fresh().to(dtype)
+    model = add_lora(copy.deepcopy(base), 2, generator=torch.Generator().manual_seed(0))
+    for update in updates_of(model):
+        assert {update.A.dtype, update.B.dtype} == {torch.float32}
+        torch.nn.init.normal_(update.B, std=1e-3, generator=torch.Generator().manual_seed(1))
+    layer, plain = model.transformer.h[0].attn.c_attn, base.transformer.h[0].attn.c_attn
+    update = updates_of(model)[0]
+    expected = (plain.weight.float() + update.scale * update.B @ update.A).to(dtype)
+    assert torch.equal(layer.weight, expected)
+    merged = merge_lora(model)
+    assert {weight.dtype for weight in merged.parameters()} == {dtype}
+    assert torch.equal(merged.transformer.h[0].attn.c_attn.weight, expected)
