@@ -77,11 +77,26 @@ class GPTConfig:
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
 
-def check_config(config, kind=GPTConfig):
-    """Raise ValueError unless config is a GPTConfig, or of the class of configs given."""
-    if not isinstance(config, kind):
+def check_config(config, kind=GPTConfig, exact=False):
+    """Raise ValueError unless config is a GPTConfig, or of the class of configs given.
+
+    exact refuses classes that stand on it too: a model would not use what they add.
+    """
+    if not isinstance(config, kind) or (exact and type(config) is not kind):
         example = "PRESETS['demo']" if kind is GPTConfig else f"{kind.__name__}()"
         raise ValueError(f"config={config!r} must be a {kind.__name__}, such as {example}")
+
+
+def check_fixed(config, **values):
+    """Raise ValueError unless each field of config that is named has one of the values given.
+
+    So a family refuses what others have a choice of, and it has not.
+    """
+    for name, fixed in values.items():
+        found = getattr(config, name)
+        if found not in fixed:
+            kind = type(config).__name__
+            raise ValueError(f"{name}={found!r} is no choice of {kind}; leave it at {fixed[0]!r}")
 
 
 PRESETS = {

@@ -24,6 +24,7 @@ from gpt_helpers.evaluation.ngrams import NGrams
 from gpt_helpers.evaluation.syntax import function_text, share_that_parses
 from gpt_helpers.experiments import applications, budgets, prediction, sweep
 from gpt_helpers.files import read_rows
+from gpt_helpers.language import LANGUAGES
 from gpt_helpers.optimization.peak import extra_bytes
 from gpt_helpers.optimization.tiled import attention_tiled
 from gpt_helpers.scaling_laws import isoflop
@@ -40,7 +41,6 @@ from gpt_helpers.variants.published import load_models
 from gpt_helpers.variants.sizes import built, count_all
 from gpt_helpers.weights.pretrained import STDLIB, load_model
 
-LANGUAGES = ("ja", "en")
 TERMINAL_COLUMNS = 80  # of a terminal; a Japanese character takes two
 SMALL_GPT = dataclasses.replace(PRESETS["demo"], dropout=0.0)
 GOPHER = 5.76e23  # FLOPs. Source: hoffmann2022chinchilla, table 3

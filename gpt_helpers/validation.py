@@ -8,7 +8,11 @@ check_real return a plain Python number, so that what is stored and written is o
 import functools
 import inspect
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
 
 
 def check_integer(name, value, at_least=None, at_most=None):
@@ -73,6 +77,79 @@ def check_choice(name, value, choices):
         raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(choices)}")
 
 
+def check_flag(name, value):
+    """Return value as a bool; raise ValueError unless it is True or False."""
+    if not is_bool(value):
+        raise ValueError(f"{name}={value!r} must be True or False")
+    return bool(value)
+
+
+def check_text(name, value):
+    """Raise ValueError unless value is a text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a text")
+
+
+def check_instance(name, value, kind):
+    """Raise ValueError unless value is an object of a class, or of one of a tuple of classes."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(each.__name__ for each in kinds)
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a {wanted}")
+
+
+def check_sequence(name, value, kind=None, empty=False):
+    """Raise ValueError unless value is a sequence, as a list is, whose elements are of a class.
+
+    kind None admits any elements; empty says whether there may be none.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise ValueError(f"{name} is a {type(value).__name__}; it must be a list or a tuple")
+    if not empty and not len(value):
+        raise ValueError(f"{name} is empty; give at least one element")
+    for place, element in enumerate(value if kind else ()):
+        check_instance(f"{name}[{place}]", element, kind)
+
+
+def check_rows(name, value, columns):
+    """Raise ValueError unless value is a sequence of rows (dicts) that have these columns."""
+    check_sequence(name, value, dict)
+    for place, row in enumerate(value):
+        missing = [column for column in columns if column not in row]
+        if missing:
+            raise ValueError(f"{name}[{place}] has no {missing[0]}; give rows with {columns}")
+
+
+def check_numbers(name, value, n_axes=1, above=None):
+    """Return value as an array of floats; raise ValueError unless all are finite, and above that.
+
+    value is an array, or a list of numbers, or of lists of them, with n_axes axes.
+    """
+    wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
+    found = as_floats(value)
+    if found is None or found.ndim != n_axes or not found.size:
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}, at least one")
+    if not np.isfinite(found).all() or not (above is None or (found > above).all()):
+        bound = "" if above is None else f" above {above}"
+        raise ValueError(f"{name}={value!r:.80} must be {wanted}{bound}")
+    return found
+
+
+def as_floats(value):
+    """Return value as an array of floats, or None if it holds something besides numbers."""
+    try:
+        found = np.asarray(value)
+        return found.astype(float) if found.dtype.kind in "iufO" else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # of what is no array, or no float
+        return None
+
+
+def check_file(name, value):
+    """Raise ValueError unless value is the path of a file that is there."""
+    if not isinstance(value, str | Path) or not Path(value).is_file():
+        raise ValueError(f"{name}={value!r} is no file; give the path of one that is there")
+
+
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
@@ -117,6 +194,17 @@ def check_generator(value):
         raise ValueError(f"generator={value!r} must be a torch.Generator, or None")
 
 
+def check_device(name, value):
+    """Raise ValueError unless this machine has the device, such as "cpu" or "cuda:0"."""
+    import torch
+
+    try:
+        torch.zeros(1, device=value).tolist()
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name}={value!r} cannot be used here ({reason}); try 'cpu'") from error
+
+
 def checked_by(check):
     """Make a public function call check with its own arguments first, at its door.
 
@@ -138,3 +226,35 @@ def checked_by(check):
         return checked
 
     return decorate
+
+
+def checks(**check_of):
+    """Make a public function check these of its arguments first: {name: check(name, value)}.
+
+    The checks are functions of this module, or partials of them: n_items=check_count. A default
+    is not checked. Inner code, which has checked already, calls the .unchecked function.
+    """
+
+    def decorate(function):
+        signature = inspect.signature(function)
+
+        def check(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            for name, check_one in check_of.items():
+                if name in given:
+                    check_one(name, given[name])
+
+        return checked_by(check)(function)
+
+    return decorate
+
+
+def optional(check):
+    """Return the check that takes what a check takes, and None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+check_count = functools.partial(check_integer, at_least=1)
+check_natural = functools.partial(check_integer, at_least=0)
+check_path = functools.partial(check_instance, kind=Path)
+check_rng = functools.partial(check_instance, kind=np.random.Generator)

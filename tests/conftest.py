@@ -2,6 +2,8 @@
 
 import pytest
 
+from gpt_helpers import language
+
 pytest_plugins = [
     "tests.helpers.browser",
     "tests.helpers.live",
@@ -22,3 +24,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if PAGES & set(getattr(item, "fixturenames", ())):
             item.add_marker("page")
+
+
+@pytest.fixture(autouse=True)
+def language_put_back():
+    """Undo language.use, which the first cell of a notebook calls and a test may run."""
+    before = language.chosen
+    yield
+    language.chosen = before

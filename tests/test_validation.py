@@ -14,13 +14,20 @@ from hypothesis import strategies as st
 from gpt_helpers.validation import (
     check_callable,
     check_choice,
+    check_count,
     check_fields,
+    check_flag,
     check_generator,
+    check_instance,
     check_integer,
     check_module,
     check_real,
+    check_sequence,
     check_tensor,
+    check_text,
     checked_by,
+    checks,
+    optional,
 )
 from tests.helpers.reference import refused
 
@@ -215,3 +222,40 @@ def test_a_wrong_call_is_told_of_the_function_not_of_its_check():
         assert "check_half" not in str(caught.value)
     with pytest.raises(TypeError, match="unsupported operand"):
         half(None)  # an error within the check is its own
+
+
+def test_flags_texts_and_objects_of_a_class_pass_and_others_are_named():
+    assert (check_flag("f", np.True_), check_flag("f", False)) == (True, False)
+    for value in ("no", None, 1, [True]):
+        refused(f"f={re.escape(repr(value))} must be True or False", check_flag, "f", value)
+    check_text("t", "")
+    refused("t is a bytes; it must be a text", check_text, "t", b"a")
+    check_instance("c", 1.5, (int, float))
+    refused("c is a str; it must be a int or float", check_instance, "c", "a", (int, float))
+
+
+def test_a_sequence_has_elements_of_its_class():
+    for value in ([1, 2], (1, 2), range(2)):
+        check_sequence("s", value, int)
+    check_sequence("s", [], empty=True)
+    refused("s is empty; give at least one element", check_sequence, "s", [])
+    refused(r"s\[1\] is a str; it must be a int", check_sequence, "s", [1, "a"], int)
+    for value in ("ab", b"ab", None, 3, {1: 2}, iter([1])):
+        refused("s is a .*; it must be a list or a tuple", check_sequence, "s", value)
+
+
+@checks(n=optional(check_count), loud=check_flag)
+def said(text, n=None, loud=False):
+    """Return a text n times, or once."""
+    return text * (n or 1) + "!" * loud
+
+
+def test_each_argument_is_checked_by_its_own_check_and_a_default_is_not():
+    assert said("a") == said("a", None) == "a"
+    assert said("a", 2, loud=True) == "aa!"
+    for bad in ((0,), (1.5,), ("2",)):
+        refused(f"n={bad[0]!r} must be", said, "a", *bad)
+    refused("loud=1 must be True or False", said, "a", loud=1)
+    assert said.unchecked("a", loud=1) == "a!"
+    with pytest.raises(TypeError, match="text"):
+        said(n=2)

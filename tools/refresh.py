@@ -10,22 +10,26 @@ in a new kernel and stored in place; then its cells replace those of chapters/en
 pair of cell ids. What the English file keeps is what is translated: the markdown, and
 the captions and alt texts in the cell metadata. What has no translation yet arrives in
 Japanese behind the word UNTRANSLATED, and the test of the editions fails until it is
-translated. A notebook that fails leaves both files as they were.
+translated. The one line of code that differs, language.use("ja"), is changed, and of an
+output that knows itself in both languages (gpt_helpers/language.py) each edition shows its
+own. A notebook that fails leaves both files as they were.
 """
 
 import argparse
 import copy
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from gpt_helpers.commands import command
+from gpt_helpers.files import replace_files
+
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 UNTRANSLATED = "UNTRANSLATED "
 TRANSLATED_KEYS = ("caption", "alt")
+LANGUAGE_LINE = 'language.use("{}")'
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -88,7 +92,18 @@ def paired_cell(source, target):
     cell.metadata = nbformat.from_dict(translated(source.metadata, target and target.metadata))
     if cell.cell_type == "markdown":
         cell.source = target.source if target else UNTRANSLATED + source.source
+    else:
+        cell.source = source.source.replace(*map(LANGUAGE_LINE.format, ("ja", "en")))
+        for output in cell.outputs:
+            speak_english(output)
     return cell
+
+
+def speak_english(output):
+    """Replace, in place, the data of an output of which the metadata hold the English words."""
+    for kind, words in output.get("metadata", {}).items():
+        if kind in output.get("data", {}) and "en" in words:
+            output.data[kind] = words["en"]
 
 
 def synced(japanese, english):
@@ -99,24 +114,6 @@ def synced(japanese, english):
         paired_cell(cell, kept.get((cell["id"], cell.cell_type))) for cell in japanese.cells
     ]
     return result
-
-
-def replace_files(texts):
-    """Write {path: text}: all to temporary files first, then each renamed onto its path."""
-    temporary = {}
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-            temporary[path] = name
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(name, 0o644)
-        for path, name in temporary.items():
-            os.replace(name, path)
-    finally:
-        for name in temporary.values():
-            Path(name).unlink(missing_ok=True)
 
 
 def refreshed(path, english_path, execute=True):
@@ -139,8 +136,8 @@ def chosen(names, folder):
     paths = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     stems = [Path(name).stem for name in names] or list(paths)
     unknown = [stem for stem in stems if stem not in paths]
-    if unknown:
-        raise SystemExit(f"no such notebook in {folder}: {', '.join(unknown)}")
+    if unknown or not paths:
+        raise SystemExit(f"no such notebook in {folder}: {', '.join(unknown or ['*.ipynb'])}")
     return [paths[stem] for stem in stems]
 
 
@@ -154,6 +151,7 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
+@command("not refreshed", "interrupted; a notebook that was running is as before")
 def main(arguments=None):
     """Refresh or check the notebooks that the command line names; return the exit status."""
     options = parse(arguments)
@@ -171,7 +169,7 @@ def main(arguments=None):
         if options.check:
             status = status or int(bool(stale))
         else:
-            replace_files(stale)
+            replace_files({path: text.encode() for path, text in stale.items()})
         changes = ", ".join(f"{p.parent.name}/{p.name}" for p in stale) or "nothing"
         print(f"{path.name}: {'would change' if options.check else 'changed'} {changes}")
     return status

@@ -11,7 +11,7 @@ What attends checks its operands once; the parts of which it is made trust their
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.architecture.operands import check_heads
+from gpt_helpers.architecture.operands import check_heads, wide_product
 
 
 def causal_mask(queries, keys, window=None):
@@ -55,8 +55,12 @@ def repeat_heads(x, n_head):
 
 
 def scaled_scores(q, k):
-    """Return how well queries (B, H, T, D) fit keys (B, G, S, D): (B, H, T, S)."""
-    return q @ repeat_heads(k, q.shape[1]).mT / q.shape[-1] ** 0.5  # (B, H, T, S)
+    """Return how well queries (B, H, T, D) fit keys (B, G, S, D): (B, H, T, S).
+
+    They are in float32 at least: in 16 bits a score could be too large.
+    """
+    keys = repeat_heads(k, q.shape[1])  # (B, H, S, D)
+    return wide_product(q, keys.mT) / q.shape[-1] ** 0.5  # (B, H, T, S)
 
 
 def visible_softmax(scores, visible):
@@ -79,7 +83,9 @@ def attention(q, k, v, padding=None, dropout=0.0, window=None):
     visible = visible_keys(*positions(q, k), padding, window)
     # The scores have no name here: they are freed when they have been masked.
     weights = visible_softmax(scaled_scores(q, k), visible)  # (B, H, T, S)
-    return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+    values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def attention_weights(q, k, padding=None, window=None):

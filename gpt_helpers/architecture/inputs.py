@@ -23,7 +23,7 @@ def padding_of(attention_mask, input_ids, cache=None):
     padding = None if cache is None else cache.padding
     if attention_mask is not None:
         all_real = not attention_mask.is_meta and attention_mask.all()
-        padding = None if all_real else attention_mask.bool()
+        padding = None if all_real else attention_mask.to(torch.bool, copy=True)
     elif padding is not None:
         real = torch.ones_like(input_ids, dtype=torch.bool)
         padding = torch.cat([padding, real], dim=1)  # (B, S)
@@ -68,16 +68,6 @@ def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache
     if any(other is not None and other.device != wte.device for other in others.values()):
         check_devices(wte=wte, **others)
     check_ranges(**ranges)
-
-
-def check_predictions(logits, labels):
-    """Raise ValueError unless logits (B, T, V) and labels (B, T) give a loss."""
-    check_tensor("logits", logits, "(B, T, V)")
-    check_tensor("labels", labels, "(B, T)", integers=True, empty=False)
-    if labels.shape != logits.shape[:2]:
-        raise misplaced_labels(labels, logits.shape[:2])
-    check_devices(labels=labels, logits=logits)
-    check_ranges(labels=(targets_of(labels), "vocab_size", logits.shape[2]))
 
 
 def misplaced_labels(labels, shape):
@@ -171,7 +161,7 @@ def check_top_p(logits, p):
     check_logits(logits)
 
 
-def check_rows(logits, *settings, **others):
+def check_logit_rows(logits, *settings, **others):
     """Raise ValueError unless tokens can be drawn from logits (B, V) with these settings."""
     check_settings(*settings, **others)
     check_tensor("logits", logits, "(B, V)")

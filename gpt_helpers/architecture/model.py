@@ -10,13 +10,14 @@ from gpt_helpers.architecture.generation import generate
 from gpt_helpers.architecture.inputs import (
     IGNORED,
     check_inputs,
-    check_predictions,
     padding_of,
     positions_of,
     refuse_misfits,
 )
-from gpt_helpers.architecture.kv_cache import KVCache
-from gpt_helpers.config import check_config
+from gpt_helpers.architecture.kv_cache import KVCache, unchanged_by_failure
+from gpt_helpers.architecture.losses import check_predictions
+from gpt_helpers.architecture.operands import widened
+from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_callable, check_module, check_real, checked_by
 
 ACTIVATIONS = {
@@ -95,6 +96,7 @@ class GPTBlock(nn.Module):
         """Make the two sub-layers, attention of the class given, and their norms."""
         super().__init__()
         check_config(config)
+        check_callable("attention", attention)
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.attn = attention(config, attend)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
@@ -114,10 +116,12 @@ class GPTModel(nn.Module):
     class of the final norm.
     """
 
+    config_kind = GPTConfig
+
     def __init__(self, config, attend=attention_fused, block=GPTBlock, norm=nn.LayerNorm):
         """Make the layers and draw their initial weights."""
         super().__init__()
-        check_config(config)
+        check_config(config, self.config_kind, exact=True)
         check_callable("block", block)
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
@@ -197,10 +201,11 @@ class GPTLMHeadModel(nn.Module):
         if cache is True:
             cache = self.new_cache()
         inputs = input_ids, attention_mask, position_ids, cache, labels
-        hidden = self.transformer(*inputs)  # (B, T, C)
-        output = {"logits": self.lm_head(hidden)}
-        if labels is not None:
-            output["loss"] = next_token_loss.unchecked(output["logits"], labels)
+        with unchanged_by_failure(cache):
+            hidden = self.transformer(*inputs)  # (B, T, C)
+            output = {"logits": self.lm_head(hidden)}
+            if labels is not None:
+                output["loss"] = next_token_loss.unchecked(output["logits"], labels)
         if cache is not None:
             output["cache"] = cache
         return output
@@ -210,10 +215,11 @@ class GPTLMHeadModel(nn.Module):
 def next_token_loss(logits, labels):
     """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
 
-    logits is (B, T, V), labels (B, T); a label of -100 is left out.
-    Raises ValueError for shapes that do not fit and for labels that leave nothing to predict.
+    logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in float32
+    at least. Raises ValueError for shapes that do not fit and for labels that leave nothing to
+    predict.
     """
-    predictions, targets = logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten().long()
+    predictions, targets = widened(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=IGNORED)
 
 

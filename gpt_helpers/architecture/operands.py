@@ -1,4 +1,4 @@
-"""What every attention accepts: queries, keys, values, masks and settings that fit together."""
+"""What every attention accepts, operands that fit together, and how it multiplies them."""
 
 import torch
 
@@ -22,7 +22,8 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     if not q.dtype == k.dtype == v.dtype or not q.dtype.is_floating_point:
-        raise ValueError(f"dtypes {q.dtype}, {k.dtype}, {v.dtype} must be one floating type")
+        found = f"dtypes of q, k, v are {q.dtype}, {k.dtype}, {v.dtype}"
+        raise ValueError(f"{found}; make them one floating type")
     if not q.device == k.device == v.device:
         check_devices(q=q, k=k, v=v)
     if padding is not None:
@@ -54,3 +55,19 @@ def check_devices(**tensors):
     if len(set(given.values())) > 1:
         found = ", ".join(f"{name} on {device}" for name, device in given.items())
         raise ValueError(f"{found}; move all to one device with .to(device)")
+
+
+def widened(x):
+    """Return x in float32, or as it is if it is wider."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def wide_product(x, y):
+    """Return x @ y in float32 at least, whatever their dtypes are, even under autocast."""
+    with without_autocast(x):
+        return widened(x) @ widened(y)
+
+
+def without_autocast(x):
+    """Return a context in which products on the device of x keep the dtype of their operands."""
+    return torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False)

@@ -7,12 +7,13 @@ be chained, looked at and drawn one by one.
 import torch
 
 from gpt_helpers.architecture.inputs import (
+    check_logit_rows,
     check_logits,
-    check_rows,
     check_temperature,
     check_top_k,
     check_top_p,
 )
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.validation import checked_by
 
 
@@ -62,8 +63,11 @@ def top_p_filter(logits, p):
 
 
 def cut(logits, temperature=1.0, top_k=None, top_p=None):
-    """Return logits (..., V) after temperature, then top-k, then top-p; None keeps all tokens."""
-    logits = apply_temperature.unchecked(logits, temperature)  # (..., V)
+    """Return logits (..., V) after temperature, then top-k, then top-p; None keeps all tokens.
+
+    They are in float32 at least, and so are the probabilities that come from them.
+    """
+    logits = apply_temperature.unchecked(widened(logits), temperature)  # (..., V)
     if top_k is not None:
         logits = top_k_filter.unchecked(logits, top_k)  # (..., V)
     if top_p is not None:
@@ -71,7 +75,7 @@ def cut(logits, temperature=1.0, top_k=None, top_p=None):
     return logits
 
 
-@checked_by(check_rows)
+@checked_by(check_logit_rows)
 def sample(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     """Return one token id (B,) per row of logits (B, V): temperature, then top-k, then top-p.
 

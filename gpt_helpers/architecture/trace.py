@@ -6,14 +6,18 @@ leaves behind, attention weights and results of modules, is recorded here too.
 
 import contextlib
 import functools
+import threading
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from gpt_helpers.architecture.modules import hooked, in_this_thread
 from gpt_helpers.validation import check_module
 
+SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
+RECORDING = threading.RLock()  # held while attention functions are replaced
 LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
 
 
@@ -37,27 +41,18 @@ def trace(model, *inputs, leaves=LEAVES):
     """Run model(*inputs) once and return its Steps in order.
 
     leaves names the classes to record as one step each; what lies inside them is not
-    looked at. Sums of tensors outside of leaves are steps too, and every other module or
-    operation is taken as part of what surrounds it.
+    looked at. Sums of tensors outside of leaves are steps too, also those that are written into
+    one of the two. Every other module or operation is taken as part of what surrounds it: its
+    result counts as that of the first step it reads.
     """
     check_module("model", model)
     if not isinstance(leaves, list | tuple | set) or not all(type(name) is str for name in leaves):
         raise ValueError(f"leaves={leaves!r} must be a tuple of class names, such as {LEAVES}")
     recorder = Recorder(leaves)
-    handles = [
-        handle
-        for name, module in model.named_modules()
-        for handle in (
-            module.register_forward_pre_hook(recorder.enter),
-            module.register_forward_hook(recorder.leave(name)),
-        )
-    ]
-    try:
-        with torch.no_grad(), recorder:
-            model(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    entered = [(module, recorder.enter) for module in model.modules()]
+    left = [(module, recorder.leave(name)) for name, module in model.named_modules()]
+    with torch.no_grad(), hooked(entered, left), recorder:
+        model(*inputs)
     return recorder.steps
 
 
@@ -70,43 +65,74 @@ class Recorder(TorchFunctionMode):
         self.leaves, self.depth = leaves, 0
         self.steps, self.origin, self.alive = [], {}, []
 
-    def enter(self, module, inputs):
+    def enter(self, module, inputs, keywords):
         """Note that a leaf, or something inside of one, begins."""
         self.depth += bool(self.depth or type(module).__name__ in self.leaves)
 
     def leave(self, name):
         """Return the hook that records the module of this name when it ends."""
 
-        def hook(module, inputs, output):
+        def hook(module, inputs, keywords, output):
             if self.depth:
                 self.depth -= 1
                 if not self.depth:
                     count = sum(parameter.numel() for parameter in module.parameters())
-                    self.record(name, type(module).__name__, inputs, output, count)
-            elif isinstance(module, torch.nn.Dropout | torch.nn.Identity):
-                self.keep(output, self.origin.get(id(inputs[0])))
+                    given = [*inputs, *keywords.values()]
+                    self.record(name, type(module).__name__, self.read_of(given), output, count)
 
         return hook
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         """Run the operation, and record it if it is a sum of two tensors."""
-        result = function(*args, **(kwargs or {}))
-        is_sum = function.__name__ in ("add", "__add__") and not self.depth
-        if is_sum and all(isinstance(value, torch.Tensor) for value in args[:2]):
-            self.record("+", "+", args[:2], result, 0)
+        keywords = kwargs or {}
+        read = tensors_in([args, keywords.get("input"), keywords.get("other")])
+        result = function(*args, **keywords)
+        if not self.depth and function.__name__ in SUMS and len(read) == 2:
+            self.record("+", "+", read, result, 0)
+        elif not self.depth:
+            self.keep(result, next((n for n in self.origins(read) if n is not None), None))
         return result
 
-    def record(self, name, kind, inputs, output, n_parameters):
-        """Append a Step and remember that output is its result."""
-        tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
-        origins = tuple(self.origin.get(id(tensor)) for tensor in tensors)
-        self.keep(output, len(self.steps))
-        self.steps.append(Step(name, kind, origins, tuple(output.shape), n_parameters))
+    def read_of(self, given):
+        """Return the tensors among the arguments of a module, and the results of steps in them.
 
-    def keep(self, tensor, number):
-        """Remember which step made a tensor, and keep it alive so that its id stays its own."""
-        self.origin[id(tensor)] = number
-        self.alive.append(tensor)
+        What a tuple holds from outside, such as angles of rotation, is a setting and no input.
+        """
+        return [
+            tensor
+            for value in given
+            for tensor in tensors_in(value)
+            if tensor is value or id(tensor) in self.origin
+        ]
+
+    def record(self, name, kind, read, output, n_parameters):
+        """Append a Step that reads tensors, and remember that output is its result."""
+        origins = self.origins(read)
+        self.keep(output, len(self.steps))
+        shape = next((tuple(tensor.shape) for tensor in tensors_in(output)), ())
+        self.steps.append(Step(name, kind, origins, shape, n_parameters))
+
+    def origins(self, tensors):
+        """Return the numbers of the steps that made the tensors, None where there is none."""
+        return tuple(self.origin.get(id(tensor)) for tensor in tensors)
+
+    def keep(self, output, number):
+        """Remember which step made the tensors of an output, and keep them and their ids alive."""
+        if number is not None:
+            for tensor in tensors_in(output):
+                self.origin[id(tensor)] = number
+                self.alive.append(tensor)
+
+
+def tensors_in(values):
+    """Return the tensors in a value that may hold others, in order, from the outside in."""
+    if isinstance(values, torch.Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, list | tuple):
+        return []
+    return [tensor for value in values for tensor in tensors_in(value)]
 
 
 @contextlib.contextmanager
@@ -116,21 +142,24 @@ def recorded_attention(model, measure=None):
     They are those with which each layer reads its values, whatever its attention does to
     scores; what it reads of a sink is missing from the sum of a row. With measure, the list
     holds measure(q, k, padding, window) instead: of queries and keys as they come to the
-    attention, which may do more than multiply them.
+    attention, which may do more than multiply them. Raises ValueError for a model without any.
     """
     check_module("model", model)
     if measure is not None and not callable(measure):
         raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
     collected = []
+    collect = in_this_thread(collected.append)
     modules = [module for module in model.modules() if hasattr(module, "attend")]
+    if not modules:
+        raise ValueError(f"model is a {type(model).__name__} without attention; give a GPT")
 
     def recording(attend):
         def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
             if measure is None:
                 bound = functools.partial(attend, padding=padding, window=window, **others)
-                collected.append(weights_read(bound, q, k))
+                collect(weights_read(bound, q, k))
             else:
-                collected.append(measure(q, k, padding, window))
+                collect(measure(q, k, padding, window))
             return attend(q, k, v, padding, dropout, window, **others)
 
         # The window of a layer may be bound to its attention: then it is an argument here too.
@@ -139,14 +168,15 @@ def recorded_attention(model, measure=None):
             return functools.partial(attend_and_record, **bound)
         return attend_and_record
 
-    originals = [module.attend for module in modules]
-    for module, attend in zip(modules, originals, strict=True):
-        module.attend = recording(attend)
-    try:
-        yield collected
-    finally:
+    with RECORDING:
+        originals = [module.attend for module in modules]
         for module, attend in zip(modules, originals, strict=True):
-            module.attend = attend
+            module.attend = recording(attend)
+        try:
+            yield collected
+        finally:
+            for module, attend in zip(modules, originals, strict=True):
+                module.attend = attend
 
 
 def weights_read(attend, q, k):
@@ -171,13 +201,10 @@ def recorded_outputs(model, kind):
     if kind not in kinds:
         raise ValueError(f"kind={kind!r} is no module of this model; use one of {kinds}")
     collected = []
-    handles = [
-        module.register_forward_hook(lambda module, inputs, output: collected.append(output))
-        for module in model.modules()
-        if type(module).__name__ == kind
-    ]
-    try:
+
+    def collect(module, inputs, keywords, output):
+        collected.append(output)
+
+    wanted = [module for module in model.modules() if type(module).__name__ == kind]
+    with hooked(after=[(module, collect) for module in wanted]):
         yield collected
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,4 +1,4 @@
 """What the exercises of the book call to check a reader's answer.
 
-Begin with checks: each function tries what a reader wrote, and says in one line what is wrong.
+Begin with checks: each function tries what a reader wrote, and says what is wrong first.
 """

@@ -8,18 +8,33 @@ drawn from it; the page on training repeats a part of it live.
 
 import math
 import sys
+from functools import partial
+from numbers import Real
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
+    NOT_RECORDED,
     Record,
     by_seed,
+    check_experiments,
     command_line,
     machine_facts,
     program,
 )
 from gpt_helpers.experiments.small_run import BASE_RUN, EXPERIMENTS, LONGER, SEEDS, run
+from gpt_helpers.training.runs import Run
+from gpt_helpers.validation import (
+    check_choice,
+    check_instance,
+    check_rows,
+    check_text,
+    checked_by,
+    checks,
+)
 
 EVERY = EXPERIMENTS | LONGER
 NUMBERS = (
@@ -32,8 +47,12 @@ RECORD = Record(
     numbers=NUMBERS,
     columns=("changes", *NUMBERS, "torch", "platform", "cpus"),
 )
+check_experiment = partial(check_choice, choices=EVERY)
+check_column = partial(check_choice, choices=NUMBERS)
+check_trainings = partial(check_experiments, check=partial(check_instance, kind=Run))
 
 
+@checks(experiments=check_trainings)
 def planned(experiments=EVERY):
     """Return {(changes, seed): variation} of every run; what experiments share is run once."""
     variations = [v for experiment in experiments.values() for v in experiment.values()]
@@ -62,13 +81,12 @@ def rows_of_run(variation, tokens=None):
     return [row | facts for row in rows]
 
 
+@checks(experiment=check_experiment)
 def recorded(experiment):
     """Return {variation: {seed: rows}} of an experiment, from the file of results.
 
     Raises ValueError for an experiment that is not planned, or not yet run.
     """
-    if experiment not in EVERY:
-        raise ValueError(f"experiment={experiment!r} is unknown; use one of {list(EVERY)}")
     runs = by_seed(RECORD.rows(), "changes")
     variations = {name: v.changes_from(BASE_RUN) for name, v in EVERY[experiment].items()}
     missing = [name for name, changes in variations.items() if changes not in runs]
@@ -79,11 +97,28 @@ def recorded(experiment):
     return {name: runs[changes] for name, changes in variations.items()}
 
 
+@checks(column=check_column)
 def mean_curves(experiment, column):
     """Return {variation: (thousands of tokens, mean of a column over the seeds)}."""
     return {name: mean_curve(seeds, column) for name, seeds in recorded(experiment).items()}
 
 
+def check_curve(seeds, column):
+    """Raise ValueError unless the runs in {seed: rows} all have as many rows, and this column."""
+    check_instance("seeds", seeds, dict)
+    check_text("column", column)
+    if not seeds:
+        raise ValueError("seeds is empty; give {seed: rows} of at least one run")
+    for seed, rows in seeds.items():
+        check_rows(f"seeds[{seed!r}]", rows, ("tokens",))
+        if not all(isinstance(row.get(column), Real) for row in rows):
+            raise ValueError(f"column={column!r} is no number in all rows; they have {[*rows[0]]}")
+    lengths = {seed: len(rows) for seed, rows in seeds.items()}
+    if len({*lengths.values()}) > 1:
+        raise ValueError(f"seeds have different numbers of rows, {lengths}; leave some out")
+
+
+@checked_by(check_curve)
 def mean_curve(seeds, column):
     """Return (thousands of tokens, mean of a column) of the runs in {seed: rows}."""
     runs = list(seeds.values())
@@ -91,6 +126,7 @@ def mean_curve(seeds, column):
     return [row["tokens"] / 1000 for row in runs[0]], means
 
 
+@checks(column=check_column)
 def finals(experiment, column="held_out_loss"):
     """Return {variation: {"mean", "lowest", "highest"}} of a column at the end of the runs."""
     ends = {
@@ -103,6 +139,7 @@ def finals(experiment, column="held_out_loss"):
     }
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     options = command_line(__doc__, RECORD.path).parse_args(arguments)

@@ -4,20 +4,29 @@ Most runs lie on a few budgets C = 6ND, each spent on models of several sizes. T
 run ends where the run does. A run on more tokens than the corpus holds repeats them.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.small_run import BASE_RUN
+from gpt_helpers.experiments.small_run import BASE_RUN, check_own_tokens, check_run, tokens_for
 from gpt_helpers.scaling_laws.counts import (
     count_parameters,
     flops_per_token,
     non_embedding_parameters,
 )
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import (
+    check_choice,
+    check_count,
+    check_natural,
+    check_path,
+    check_real,
+    checks,
+    optional,
+)
 
 LAYERS = {16: 1, 32: 1, 48: 2, 64: 2, 96: 3, 128: 4, 160: 5, 192: 6}  # by width
 HEAD_WIDTH = 16
@@ -46,10 +55,12 @@ LARGEST_WIDTHS = (128, 160, 192)  # of which the fit to all other runs chooses o
 REPEATED_WIDTH, N_UNIQUE = 64, 2**17
 REPEATED_EPOCHS = (1, 2, 4, 8, 16, 32, 64)
 WHOLE_EPOCHS = (4, 16)
+PURPOSES = ("pilot", "profile", "repeated", "largest")
+check_width = partial(check_choice, choices=LAYERS)
 
 
 class Planned(NamedTuple):
-    """A run, and what it is for: "pilot", "profile", "repeated" or "largest"."""
+    """A run, and what it is for, one of PURPOSES."""
 
     purpose: str
     run: Run
@@ -92,6 +103,7 @@ def run_of(width, n_tokens, max_lr=None, n_unique=None, seed=0):
     return Run(config, settings, WINDOWS_PER_STEP, n_unique=n_unique)
 
 
+@checks(width=check_count)
 def best_rate(width):
     """Return the highest learning rate for a width: what the pilots say, as one rule."""
     return RATE_TIMES_WIDTH / width
@@ -102,6 +114,7 @@ def tokens_on(width, flops):
     return round(flops / (6 * count_parameters(config_of_width(width))))
 
 
+@checks(width=check_width, flops=partial(check_real, above=0), seed=check_natural)
 def run_on(width, flops, seed=0):
     """Return the Run of a width that spends a budget C = 6ND, in whole steps."""
     return run_of(width, tokens_on(width, flops), seed=seed)
@@ -121,6 +134,7 @@ def key_of(run):
     )
 
 
+@checks(run=check_run, folder=optional(check_path), tokens=check_own_tokens, n_scored=check_count)
 def do(run, folder=None, tokens=None, n_scored=N_SCORED):
     """Train one run and return its row: sizes, tokens, epochs, FLOPs, losses, seconds.
 
@@ -129,7 +143,7 @@ def do(run, folder=None, tokens=None, n_scored=N_SCORED):
     training_loss is the mean of the last twentieth of all steps.
     """
     config, settings = run.config, run.settings
-    tokens = tokens or load_tokens(config.vocab_size)
+    tokens = tokens_for(run, tokens)
     held_out = fixed_windows(tokens.held_out, config.n_positions, n_scored)
     batches = run.batches(tokens.training)
     log = train(run.new_model(), batches, settings, held_out=held_out, folder=folder)
@@ -164,6 +178,9 @@ def pilots():
 
 def profile(flops):
     """Return the runs on one budget of PROFILES, of every width and seed."""
+    check_real("flops", flops)
+    if flops not in PROFILES:
+        raise ValueError(f"{flops=} is no budget of a profile; use one of {tuple(PROFILES)}")
     seeds = SEEDS_OF_BUDGET.get(flops, (0,))
     return [run_on(width, flops, seed) for seed in seeds for width in PROFILES[flops]]
 

@@ -6,11 +6,12 @@ from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.evaluation.losses import window_losses
 from gpt_helpers.experiments import budgets
 from gpt_helpers.experiments.records import FOLDER
+from gpt_helpers.experiments.small_run import tokens_for
 from gpt_helpers.experiments.sweep import largest, place_of
 from gpt_helpers.files import read_rows
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.checkpoint import FILE_NAME
+from gpt_helpers.validation import check_path, checks
 from gpt_helpers.weights.sealed import copy_tensors, read_sealed
 
 COPYING = FOLDER / "copying.csv"
@@ -40,7 +41,7 @@ def copying(run, folder, tokens=None, n_scored=budgets.N_SCORED, n_repeated=N_RE
     tokens and n_scored are as in budgets.do. Source: olsson2022induction (random tokens, repeated).
     """
     torch.set_num_threads(1)
-    tokens = tokens or load_tokens(run.config.vocab_size)
+    tokens = tokens_for(run, tokens)
     place = place_of(run, folder)
     n_tokens = budgets.do(run, place, tokens, n_scored)["tokens"]
     model = saved_model(run, place)
@@ -71,6 +72,7 @@ def drawn_twice(tokens, n_rows, n_half):
     return tokens[drawn].repeat(1, 2)
 
 
+@checks(path=check_path)
 def recorded_copying(path=COPYING):
     """Return the rows that copying.csv holds, a row per run of copying_runs."""
     return read_rows(path, COPYING_NUMBERS)

@@ -21,6 +21,15 @@ from gpt_helpers.tasks import labels
 from gpt_helpers.tasks.items import ItemBatches, draw_items
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import MODERN
+from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import (
+    check_callable,
+    check_count,
+    check_instance,
+    check_natural,
+    checks,
+    optional,
+)
 from gpt_helpers.variants.modern import ModernLMHeadModel
 from gpt_helpers.variants.rotary import rotary_angles, rotate
 
@@ -46,6 +55,14 @@ def attend_modern(q, k, v, padding=None, dropout=0.0, window=None):
     return attention_fused(*rotated, v, padding, dropout, window)
 
 
+@checks(
+    seed=check_natural,
+    settings=functools.partial(check_instance, kind=TrainingSettings),
+    make=check_callable,
+    config=functools.partial(check_instance, kind=GPTConfig),
+    draw=check_callable,
+    after_step=optional(check_callable),
+)
 def trained(
     seed,
     settings,
@@ -63,6 +80,7 @@ def trained(
     return model.eval()
 
 
+@checks(draw=check_callable, n_items=check_count)
 def items_for_tests(draw=labels.draw_labelled, n_items=N_ITEMS):
     """Return items (N, 11) that no training can contain, the same for every model."""
     return draw_items(draw, n_items, np.random.default_rng(TEST_SEED), for_tests=True)

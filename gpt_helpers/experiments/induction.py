@@ -19,16 +19,19 @@ from gpt_helpers.architecture.heads import (
     repetition_losses,
     without_heads,
 )
+from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.experiments.records import result_row
-from gpt_helpers.experiments.small_run import N_HELD_OUT
+from gpt_helpers.experiments.small_run import N_HELD_OUT, check_own_tokens, check_run, tokens_for
 from gpt_helpers.experiments.sweep import largest
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import code_windows, load_tokens
+from gpt_helpers.text.tokens import code_windows
 from gpt_helpers.training.loop import train
+from gpt_helpers.validation import check_count, check_natural, check_tensor, checks, optional
 from gpt_helpers.weights.pretrained import load_model
 
 N_DRAWS = 5  # of other heads to leave out
 LOOK_EVERY = 500  # steps
+check_ids = functools.partial(check_tensor, axes="(B, T)", integers=True, empty=False)
 
 
 def induction_rows(seed, n_most=4, n_windows=128):
@@ -61,6 +64,9 @@ def loss_rows(model, ids, name, choices):
     ]
 
 
+@checks(n_layer=check_count, seed=check_natural, stop_after=optional(check_count),
+        run=optional(check_run), tokens=check_own_tokens, ids=optional(check_ids),
+        every=check_count)  # fmt: skip
 def watched(n_layer, seed, stop_after=None, run=None, tokens=None, ids=None, every=LOOK_EVERY):
     """Train a run with n_layer layers; return what was seen on the way, once in so many steps.
 
@@ -71,9 +77,10 @@ def watched(n_layer, seed, stop_after=None, run=None, tokens=None, ids=None, eve
     ids (B, 2T), in which the heads are looked at, are code_windows.
     """
     run = watched_run(n_layer, seed, stop_after, largest()[0].run if run is None else run, every)
-    tokens = tokens or load_tokens(run.config.vocab_size)
+    tokens = tokens_for(run, tokens)
     held_out = fixed_windows(tokens.held_out, run.config.n_positions, N_HELD_OUT)
     rows, ids = [], code_windows(0, load_model()[1]) if ids is None else ids
+    check_ranges(ids=(ids, "vocab_size", run.config.vocab_size))
     watching = functools.partial(look, rows, ids)
     train(
         run.new_model(),

@@ -14,21 +14,24 @@ import time
 import numpy as np
 import torch
 
+from gpt_helpers.commands import command, positive
 from gpt_helpers.experiments.ablations import rows_of_run
 from gpt_helpers.experiments.ladder_models import GPT2, RUNGS, TIMED, WIDE
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     by_seed,
     command_line,
     machine_facts,
     program,
 )
-from gpt_helpers.experiments.small_run import BASE_RUN, SEEDS
+from gpt_helpers.experiments.small_run import BASE_RUN, SEEDS, tokens_for
 from gpt_helpers.files import write_rows
-from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import Trainer
+from gpt_helpers.validation import check_choice, check_instance, check_path, check_real, checks
 from gpt_helpers.variants.sizes import count_active, count_all
 
 NUMBERS = (
@@ -65,6 +68,7 @@ def complete_rows(plan, tokens=None):
     return [row | facts for row in rows_of_run(run, tokens)]
 
 
+@checks(path=check_path)
 def recorded(path=RECORD.path):
     """Return {rung: {seed: rows}} of a file of results, in the order of RUNGS.
 
@@ -83,6 +87,7 @@ def at_equal_tokens(path=RECORD.path):
     }
 
 
+@checks(path=check_path, times=check_path)
 def at_equal_time(path=RECORD.path, times=TIMES.path):
     """Return {rung: {seed: held-out loss}} when the rung with the shortest steps is at its end.
 
@@ -101,6 +106,22 @@ def at_equal_time(path=RECORD.path, times=TIMES.path):
     return losses
 
 
+def check_losses(name, value):
+    """Raise ValueError unless value is {rung: {seed: loss}}, with the rungs that others add to."""
+    check_instance(name, value, dict)
+    for rung, seeds in value.items():
+        check_choice(f"a rung of {name}", rung, RUNGS)
+        check_instance(f"{name}[{rung!r}]", seeds, dict)
+        for seed, loss in seeds.items():
+            check_real(f"{name}[{rung!r}][{seed!r}]", loss)
+        before = RUNGS[rung].on
+        if not seeds or (before is not None and not {*seeds} <= {*value.get(before, ())}):
+            raise ValueError(
+                f"{name}[{rung!r}] has seeds {[*seeds]}, {before!r} has not all of them"
+            )
+
+
+@checks(losses=check_losses)
 def compared(losses):
     """Return {rung: row} of {rung: {seed: loss}}: losses, and what each rung gains.
 
@@ -131,7 +152,7 @@ def step_times(n_rounds, rungs=TIMED, tokens=None):
     """
     torch.set_num_threads(1)
     base = rungs[GPT2].run
-    tokens = tokens or load_tokens(base.config.vocab_size)
+    tokens = tokens_for(base, tokens)
     batches, rows = base.batches(tokens.training), []
     trainers = {
         name: Trainer(run.new_model().train(), run.settings) for name, (run, _) in rungs.items()
@@ -146,6 +167,7 @@ def step_times(n_rounds, rungs=TIMED, tokens=None):
     return rows[len(rungs) :]
 
 
+@checks(path=check_path)
 def relative_times(path=TIMES.path):
     """Return {rung: median over the rounds of a step's time, in steps of GPT-2 of that round}.
 
@@ -167,9 +189,10 @@ def check_complete(recorded_rungs, rungs, path, command):
     """Raise ValueError unless all the rungs are among the recorded ones."""
     missing = [rung for rung in rungs if rung not in recorded_rungs]
     if missing:
-        raise ValueError(f"{path} has no {missing}; run {command}")
+        raise ValueError(f"path={path} has no {missing}; run {command}")
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None, timed=step_times):
     """Run what the file of results lacks, or time steps; return the exit status.
 
@@ -177,7 +200,7 @@ def main(arguments=None, timed=step_times):
     """
     parser = command_line(__doc__, RECORD.path)
     parser.add_argument("--times", action="store_true", help="time the steps of all rungs")
-    parser.add_argument("--rounds", type=int, default=30, help="how often each step is timed")
+    parser.add_argument("--rounds", type=positive, default=30, help="how often each step is timed")
     options = parser.parse_args(arguments)
     if not options.times:
         return program(RECORD, planned(), complete_rows, options)

@@ -13,9 +13,10 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTMLP
-from gpt_helpers.config import PRESETS
+from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.experiments.small_run import BASE_RUN
 from gpt_helpers.training.runs import Run
+from gpt_helpers.validation import check_instance, checks
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel
 from gpt_helpers.variants.gpt1 import GPT1Model
 from gpt_helpers.variants.gpt_neox import GPTNeoXConfig, GPTNeoXModel
@@ -93,7 +94,8 @@ def rungs_beside(base):
     llama = rungs[LLAMA].run
     half = llama.config.n_inner // 2
     experts = {"n_inner": half, "n_experts": 4, "n_experts_per_token": 2}  # two are one
-    qwen3 = PLAIN | {"n_inner": llama.config.n_inner, "head_width": base.config.head_width}
+    qwen3 = {"rotary_base": BASE, "head_width": base.config.head_width}
+    qwen3 |= {"n_inner": llama.config.n_inner}
     return {
         "post-LN, 3e-4": Rung(rungs["post-LN"].run.varied(TENTH), "post-LN"),
         "ReLU²": Rung(replace(rungs["RMSNorm, no biases"].run, transformer=SquaredModel), LLAMA),
@@ -118,6 +120,7 @@ def with_wide_start(rungs):
     }
 
 
+@checks(config=functools.partial(check_instance, kind=GPTConfig))
 def wide_std(config):
     """Return the scale of GPT-2's weights for the width of a config."""
     return config.initializer_range * (PRESETS["gpt2"].n_embd / config.n_embd) ** 0.5

@@ -15,18 +15,22 @@ The prediction was too high. What the largest run copies from its own window is 
 import argparse
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.experiments.budgets import (
     LARGEST_BUDGET,
     LARGEST_WIDTHS,
     PROFILES,
+    PURPOSES,
     config_of_width,
     tokens_on,
 )
 from gpt_helpers.experiments.copying import COPYING, COPYING_NUMBERS, copying, copying_runs
+from gpt_helpers.experiments.records import NOT_RECORDED
 from gpt_helpers.experiments.sweep import PREDICTION, RECORD, recorded_runs, runs_on
 from gpt_helpers.files import read_rows, write_rows
 from gpt_helpers.scaling_laws.counts import count_parameters
@@ -37,6 +41,14 @@ from gpt_helpers.scaling_laws.fits import (
     fit_loss_law,
     interval,
     predicted_losses,
+)
+from gpt_helpers.validation import (
+    check_choice,
+    check_numbers,
+    check_path,
+    check_rows,
+    check_sequence,
+    checks,
 )
 
 CONSTANTS = (
@@ -50,6 +62,26 @@ PREDICTED_NUMBERS = (
 SHARE, N_SAMPLES = 0.9, 300
 
 
+def check_run_rows(name, rows):
+    """Raise ValueError unless rows are those of runs of the sweep."""
+    numbers = "n_params", "n_non_embedding", "tokens", "unique_tokens", "held_out_loss"
+    check_rows(name, rows, ("run", "purpose", *numbers))
+    for column in numbers:
+        check_numbers(f"{column} of {name}", [row[column] for row in rows], above=0)
+
+
+def check_purposes(name, value):
+    """Raise ValueError unless value is a sequence of budgets.PURPOSES."""
+    check_sequence(name, value)
+    for place, purpose in enumerate(value):
+        check_choice(f"{name}[{place}]", purpose, PURPOSES)
+
+
+@checks(
+    rows=check_run_rows,
+    purposes=check_purposes,
+    size=partial(check_choice, choices=("n_params", "n_non_embedding")),
+)
 def law_runs(rows, purposes=("profile",), size="n_params"):
     """Return rows (parameters, tokens by worth, loss), as fits take them, of these purposes.
 
@@ -68,10 +100,13 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
+@checks(rows=check_run_rows)
 def extrapolation_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
     highest = runs_on(rows, max(PROFILES))
     known = law_runs([row for row in rows if row not in highest])
+    if not highest:
+        raise ValueError(f"rows has no run on the highest budget, {max(PROFILES):g} FLOPs")
     n_params, n_tokens, losses = np.transpose(law_runs(highest))
     laws = {form: fit_loss_law(known, form) for form in FORMS}
     return {
@@ -111,12 +146,13 @@ def predict(rows, n_samples=N_SAMPLES):
     return predicted
 
 
+@checks(path=check_path)
 def predictions(path=PREDICTION):
     """Return {form: row} of the predictions that were written; ValueError if there are none."""
     rows = read_rows(path, PREDICTED_NUMBERS)
     if not rows:
         raise ValueError(
-            f"{path} holds no prediction; run python -m gpt_helpers.experiments.prediction"
+            f"path={path} holds no prediction; run python -m gpt_helpers.experiments.prediction"
         )
     return {row["form"]: row for row in rows}
 
@@ -126,6 +162,7 @@ def chosen_prediction(path=PREDICTION):
     return next(row for row in predictions(path).values() if row["chosen"])
 
 
+@checks(path=check_path, sweep=check_path)
 def outcome(path=PREDICTION, sweep=RECORD.path):
     """Return what was predicted of the largest run, what it measured, and by how much they differ.
 
@@ -136,7 +173,7 @@ def outcome(path=PREDICTION, sweep=RECORD.path):
     largest = [row for row in recorded_runs(sweep) if row["purpose"] == "largest"]
     if not largest:
         raise ValueError(
-            f"{sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
+            f"sweep={sweep} lacks the largest run; do gpt_helpers.experiments.sweep --stage largest"
         )
     measured = largest[0]["held_out_loss"]
     return {
@@ -149,6 +186,7 @@ def outcome(path=PREDICTION, sweep=RECORD.path):
     }
 
 
+@command(NOT_RECORDED)
 def main(arguments=None, measured=copying):
     """Write the predictions, unless the largest run has been done; return the exit status.
 
@@ -156,8 +194,8 @@ def main(arguments=None, measured=copying):
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweep", type=Path, default=RECORD.path, help="the runs to fit")
-    parser.add_argument("--csv", type=Path, help="the file to write, if it is another")
-    parser.add_argument("--samples", type=int, default=N_SAMPLES, help="draws for the interval")
+    parser.add_argument("--csv", type=new_file, help="the file to write, if it is another")
+    parser.add_argument("--samples", type=positive, default=N_SAMPLES, help="for the interval")
     parser.add_argument("--copying", type=Path, help="write copying.csv; folder of checkpoints")
     options = parser.parse_args(arguments)
     if options.copying:
@@ -165,6 +203,8 @@ def main(arguments=None, measured=copying):
         write_rows(options.csv or COPYING, rows, ("run", *COPYING_NUMBERS))
         return 0
     rows = recorded_runs(options.sweep)
+    if not rows:
+        raise ValueError(f"sweep={options.sweep} holds no runs; run gpt_helpers.experiments.sweep")
     if any(row["purpose"] == "largest" for row in rows):
         sys.stderr.write("not predicted: the largest run is in the sweep already\n")
         return 1

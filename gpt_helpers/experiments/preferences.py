@@ -27,7 +27,7 @@ from gpt_helpers.experiments.tuning import (
 from gpt_helpers.tasks import instructions
 from gpt_helpers.tasks.answers import padded
 from gpt_helpers.tasks.items import draw_items
-from gpt_helpers.training.preferences import answer_log_probability, preference_loss
+from gpt_helpers.training.preferences import PreferenceLoss, answer_log_probability
 
 END = instructions.VOCABULARY.ids[instructions.END]
 POLITE_SHARE = 0.5  # of the answers that the model of two styles is tuned on
@@ -106,7 +106,7 @@ def run_before(seed, setup=SETUP, pairs=pairs_of):
 def run_preferences(seed, *, beta, setup=SETUP, pairs=pairs_of):
     """Lower the preference loss on pairs sampled from the model itself, and measure."""
     start, rows = model_of_two_styles(seed, setup), pairs(seed, False, setup)
-    loss_of = preference_loss(start, MARKER, beta)
+    loss_of = PreferenceLoss(start, MARKER, beta)
     model = tuned(copy.deepcopy(start), rows, seed, setup.preference, loss_of, setup.batch_size)
     results = preference_measures(model, pairs(seed, True, setup), seed, setup.n_tests)
     return measured_rows(results, beta, setup.preference, rows, setup.batch_size)

@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import torch
 
+from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.accuracy import exactly, written
 from gpt_helpers.experiments.records import result_row
@@ -19,13 +20,22 @@ from gpt_helpers.tasks.answers import answer_loss
 from gpt_helpers.tasks.items import ItemBatches, draw_items
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import MODERN
-from gpt_helpers.validation import check_choice
+from gpt_helpers.validation import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_natural,
+    checks,
+    optional,
+)
 from gpt_helpers.variants.modern import ModernLMHeadModel
 
 SUM_STEPS = 130  # of training
 DIGIT_TOKENS = 576  # of one of them, for each digit of the longest sum, padding included
 N_PROBLEMS = 2000
 N_DIGITS = 12
+check_sums = functools.partial(sums.check_digits, empty=False)
 
 
 def taught(batches, vocabulary, marker, seed, n_steps, n_layer=2, after_step=None):
@@ -58,13 +68,23 @@ def sum_batches(written_as, seed=0, n_digits=N_DIGITS, digit_tokens=DIGIT_TOKENS
 
     A batch has as many rows as fill digit_tokens tokens for each digit.
     """
-    check_choice("written_as", written_as, sums.FORMATS)
     draw = functools.partial(sums.draw_digits, n_digits)
     rows = functools.partial(sums.sum_texts, sums.FORMATS[written_as])
     n_rows = digit_tokens * n_digits // rows(np.zeros((1, n_digits), int)).shape[1]
+    if not n_rows:
+        raise ValueError(f"{digit_tokens=} holds no text of {n_digits} digits; give more")
     return ItemBatches(draw, rows, n_rows, seed)
 
 
+@checks(
+    written_as=functools.partial(check_choice, choices=sums.FORMATS),
+    seed=check_natural,
+    n_layer=check_count,
+    n_digits=check_count,
+    n_steps=check_count,
+    digit_tokens=check_count,
+    after_step=optional(check_callable),
+)
 def sum_model(
     written_as,
     seed=0,
@@ -79,6 +99,7 @@ def sum_model(
     return taught(batches, sums.SUM_WORDS, sums.ASK, seed, n_steps, n_layer, after_step)
 
 
+@checks(n_digits=check_count, n_items=check_count, for_tests=check_flag)
 def sum_items(n_digits=N_DIGITS, n_items=N_PROBLEMS, for_tests=True):
     """Return n_items sums of n_digits digits (N, K): the same in every call.
 
@@ -89,20 +110,24 @@ def sum_items(n_digits=N_DIGITS, n_items=N_PROBLEMS, for_tests=True):
     return draw_items(draw, n_items, np.random.default_rng(n_digits), for_tests)
 
 
+@checks(items=check_sums)
 def sum_score(model, items, **settings):
     """Return the Score of what a model writes after the questions of items (N, K).
 
     It writes greedily, unless settings of generation.generate say otherwise.
     """
+    check_model(model)
     texts = written(model, sums.sum_questions(items), items.shape[1] + 2, **settings)
     return agreement(sums.sum_answers(texts), sums.sum_of(items))
 
 
+@checks(items=check_sums, seed=check_natural)
 def wrong_step_scores(model, items, at, seed=0):
     """Return (follows, ignores) of sums whose step number at is replaced by a wrong one.
 
     Two Scores: answers that are right but for the wrong step, and those that are right.
     """
+    check_model(model)
     begun, following = sums.with_wrong_step(items, at, np.random.default_rng(seed))
     answers = sums.sum_answers(written(model, begun, items.shape[1] - at + 2))
     return agreement(answers, following), agreement(answers, sums.sum_of(items))

@@ -3,15 +3,18 @@
 All runs of an experiment read equally many tokens, on the same schedule but for its change.
 """
 
+from functools import partial
+
 import torch
 from torch import nn
 
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
+from gpt_helpers.text.tokens import Tokens, load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import check_count, check_instance, check_natural, checks, optional
 from gpt_helpers.variants.gpt1 import GPT1Model
 
 BASE_RUN = Run(
@@ -21,6 +24,8 @@ BASE_RUN = Run(
 )
 SEEDS = (0, 1, 2)
 N_HELD_OUT = 64  # windows
+check_run = partial(check_instance, kind=Run)
+check_own_tokens = optional(partial(check_instance, kind=Tokens))
 LOWER = {"max_lr": 1e-3, "min_lr": 1e-4}
 STEPS_800 = {"total_steps": 800, "warmup_steps": 80, "evaluate_every": 80}
 STEPS_50 = {"total_steps": 50, "warmup_steps": 5, "evaluate_every": 5}
@@ -77,6 +82,8 @@ LONGER = {
 }
 
 
+@checks(variation=check_run, seed=check_natural, stop_after=optional(check_count),
+        tokens=check_own_tokens)  # fmt: skip
 def run(variation, seed, stop_after=None, tokens=None):
     """Train one variation and return a list of rows, one per evaluation.
 
@@ -85,7 +92,7 @@ def run(variation, seed, stop_after=None, tokens=None):
     since the row before.
     """
     chosen = variation.with_seed(seed).stopped_after(stop_after)
-    tokens = tokens or load_tokens(chosen.config.vocab_size)
+    tokens = tokens_for(chosen, tokens)
     norms = []
     log = train(
         chosen.new_model(),
@@ -95,6 +102,14 @@ def run(variation, seed, stop_after=None, tokens=None):
         after_step=lambda row, model: "held_out_loss" in row and norms.append(weight_norms(model)),
     )
     return summarised(log, norms, chosen.settings.evaluate_every)
+
+
+def tokens_for(run, tokens=None):
+    """Return tokens if given, else those of the standard library in the vocabulary of a run."""
+    try:
+        return load_tokens(run.config.vocab_size) if tokens is None else tokens
+    except ValueError as error:
+        raise ValueError(f"no tokens are given, and {error}") from error
 
 
 def summarised(log, norms, every):

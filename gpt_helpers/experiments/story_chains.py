@@ -8,11 +8,12 @@ import functools
 
 import numpy as np
 
+from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.evaluation.accuracy import written
 from gpt_helpers.experiments.reasoning import agreement, score_row, taught
 from gpt_helpers.tasks import stories
 from gpt_helpers.tasks.items import ItemBatches, Mixture, draw_items
-from gpt_helpers.validation import check_choice
+from gpt_helpers.validation import check_choice, check_count, check_natural, check_sequence, checks
 
 STORY_STEPS = 300  # of training
 N_STORIES = 1000  # of each test
@@ -35,13 +36,25 @@ def story_mixture(written_as, seed=0, sizes=STORY_SIZES):
 
     sizes are the numbers of events and of legs.
     """
-    check_choice("written_as", written_as, STORY_ROWS)
     families = stories.FAMILIES.values()
     chosen = [(family, size) for family in families for size in sizes if size in family.sizes]
     n_rows, with_steps = STORY_ROWS[written_as] // len(chosen), written_as == "steps"
     return Mixture([story_batches(*one, with_steps, n_rows, seed) for one in chosen])
 
 
+def check_story_sizes(name, value):
+    """Raise ValueError unless value is a sequence of STORY_SIZES."""
+    check_sequence(name, value)
+    for place, size in enumerate(value):
+        check_choice(f"{name}[{place}]", size, STORY_SIZES)
+
+
+@checks(
+    written_as=functools.partial(check_choice, choices=STORY_ROWS),
+    seed=check_natural,
+    sizes=check_story_sizes,
+    n_steps=check_count,
+)
 def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS):
     """Return a model trained on a story_mixture, and its log."""
     batches = story_mixture(written_as, seed, sizes)
@@ -56,8 +69,10 @@ def story_items(name, size, n_items=N_STORIES):
     return [family.story(item) for item in items]
 
 
+@checks(told=stories.check_stories)
 def written_stories(model, told):
     """Return what a model writes (N, T) after the questions of N stories, as ids, greedily."""
+    check_model(model)
     prompts = stories.story_questions(told)
     longest = stories.story_texts(told, with_steps=True).shape[1] - prompts.shape[1]
     settings = {"attention_mask": prompts != 0, "eos_token_id": stories.END}

@@ -13,16 +13,20 @@ from pathlib import Path
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.experiments import budgets
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     command_line,
     machine_facts,
     program,
 )
 from gpt_helpers.files import read_rows
+from gpt_helpers.validation import check_path, check_rows, checks
 
 PREDICTION = FOLDER / "prediction.csv"
 WHOLE_NUMBERS = (
@@ -41,6 +45,7 @@ RECORD = Record(
 )
 
 
+@checks(path=check_path)
 def largest(path=PREDICTION):
     """Return the run that a prediction was written for, planned, in a list.
 
@@ -49,7 +54,7 @@ def largest(path=PREDICTION):
     rows = read_rows(path, ("width",))
     if not rows:
         raise ValueError(
-            f"{path} holds no prediction; run python -m gpt_helpers.experiments.prediction first"
+            f"path={path} holds no prediction; run gpt_helpers.experiments.prediction first"
         )
     run = budgets.run_on(int(rows[0]["width"]), budgets.LARGEST_BUDGET)
     return [budgets.Planned("largest", run)]
@@ -79,17 +84,20 @@ def place_of(run, folder):
     return None if folder is None else folder / budgets.key_of(run).replace(" ", "-")
 
 
+@checks(path=check_path)
 def recorded_runs(path=RECORD.path):
     """Return the rows of a file of results, counts as integers; none if it is not there."""
     return [row | {name: int(row[name]) for name in WHOLE_NUMBERS} for row in RECORD.rows(path)]
 
 
+@checks(rows=functools.partial(check_rows, columns=("run",)))
 def runs_on(rows, flops):
     """Return the rows of the profile of a budget, of every seed. Source: hoffmann2022chinchilla."""
     keys = {budgets.key_of(run) for run in budgets.profile(flops)}
     return [row for row in rows if row["run"] in keys]
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     parser = command_line(__doc__, RECORD.path)

@@ -16,18 +16,33 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpt_helpers.architecture.inputs import IGNORED
-from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.losses import TokenLoss
+from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.accuracy import exactly, written
 from gpt_helpers.experiments.records import result_row
 from gpt_helpers.tasks import instructions
-from gpt_helpers.tasks.answers import answer_labels, answer_loss, padded, text_loss
+from gpt_helpers.tasks.answers import (
+    answer_labels,
+    answer_loss,
+    padded,
+    text_labels,
+    text_loss,
+)
 from gpt_helpers.tasks.items import draw_items, held_out
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.lora import add_lora, count_trained
 from gpt_helpers.training.recipes import MODERN
 from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import (
+    check_callable,
+    check_count,
+    check_instance,
+    check_integer,
+    check_natural,
+    check_real,
+    checks,
+)
 from gpt_helpers.variants.modern import ModernLMHeadModel
 
 TUNING_CONFIG = GPTConfig(
@@ -69,10 +84,11 @@ def base_corpus(seed, setup=SETUP):
     rng = np.random.default_rng([seed, DATA_SEED])
     items = instructions.base_items(setup.pretraining.total_steps * setup.batch_size, rng)
     return instructions.encoded(
-        [instructions.statement(item, turn) for turn, item in enumerate(items)]
+        [instructions.statement.unchecked(item, turn) for turn, item in enumerate(items)]
     )
 
 
+@checks(seed=check_natural, setup=functools.partial(check_instance, kind=Setup))
 @functools.cache
 def base_model(seed, setup=SETUP):
     """Return the model that has read the base corpus of this seed; copy it before a change."""
@@ -84,6 +100,11 @@ def base_model(seed, setup=SETUP):
     return model
 
 
+@checks(
+    n_examples=functools.partial(check_integer, at_least=3),
+    seed=check_natural,
+    polite_share=functools.partial(check_real, at_least=0, at_most=1),
+)
 def examples(n_examples, seed, polite_share=0.0):
     """Return rows (N, T) of prompt and answer to tune on, the wordings in turn."""
     rng = np.random.default_rng([seed, DATA_SEED, n_examples])
@@ -97,22 +118,33 @@ def examples(n_examples, seed, polite_share=0.0):
     )
 
 
+@checks(
+    seed=check_natural,
+    settings=functools.partial(check_instance, kind=TrainingSettings),
+    loss_of=check_callable,
+)
 def tuned(model, rows, seed, settings, loss_of=ANSWER, batch_size=SETUP.batch_size):
     """Train the model on batches drawn from rows (N, T) and return it."""
+    check_model(model)
     rng = np.random.default_rng([seed, DATA_SEED])
     batches = instructions.as_steps(rows, settings.total_steps, batch_size, rng)
     train(model, batches, dataclasses.replace(settings, seed=seed), loss_of=loss_of)
     return model
 
 
+@checks(seed=check_natural, n_tests=check_count)
 def unseen_items(seed, commands=instructions.SINGLES, n_tests=SETUP.n_tests):
     """Return the items (n_tests, 7) with these commands that a model of this seed is tested on."""
     rng = np.random.default_rng([seed, TEST_SEED])
     return draw_items(instructions.draw_from(commands), n_tests, rng, for_tests=True)
 
 
+@checks(prompts=instructions.VOCABULARY.check, answers=instructions.VOCABULARY.check)
 def answered(model, prompts, answers):
     """Return the Score of a model's likeliest answers (N, A) after prompts (N, T)."""
+    check_model(model)
+    if len(prompts) != len(answers):
+        raise ValueError(f"{len(prompts)} prompts have {len(answers)} answers; give one for each")
     texts = written(model, prompts, answers.shape[1], attention_mask=prompts != 0)
     return exactly(texts, answers, ignored=0)
 
@@ -160,12 +192,15 @@ def run_base(seed, setup=SETUP):
     return measured_rows(results, 0, setup.pretraining, rows, setup.batch_size)
 
 
-def mixed_loss(model, ids):
-    """Return the loss on the answers of rows of ids (B, T), and on all of rows without marker."""
+def mixed_labels(ids):
+    """Return the labels (B, T) of ids (B, T): the answers, and all of rows without marker."""
     asks = (ids == MARKER).any(1)
-    labels = ids.masked_fill(ids == 0, IGNORED)  # (B, T)
+    labels = text_labels(ids)  # (B, T)
     labels[asks] = answer_labels(ids[asks], MARKER)
-    return model(ids, labels=labels)["loss"]
+    return labels
+
+
+mixed_loss = TokenLoss(mixed_labels)
 
 
 def with_base_text(rows, seed):

@@ -6,12 +6,11 @@ The votes are those of a model that has learned half of its task.
 import copy
 
 import torch
-import torch.nn.functional as F
 
 from gpt_helpers.evaluation.accuracy import written
 from gpt_helpers.experiments.reasoning import agreement, score_row, sum_items, sum_score
 from gpt_helpers.tasks import sums
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_integer, check_tensor
 
 VOTES = (1, 3, 5, 11, 21)
 N_VOTED = 1000  # sums
@@ -21,15 +20,12 @@ def majority(answers):
     """Return the answer (N,) that each row of answers (N, A) gives most often.
 
     Of answers given equally often it is the smallest. A negative number is no answer and has no
-    vote; without any other it remains. K is the largest answer plus 1.
-    Source: wang2022selfconsistency, sec. 2.
+    vote; without any other it remains. Source: wang2022selfconsistency, sec. 2.
     """
-    if answers.ndim != 2 or not answers.numel():
-        raise ValueError(f"answers are {tuple(answers.shape)}; give (N, A), at least one of each")
-    votes = F.one_hot(answers.clamp(min=-1) + 1)[..., 1:].sum(1)  # (N, K)
-    if not votes.shape[1]:
-        return answers[:, 0]
-    return votes.argmax(1).where(votes.any(1), answers[:, 0])  # (N,)
+    check_tensor("answers", answers, "(N, A)", integers=True, empty=False)
+    votes = (answers[:, :, None] == answers[:, None]).sum(2).where(answers >= 0, 0)  # (N, A)
+    has_most = votes == votes.amax(1, keepdim=True)  # (N, A)
+    return answers.where(has_most, answers.amax()).amin(1)  # (N,)
 
 
 def sampled_answers(model, items, n_samples, seed=0):

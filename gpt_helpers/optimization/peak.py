@@ -46,10 +46,19 @@ def measured_bytes(function, device="cpu"):
     """Call function() and return (peak_bytes, extra_bytes) of this one call."""
     if not callable(function):
         raise ValueError(f"function={function!r} must be callable, such as lambda: q @ k.mT")
-    kind = torch.device(device).type
-    if kind not in ("cpu", "cuda"):
-        raise ValueError(f"device={device!r} must be a CPU or a CUDA device")
-    return cuda_bytes(function, device) if kind == "cuda" else cpu_bytes(function)
+    is_cuda = type_of(device) == "cuda"
+    return cuda_bytes(function, device) if is_cuda else cpu_bytes(function)
+
+
+def type_of(device):
+    """Return "cpu" or "cuda"; raise ValueError for what is no such device of this machine."""
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError):
+        kind = None  # of no device
+    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+        raise ValueError(f"device={device!r} must be a CPU or a CUDA device, such as 'cpu'")
+    return kind
 
 
 def cpu_bytes(function):
@@ -128,11 +137,11 @@ def measured_ceilings(n_threads, size=1024, n_rounds=7):
     check_integer("n_threads", n_threads, at_least=1)
     check_integer("size", size, at_least=1)
     check_integer("n_rounds", n_rounds, at_least=1)
-    before = torch.get_num_threads()
+    options, before = {"dtype": torch.float32}, torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        a, out = torch.ones(size, size), torch.empty(size, size)
-        source, target = torch.ones(2**24), torch.empty(2**24)
+        a, source = torch.ones(size, size, **options), torch.ones(2**24, **options)
+        out, target = torch.empty_like(a), torch.empty_like(source)
         product = median_seconds(lambda: torch.mm(a, a, out=out), n_rounds)
         copy = median_seconds(lambda: target.copy_(source), n_rounds)
     finally:

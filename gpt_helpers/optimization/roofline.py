@@ -5,7 +5,7 @@ operands: attainable is the lower of both. Which one it is depends on the FLOPs 
 byte is used for. peak.measured_ceilings measures the two limits of this machine.
 """
 
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_integer, check_real, check_rows, check_text
 
 # Dense products of 16-bit floats per second, and bytes of device memory per second.
 # Source: nvidia2021a100; nvidia2024h100.
@@ -96,8 +96,13 @@ def fused_pass(
 
 
 def total(steps, name="unfused"):
-    """Return the row that adds up the rows of steps, under another name."""
+    """Return the row that adds up the rows of steps, under another name.
+
+    Raises ValueError unless steps are such rows, and name is a text.
+    """
     columns = ("flops", "bytes_read", "bytes_written")
+    check_rows("steps", steps, columns)
+    check_text("name", name)
     return row_of(name, *(sum(row[column] for row in steps) for column in columns))
 
 

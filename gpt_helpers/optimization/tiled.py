@@ -3,9 +3,19 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from gpt_helpers.architecture.attention import positions, repeat_heads, visible_keys
-from gpt_helpers.architecture.operands import check_heads, check_no_dropout
-from gpt_helpers.validation import check_integer
+from gpt_helpers.architecture.attention import (
+    positions,
+    repeat_heads,
+    scaled_scores,
+    visible_keys,
+)
+from gpt_helpers.architecture.operands import (
+    check_heads,
+    check_no_dropout,
+    widened,
+    without_autocast,
+)
+from gpt_helpers.validation import check_integer, check_tensor
 
 
 def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=128):
@@ -20,21 +30,34 @@ def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=
     check_heads(q, k, v, padding, dropout, window)
     check_no_dropout("attention_tiled", dropout)
     check_integer("block_size", block_size, at_least=1)
-    return TiledAttention.apply(q, k, v, padding, window, block_size)
+    with without_autocast(q):
+        return TiledAttention.apply(q, k, v, padding, window, block_size)
 
 
 def key_tiles(first, last, block_size, window=None):
     """Return the slices of keys that queries at the positions first to last read.
 
     Tiles that lie wholly in the future, or wholly before the window, are left out.
+    Raises ValueError unless 0 <= first <= last, and block_size and window are positive.
     """
+    check_integer("first", first, at_least=0)
+    check_integer("last", last, at_least=first)
+    check_integer("block_size", block_size, at_least=1)
+    if window is not None:
+        check_integer("window", window, at_least=1)
     start = 0 if window is None else max(0, first - window + 1)
     starts = range(start // block_size * block_size, last + 1, block_size)
     return [slice(at, min(at + block_size, last + 1)) for at in starts]
 
 
 def tiles(n_queries, n_keys, block_size, window=None):
-    """Return [(rows, [columns, ...])]: slices of the queries, and of the keys that each reads."""
+    """Return [(rows, [columns, ...])]: slices of the queries, and of the keys that each reads.
+
+    Raises ValueError unless there is a query, as many keys, and key_tiles takes the rest.
+    """
+    check_integer("n_queries", n_queries, at_least=1)
+    check_integer("n_keys", n_keys, at_least=n_queries)
+    check_integer("block_size", block_size, at_least=1)
     n_earlier, found = n_keys - n_queries, []
     for start in range(0, n_queries, block_size):
         rows = slice(start, min(start + block_size, n_queries))
@@ -45,21 +68,16 @@ def tiles(n_queries, n_keys, block_size, window=None):
 
 def tile_scores(q, k, visible):
     """Return scores (B, H, T, S) of a tile, in float32 at least; -inf if hidden."""
-    q, k = widened(q), widened(repeat_heads(k, q.shape[1]))
-    scores = q @ k.mT / q.shape[-1] ** 0.5  # (B, H, T, S)
-    return scores.masked_fill(~visible, -torch.inf)  # (B, H, T, S)
-
-
-def widened(x):
-    """Return x in float32, or as it is if it is wider."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return scaled_scores(q, k).masked_fill(~visible, -torch.inf)  # (B, H, T, S)
 
 
 def initial_softmax_state(q):
     """Return the state of queries q (B, H, T, D) that have not read a key yet.
 
     It is the highest score, the sum of exp(score - highest), and the values weighted by it.
+    Raises ValueError unless q is such a tensor of floats.
     """
+    check_tensor("q", q, "(B, H, T, D)", floats=True)
     mixed = torch.zeros_like(widened(q))  # (B, H, T, D)
     total = mixed[..., :1].clone()  # (B, H, T, 1)
     # Not -inf: the difference of two of them is no number.

@@ -4,7 +4,7 @@ One multiplication and one addition count as 2 FLOPs. Only matrix products are c
 norms, softmax and activations are left out.
 """
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_flag, check_integer
 
 
 def parameters_by_module(config):
@@ -50,6 +50,7 @@ def flops_by_module(config, n_positions=None, causal=False):
     defaults to the longest sequence. Raises ValueError if it is longer than that.
     """
     check_sizes(config)
+    check_flag("causal", causal)
     n_keys = config.n_positions if n_positions is None else n_positions
     check_integer("n_positions", n_keys, at_least=1, at_most=config.n_positions)
     width, square = config.n_embd, 2 * 2 * n_keys * config.n_embd
@@ -81,6 +82,8 @@ def training_flops(config, n_positions=None, causal=None):
     Errors are those of flops_by_module.
     Source: kaplan2020scaling, eq. 2.2; chowdhery2022palm, app. B; hoffmann2022chinchilla, app. F.
     """
+    if causal is not None:
+        check_flag("causal", causal)
     parts = flops_by_module(config, n_positions)
     square = parts["h.attn scores and values"]
     matrices = 3 * (parts["h.attn projections"] + parts["h.mlp"])
@@ -100,10 +103,10 @@ def training_flops(config, n_positions=None, causal=None):
 def kv_cache_bytes(config, n_tokens, bytes_per_value):
     """Return the bytes that the keys and values of n_tokens tokens take, for one sequence.
 
-    Raises ValueError for a negative or non-integer count.
+    Raises ValueError for counts that are no integers, and for more than n_positions tokens.
     """
     check_sizes(config)
-    check_integer("n_tokens", n_tokens, at_least=0)
+    check_integer("n_tokens", n_tokens, at_least=0, at_most=config.n_positions)
     check_integer("bytes_per_value", bytes_per_value, at_least=1)
     return 2 * config.n_layer * config.key_width * n_tokens * bytes_per_value
 

@@ -12,9 +12,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw
-from gpt_helpers.validation import check_choice, check_real
+from gpt_helpers.validation import (
+    as_floats,
+    check_choice,
+    check_instance,
+    check_integer,
+    check_numbers,
+    check_real,
+    check_sequence,
+)
 
 HUBER_DELTA = 1e-3
 N_STARTS = 30  # those of the grid with the lowest objective
@@ -34,6 +43,7 @@ GRIDS = {
     ),
 }  # fmt: skip
 FORMS = tuple(GRIDS)
+LAWS = LossLaw, JointLaw
 
 
 class Interval(NamedTuple):
@@ -109,6 +119,10 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
     than 6 runs, for values that are not positive, and where sizes or tokens are all the same.
     """
     check_choice("form", form, FORMS)
+    check_real("delta", delta, above=0)
+    if start is not None:
+        check_instance("start", start, LAWS)
+        check_choice("the form of start", form_of(start), (form,))
     runs = checked(runs)
     starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
     point = minimum_from(form, starts, runs, delta).tolist()
@@ -142,13 +156,19 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     """Return n_samples laws, each fitted to as many runs drawn with replacement.
 
     law is the fit to all runs: each fit has its form, and begins at it. A sample of fewer than
-    6 different runs is drawn anew.
+    6 different runs, or of one size or one number of tokens, is drawn anew. Raises ValueError
+    for runs that fit_loss_law refuses, for what is no law, and for counts that are no positive
+    integers; seed may be 0.
     """
+    check_integer("seed", seed, at_least=0)
     runs, rng = checked(runs), np.random.default_rng(seed)
+    check_instance("law", law, LAWS)
+    check_integer("n_samples", n_samples, at_least=1)
+    check_real("delta", delta, above=0)
     laws = []
     while len(laws) < n_samples:
         chosen = rng.integers(len(runs), size=len(runs))
-        if len(set(chosen)) >= 6:
+        if len(set(chosen)) >= 6 and not constant_columns(runs[chosen]):
             laws.append(fit_loss_law(runs[chosen], form_of(law), delta, start=law))
     return laws
 
@@ -156,9 +176,15 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
 def predicted_losses(runs, law, laws, n_params, n_tokens, seed=0):
     """Return a loss of a new run for each of the laws: its own, times a drawn error of a run.
 
-    law is the fit to all runs; the errors are the ratios of their losses to it.
+    law is the fit to all runs; the errors are the ratios of their losses to it. Raises
+    ValueError for runs that fit_loss_law refuses, for what is no law, and for amounts that are
+    not positive.
     """
+    check_integer("seed", seed, at_least=0)
     runs, rng = checked(runs), np.random.default_rng(seed)
+    check_instance("law", law, LAWS)
+    check_sequence("laws", laws, LAWS, empty=True)
+    check_amounts(n_params=n_params, n_tokens=n_tokens)
     errors = runs[:, 2] / law.loss(runs[:, 0], runs[:, 1])
     return [other.loss(n_params, n_tokens) * rng.choice(errors) for other in laws]
 
@@ -166,8 +192,9 @@ def predicted_losses(runs, law, laws, n_params, n_tokens, seed=0):
 def interval(values, share=0.8):
     """Return the Interval that holds the middle share of the values.
 
-    Raises ValueError for a share that is not between 0 and 1.
+    Raises ValueError for values that are not numbers, and a share that is not between 0 and 1.
     """
+    values = check_numbers("values", values)
     check_real("share", share, above=0, below=1)
     low, high = np.quantile(values, [(1 - share) / 2, (1 + share) / 2]).tolist()
     return Interval(low, high)
@@ -178,9 +205,12 @@ def fit_tokens_decay(law, runs):
 
     runs are rows (parameters, tokens, unique tokens, loss). The decay, that of
     data_limits.effective_amount, is the one with the least squared error of log loss, between
-    0.1 and 1000.
+    0.1 and 1000. Raises ValueError for what is no law, and for rows that are not positive.
     """
-    runs = np.asarray(runs, dtype=float)
+    check_instance("law", law, LAWS)
+    runs = check_numbers("runs", runs, n_axes=2, above=0)
+    if runs.shape[1] != 4:
+        raise ValueError(f"runs is {runs.shape}; each row must have 4 numbers, the loss last")
 
     def error(log_decay):
         found = [
@@ -193,12 +223,19 @@ def fit_tokens_decay(law, runs):
 
 def checked(runs):
     """Return runs as an array (K, 3); raise ValueError if no law can be fitted to them."""
-    runs = np.asarray(runs, dtype=float)
-    if runs.ndim != 2 or runs.shape[1] != 3 or len(runs) < 6:
-        raise ValueError(f"runs is {runs.shape}; it must be (K, 3) with at least 6 rows")
+    found = as_floats(runs)
+    if found is None or found.ndim != 2 or found.shape[1] != 3 or len(found) < 6:
+        shape = getattr(found, "shape", type(runs).__name__)
+        raise ValueError(f"runs is {shape}; it must be (K, 3) with at least 6 rows")
+    runs = found
     if not (runs > 0).all() or not np.isfinite(runs).all():
         raise ValueError(f"runs holds {runs.min()}; parameters, tokens and losses are positive")
-    for name, column in zip(("sizes", "tokens"), runs.T, strict=False):
-        if np.ptp(column) == 0:
-            raise ValueError(f"all {name} are {column[0]:g}; a law needs different ones")
+    for name, value in constant_columns(runs).items():
+        raise ValueError(f"all {name} are {value:g}; a law needs different ones")
     return runs
+
+
+def constant_columns(runs):
+    """Return {name: value} of sizes and tokens, where they are the same in all runs (K, 3)."""
+    columns = {"sizes": runs[:, 0], "tokens": runs[:, 1]}
+    return {name: column[0] for name, column in columns.items() if np.ptp(column) == 0}

@@ -7,8 +7,9 @@ its source, and in flag how its constants were seen: a key of FLAGS.
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
+
+from gpt_helpers.scaling_laws.amounts import check_amounts, check_constants
 
 FLAGS = {
     "P": "in the primary text, or the authors' own code",
@@ -36,6 +37,10 @@ class PowerLaw:
     unit: str
     source: str
     flag: str
+
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(self, "scale", "exponent")
 
     def loss(self, amount):
         """Return the loss, in nats per token, at an amount in the law's unit."""
@@ -72,9 +77,16 @@ class JointLaw:
     flag: str
     floor: float = 0.0
 
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(
+            self, "params_scale", "tokens_scale", "params_exponent", "tokens_exponent",
+            least="floor",
+        )  # fmt: skip
+
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, of early stopping on n_tokens tokens."""
-        check_amounts(n_params=n_params, n_tokens=n_tokens)
+        check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
         by_size = (self.params_scale / n_params) ** self.ratio
         by_data = self.tokens_scale / n_tokens
         return self.floor + (by_size + by_data) ** self.tokens_exponent
@@ -126,9 +138,13 @@ class LossLaw:
     source: str
     flag: str
 
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(self, "A", "B", "alpha", "beta", least="E")
+
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, after n_tokens tokens that are all new."""
-        check_amounts(n_params=n_params, n_tokens=n_tokens)
+        check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
         return self.E + self.A / n_params**self.alpha + self.B / n_tokens**self.beta
 
     @property
@@ -214,13 +230,3 @@ def law_of(fit):
     if not isinstance(fit, str) or fit not in FITS:
         raise ValueError(f"fit={fit!r} is unknown; use one of {tuple(FITS)}, or a LossLaw")
     return FITS[fit]
-
-
-def check_amounts(**amounts):
-    """Raise ValueError unless each amount, a number or an array, is above 0 throughout."""
-    for name, value in amounts.items():
-        if isinstance(value, Real) or hasattr(value, "dtype"):
-            is_positive = value > 0
-            if is_positive.all() if hasattr(is_positive, "all") else is_positive:
-                continue
-        raise ValueError(f"{name}={value!r:.60} must be positive, a number such as 1e9 or an array")

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from gpt_helpers.scaling_laws.laws import check_amounts
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.training.memory import state_bytes
+from gpt_helpers.validation import check_fields, check_instance, check_integer, check_real
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,8 @@ class Gpu:
 
     def __post_init__(self):
         """Raise ValueError unless all is positive, and at most all of the peak is reached."""
-        check_amounts(**vars(self))
-        if self.utilization > 1:
-            raise ValueError(f"utilization={self.utilization!r} must be at most 1, such as 0.4")
+        check_fields(self, check_real, *vars(self), above=0)
+        check_fields(self, check_real, "utilization", at_most=1)
 
     def flops(self, gpu_hours):
         """Return the FLOPs that so many hours of one GPU give."""
@@ -29,6 +29,7 @@ class Gpu:
 
     def flops_for(self, money):
         """Return the FLOPs that so much money buys."""
+        check_amounts(money=money)
         return self.flops(money / self.price_per_hour)
 
 
@@ -40,8 +41,12 @@ def plan(flops, law, gpu=None, n_gpus=1, precision="mixed"):
     Raises ValueError for amounts that are not positive.
     Source: hoffmann2022chinchilla, eq. 4; rajbhandari2020zero, sec. 3.1.
     """
-    gpu = gpu or Gpu()
-    check_amounts(flops=flops, n_gpus=n_gpus)
+    gpu = Gpu() if gpu is None else gpu
+    check_instance("gpu", gpu, Gpu)
+    check_real("flops", flops, above=0)
+    check_integer("n_gpus", n_gpus, at_least=1)
+    if not callable(getattr(law, "optimum", None)):
+        raise ValueError(f"law is a {type(law).__name__}; it needs a method optimum(flops)")
     best = law.optimum(flops)
     state = best.n_params * sum(state_bytes(precision).values())
     gpu_hours = flops / gpu.flops(1)

@@ -7,14 +7,23 @@ wording. The base corpus states all 64 binary numbers, but of words only those f
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from gpt_helpers.tasks.answers import padded
-from gpt_helpers.tasks.items import draw_items, held_out
+from gpt_helpers.tasks.items import check_items, draw_items, held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import (
+    check_count,
+    check_flag,
+    check_integer,
+    check_natural,
+    check_rng,
+    check_sequence,
+    checks,
+)
 
 LETTERS, DIGITS = "abcdefghij", "0123456789"
 CHARACTERS = LETTERS + DIGITS
@@ -47,6 +56,7 @@ TUNED_PAIRS = tuple(
     for second in ON_WORDS
     if first != second and (first, second) not in NEW_PAIRS
 )
+LIMITS = (len(OPERATIONS) + 1,) * 2 + (len(CHARACTERS) + 1,) * LONGEST  # of the numbers of an item
 TUNED_NAMES, NEW_NAMES = (0, 1), (2,)  # which of the three names of an operation
 
 STATEMENTS = (
@@ -73,6 +83,7 @@ def draw_from(commands):
     commands are tuples of one or two names of OPERATIONS, such as ("reverse",). Words of all
     lengths are equally likely. Raises ValueError for what is no such command.
     """
+    check_sequence("commands", commands, (tuple, list))
     numbers = np.array([command_numbers(command) for command in commands])
 
     def draw(rng, n_items):
@@ -86,8 +97,8 @@ def draw_from(commands):
 
 def command_numbers(command):
     """Return the first two integers of an item, or raise ValueError for no command on words."""
-    if not 1 <= len(command) <= 2 or not set(command) <= set(ON_WORDS):
-        raise ValueError(f"command={command!r} must be one or two of {ON_WORDS}")
+    if not 1 <= len(command) <= 2 or not all(name in ON_WORDS for name in command):
+        raise ValueError(f"command={command!r} of commands must be one or two of {ON_WORDS}")
     numbers = [list(OPERATIONS).index(name) + 1 for name in command]
     return [*numbers, 0][:2]
 
@@ -103,6 +114,38 @@ def read(item):
     """Return (command, word) of an item (7,), such as (("reverse",), "cab")."""
     command = tuple(list(OPERATIONS)[number - 1] for number in item[:2] if number)
     return command, "".join(CHARACTERS[code - 1] for code in item[2:] if code)
+
+
+def check_item(name, item, n_most=2):
+    """Raise ValueError unless item (7,) asks for one operation, or up to n_most, of a word."""
+    check_items(name, item[None] if isinstance(item, np.ndarray) else item, LIMITS)
+    command, word = read(item)
+    is_word = word.isdecimal() if "binary" in command else word
+    if not (item[0] and is_word) or len(command) > n_most:
+        wanted = f"1 operation, or up to {n_most}, of a word; binary, of a number"
+        raise ValueError(f"{name}={item} must ask for {wanted}")
+
+
+def check_each_item(name, items, n_most=2):
+    """Raise ValueError unless items, an array (N, 7) or a list of its rows, ask for something."""
+    is_array = isinstance(items, np.ndarray) and items.ndim
+    check_sequence(name, list(items) if is_array else items, np.ndarray)
+    for place, item in enumerate(items):
+        check_item(f"{name}[{place}]", item, n_most)
+
+
+def check_names(name, value):
+    """Raise ValueError unless value is a list of names of operations, by their number."""
+    check_sequence(name, value)
+    for place, number in enumerate(value):
+        check_integer(f"{name}[{place}]", number, at_least=0, at_most=2)
+
+
+def check_instruction_rows(name, rows):
+    """Raise ValueError unless rows (N, T), or pairs of them (N, 2, T), hold ids of VOCABULARY."""
+    VOCABULARY.check(name, rows, "(..., T)")
+    if rows.ndim != 2 and (rows.ndim != 3 or rows.shape[1] != 2):
+        raise ValueError(f"{name} has shape {tuple(rows.shape)}; make it (N, T) or (N, 2, T)")
 
 
 def right_answer(item):
@@ -122,11 +165,13 @@ def beginning(item, turn):
     return sentence.format(word=" ".join(word), how=names[which])
 
 
+@checks(item=partial(check_item, n_most=1), turn=check_natural)
 def statement(item, turn):
     """Return an item (7,) of one operation as a sentence; turn counts through the wordings."""
-    return f"{beginning(item, turn)} {response(item)}"
+    return f"{beginning(item, turn)} {response.unchecked(item)}"
 
 
+@checks(item=check_item, turn=check_natural, names=check_names)
 def instruction(item, turn, names=TUNED_NAMES):
     """Return the prompt of an item (7,); turn counts through the wordings with these names."""
     command, word = read(item)
@@ -136,27 +181,32 @@ def instruction(item, turn, names=TUNED_NAMES):
     return PROMPT.format(request=request, word=" ".join(word))
 
 
+@checks(item=check_item, polite=check_flag)
 def response(item, polite=False):
     """Return the answer to an item (7,) as text, and its end; a polite one begins with "sure"."""
     words = [*right_answer(item), END]
     return " ".join([POLITE, *words] if polite else words)
 
 
+@checks(item=check_item)
 def judged(row, item):
     """Return (polite, right) of a row of ids (T,), prompt and answer to an item (7,).
 
     A polite answer begins with "sure"; a right one says what the item asks for, in either style.
     """
+    VOCABULARY.check("row", row, "(T,)")
     text = VOCABULARY.decode(row).partition(f"{MARKER} ")[2]
     polite = text.startswith(POLITE)
-    return polite, text == response(item, polite)
+    return polite, text == response.unchecked(item, polite)
 
 
+@checks(texts=partial(check_sequence, kind=str))
 def encoded(texts, side="right"):
     """Return the token ids (N, longest) of texts, filled up with 0 on one side."""
     return padded([VOCABULARY.encode(text) for text in texts], side)
 
 
+@checks(n_items=check_count, rng=check_rng, for_tests=check_flag)
 def base_items(n_items, rng, for_tests=False):
     """Return the items (n_items, 7) of a base corpus: one in four is a number, of all 64.
 
@@ -167,9 +217,9 @@ def base_items(n_items, rng, for_tests=False):
     return rng.permutation(np.concatenate([words, rng.choice(number_items(), n_numbers)]))
 
 
+@checks(n_items=partial(check_integer, at_least=3), rng=check_rng)
 def tuning_items(n_items, rng):
     """Return the items (n_items, 7) to tune on: half of one operation, a tenth numbers, pairs."""
-    check_integer("n_items", n_items, at_least=1)
     numbers = number_items()
     parts = [
         draw_items(draw_from(SINGLES), n_items - n_items // 10 - n_items * 2 // 5, rng, False),
@@ -179,23 +229,21 @@ def tuning_items(n_items, rng):
     return rng.permutation(np.concatenate(parts))
 
 
+@checks(items=check_each_item, names=check_names)
 def questions(items, names=TUNED_NAMES):
     """Return (prompts (N, T), filled up on the left, and answers (N, A)), wordings in turn."""
-    prompts = [instruction(item, turn, names) for turn, item in enumerate(items)]
-    return encoded(prompts, "left"), encoded([response(item) for item in items])
+    prompts = [instruction.unchecked(item, turn, names) for turn, item in enumerate(items)]
+    return encoded(prompts, "left"), encoded([response.unchecked(item) for item in items])
 
 
+@checks(items=partial(check_each_item, n_most=1))
 def unfinished(items):
     """Return (sentences (N, T) up to their answers, and answers (N, A)), as questions does."""
     sentences = [beginning(item, turn) for turn, item in enumerate(items)]
-    return encoded(sentences, "left"), encoded([response(item) for item in items])
+    return encoded(sentences, "left"), encoded([response.unchecked(item) for item in items])
 
 
+@checks(rows=check_instruction_rows, n_steps=check_count, batch_size=check_count, rng=check_rng)
 def as_steps(rows, n_steps, batch_size, rng):
-    """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for loop.train.
-
-    Raises ValueError if there are none.
-    """
-    if not len(rows):
-        raise ValueError("there are no rows to draw from; make some examples first")
+    """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for loop.train."""
     return rows[torch.from_numpy(rng.integers(len(rows), size=(n_steps, batch_size)))]

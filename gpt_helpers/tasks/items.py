@@ -8,7 +8,15 @@ import numpy as np
 import torch
 
 from gpt_helpers.tasks.answers import padded
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_natural,
+    check_rng,
+    check_sequence,
+    checks,
+)
 
 SHARE = 8  # one item in so many is held out
 MAX_DRAWS = 1000
@@ -33,6 +41,27 @@ def held_out(items):
     return state % np.uint64(SHARE) == 0
 
 
+def check_items(name, value, limits, empty=True):
+    """Raise ValueError unless value is an array (N, K) of integers from 0, below their limits.
+
+    limits is one number for K >= 1 columns, or a tuple with one for each of K columns.
+    empty says whether there may be no items.
+    """
+    n_columns = len(limits) if isinstance(limits, tuple) else None
+    is_array = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim == 2
+    if not is_array or value.shape[1] != (n_columns or max(value.shape[1], 1)):
+        found = getattr(value, "dtype", type(value).__name__), getattr(value, "shape", "")
+        wanted = f"an array of integers (N, {n_columns or 'K'})"
+        raise ValueError("{} is {} {}; it must be {}".format(name, *found, wanted))
+    if not empty and not len(value):
+        raise ValueError(f"{name} is empty; give at least one item")
+    wrong = value[((value < 0) | (value >= limits)).any(1)]
+    if len(wrong):
+        raise ValueError(f"{name} has the row {wrong[0]}; each must be from 0, and below {limits}")
+
+
+@checks(draw=check_callable, n_items=check_count, rng=check_rng, for_tests=check_flag,
+        is_test=check_callable)  # fmt: skip
 def draw_items(draw, n_items, rng, for_tests, is_test=held_out):
     """Return n_items items (N, K) of one side: for tests, or for training.
 
@@ -41,7 +70,6 @@ def draw_items(draw, n_items, rng, for_tests, is_test=held_out):
     that is stricter than held_out keeps related items on one side.
     Raises ValueError if too few ever are.
     """
-    check_integer("n_items", n_items, at_least=1)
     found, n_found = [], 0
     for _ in range(MAX_DRAWS):
         items = draw(rng, n_items)
@@ -60,15 +88,16 @@ class ItemBatches:
     on reads what it would have read.
     """
 
+    @checks(draw=check_callable, rows=check_callable, is_test=check_callable)
     def __init__(self, draw, rows, batch_size, seed=0, is_test=held_out):
         """Remember how to draw items, which are for tests only, and how to write the others."""
         self.draw, self.rows, self.is_test = draw, rows, is_test
-        self.batch_size = check_integer("batch_size", batch_size, at_least=1)
-        self.seed = check_integer("seed", seed, at_least=0)
+        self.batch_size = check_count("batch_size", batch_size)
+        self.seed = check_natural("seed", seed)
 
     def __getitem__(self, step):
         """Return the token ids (B, T) of a step, counted from 0."""
-        check_integer("step", step, at_least=0)
+        check_natural("step", step)
         rng = np.random.default_rng([self.seed, step])
         items = draw_items(self.draw, self.batch_size, rng, False, self.is_test)
         return torch.as_tensor(self.rows(items), dtype=torch.long)
@@ -79,8 +108,10 @@ class Mixture:
 
     def __init__(self, sources):
         """Remember the sources, each with token ids sources[i][step] (B, T) of its own T."""
-        if not sources:
-            raise ValueError("a mixture of 0 sources has no batches; give at least one")
+        check_sequence("sources", sources, empty=True)
+        if not sources or not all(hasattr(source, "__getitem__") for source in sources):
+            found = [type(source).__name__ for source in sources]
+            raise ValueError(f"{len(sources)} sources {found}; give at least one, all with batches")
         self.sources = sources
 
     def __getitem__(self, step):

@@ -5,14 +5,19 @@ complaint, but which two of the 6 labels stand for them is drawn for each sequen
 the examples, the label of the next word can be told from them, and from nothing else.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from gpt_helpers.architecture.inputs import IGNORED
-from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.losses import TokenLoss
+from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.architecture.operands import widened
 from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_count, check_natural, check_rng, check_tensor, checks
 
 PRAISE = (
     "good great fine lovely superb brilliant charming delightful excellent fantastic"
@@ -28,8 +33,10 @@ N_CLASS = 20  # words in a class
 N_PAIRS = 9
 N_PARTNERS = len(LABELS) - 1  # labels that may stand beside a label
 UNSEEN = ((0, 1), (2, 3), (4, 5))  # pairs of labels that draw_seen never draws together
+check_labelled = partial(check_items, limits=(2 * N_CLASS,) * N_PAIRS + (len(LABELS),) * 2)
 
 
+@checks(rng=check_rng, n_items=check_count)
 def draw_labelled(rng, n_items):
     """Return n_items items (N, 11): the words 0-39 of 9 pairs, and the labels 0-5 of the classes.
 
@@ -59,12 +66,14 @@ def is_unseen(items):
     return (pairs[:, None] == np.array(UNSEEN)).all(2).any(1)
 
 
+@checks(items=check_labelled)
 def labelled_rows(items):
     """Return the token ids (N, 18) of items (N, 11): word, label, word, label, and so on."""
     classes = items[:, :N_PAIRS] // N_CLASS
     return written_out(items, np.take_along_axis(items[:, N_PAIRS:], classes, axis=1))
 
 
+@checks(items=check_labelled, rng=check_rng)
 def shuffled_rows(items, rng):
     """Return the token ids (N, 18) of items (N, 11), each label one of its two by chance.
 
@@ -80,14 +89,34 @@ def written_out(items, labels):
     return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
 
 
-def label_loss(model, ids):
-    """Return the loss of the labels of ids (B, 18), in nats per label.
+def check_n_columns(name, ids):
+    """Raise ValueError unless ids is (B, 18), of integers and not empty."""
+    check_tensor(name, ids, "(B, T)", integers=True, empty=False)
+    if ids.shape[1] != 2 * N_PAIRS:
+        raise ValueError(f"{name} has shape {tuple(ids.shape)}; it must be (B, {2 * N_PAIRS})")
+
+
+def check_words_and_labels(name, ids):
+    """Raise ValueError unless ids (B, 18) are words and labels by turns."""
+    check_n_columns(name, ids)
+    WORDS_AND_LABELS.check(name, ids)
+    is_label = ids > 2 * N_CLASS  # (B, T)
+    if not (ids.all() and is_label[:, 1::2].all()) or is_label[:, ::2].any():
+        raise ValueError(f"{name} must be a word and a label by turns, as labelled_rows returns")
+
+
+def without_words(ids):
+    """Return ids (B, 18) with only the labels left for a loss.
 
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
+    check_n_columns("ids", ids)
     labels = ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
-    return model(ids, labels=labels)["loss"]
+    return labels
+
+
+label_loss = TokenLoss(without_words)  # in nats per label
 
 
 def label_predictions(model, ids):
@@ -97,24 +126,31 @@ def label_predictions(model, ids):
     """
     with evaluating(model), torch.no_grad():
         logits = model(ids)["logits"]  # (B, T, V)
-    return logits[:, ::2].softmax(-1)
+    return widened(logits[:, ::2]).softmax(-1)
 
 
+@checks(ids=check_words_and_labels)
 def label_scores(model, ids, wanted=None):
     """Return {k: Score} of the likeliest next token after k examples, among all of the vocabulary.
 
     wanted (B, 9) are the right labels of ids (B, 18), the ones written there unless given.
     """
+    check_model(model)
     wanted = ids[:, 1::2] if wanted is None else wanted
+    WORDS_AND_LABELS.check("wanted", wanted)
+    if wanted.shape != (len(ids), N_PAIRS):
+        raise ValueError(f"wanted is {tuple(wanted.shape)}; it must be ({len(ids)}, {N_PAIRS})")
     right = (label_predictions(model, ids).argmax(-1) == wanted).sum(0)
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 
 
+@checks(ids=check_words_and_labels)
 def outside(model, ids):
     """Return {k: mean probability, after k examples, of all but the two labels of a sequence}.
 
     Only the rows of ids (B, 18) count whose k examples show both labels, so k is 2 to 8.
     """
+    check_model(model)
     p, labels = label_predictions(model, ids), ids[:, 1::2]
     inside = torch.zeros(*p.shape[::2], dtype=torch.bool).scatter(1, labels, True)  # (B, V)
     found = 1 - p.masked_fill(~inside[:, None], 0).sum(-1)  # (B, 9)
@@ -124,8 +160,9 @@ def outside(model, ids):
     }
 
 
+@checks(ids=check_words_and_labels)
 def same_class(ids):
-    """Return (B, T, T) bool: True from each word of ids (B, T) to earlier labels of its class."""
+    """Return (B, T, T) bool: True from each word of ids (B, 18) to earlier labels of its class."""
     positions = torch.arange(ids.shape[1])
     is_word = positions % 2 == 0  # (T,)
     classes = (ids - 1) // N_CLASS  # (B, T)
@@ -134,6 +171,7 @@ def same_class(ids):
     return (classes[:, :, None] == of_key[:, None]) & earlier  # (B, T, T)
 
 
+@checks(k=check_natural, n_partners=check_count)
 def best_possible(k, n_partners=N_PARTNERS):
     """Return the highest accuracy that any reader of k examples can have.
 
@@ -141,8 +179,6 @@ def best_possible(k, n_partners=N_PARTNERS):
     the query, which has probability 2 ** -k; then n_partners labels are left to choose from: all
     that occur together with the one it has seen.
     """
-    check_integer("k", k, at_least=0)
-    check_integer("n_partners", n_partners, at_least=1)
     if k == 0:
         return 1 / len(LABELS)
     return 1 - 0.5**k * (1 - 1 / n_partners)

@@ -7,14 +7,18 @@ others it is the word that the line began with. Nothing is trained: the model ha
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.answers import padded
+from gpt_helpers.tasks.items import check_items
+from gpt_helpers.text.tokenizer import check_tokenizer
+from gpt_helpers.validation import check_count, check_instance, check_rng, checks
 
 WORDS = (
     "add", "all", "arg", "args", "base", "call", "char", "code", "cur", "data", "default", "end",
@@ -24,6 +28,9 @@ WORDS = (
 )  # fmt: skip
 SYLLABLES = [consonant + vowel for consonant in "bdfghklmnprstvwz" for vowel in "aeiou"]
 N_LINES = 7
+check_lines = partial(
+    check_items, limits=(len(WORDS),) * N_LINES + (len(SYLLABLES),) * 2, empty=False
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ PATTERNS = {
 }
 
 
+@checks(rng=check_rng, n_items=check_count)
 def draw_lines(rng, n_items):
     """Return n_items items (N, 9): 7 different numbers of WORDS, then two of SYLLABLES."""
     words = rng.permuted(np.tile(np.arange(len(WORDS)), (n_items, 1)), axis=1)[:, :N_LINES]
@@ -75,12 +83,15 @@ def row(pattern, item, tokenizer):
     return torch.tensor(ids), torch.tensor(answers)
 
 
+@checks(pattern=partial(check_instance, kind=Pattern), items=check_lines, batch_size=check_count)
 def pattern_scores(model, tokenizer, pattern, items, batch_size=100):
     """Return {k: Score} of the answers that the model writes in full after k lines as examples.
 
     It writes greedily. As long as all is right, it reads the text itself, so one pass decides
     every k. A right answer in other tokens than the tokenizer's own counts as wrong.
     """
+    check_model(model)
+    check_tokenizer(tokenizer)
     texts = [row(pattern, item, tokenizer) for item in items]
     tokens = [[index] for index in range(model.config.vocab_size)]
     beginnings = tokenizer.decode_batch(tokens, skip_special_tokens=False)

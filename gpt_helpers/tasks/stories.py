@@ -11,6 +11,7 @@ numbers in a story about somebody else. The two problems of this book's first dr
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,14 @@ import torch
 from gpt_helpers.tasks.answers import padded, token_after
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_choice, check_integer
+from gpt_helpers.validation import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_sequence,
+    check_tensor,
+    checks,
+)
 
 PERSONS = ("Jack He his", "Ken He his", "Tom He his", "Emma She her", "Yuki She her", "Ann She her")
 THINGS = ("apples", "books", "coins", "stamps", "pens", "cards")
@@ -155,22 +163,29 @@ FAMILIES = {
 DRAFT = {"things": np.array([[0, 0, 5, 0, 3, 2, 2]]), "legs": np.array([[0, 60, 2, 40, 1]])}
 
 
+check_stories = partial(check_sequence, kind=Story)
+
+
+@checks(stories=check_stories)
 def story_questions(stories):
     """Return the prompts (N, longest) of N stories, padded on the left, for text to follow."""
     return padded([STORY_WORDS.encode(story.question) for story in stories], side="left")
 
 
+@checks(stories=check_stories, with_steps=check_flag)
 def story_texts(stories, with_steps):
     """Return questions and answers (N, longest) of N stories, padded on the right."""
     rows = [f"{story.question} {story.answer(with_steps)}" for story in stories]
     return padded([STORY_WORDS.encode(row) for row in rows])
 
 
+@checks(stories=check_stories)
 def story_results(stories):
     """Return the id (N,) of the number that answers each of N stories."""
-    return torch.tensor([STORY_WORDS.ids[str(story.result)] for story in stories])
+    return torch.cat([STORY_WORDS.encode(str(story.result)) for story in stories])
 
 
+@checks(written=partial(check_tensor, axes="(N, T)", integers=True))
 def story_answers(written):
     """Return the id (N,) of what stands after "answer" in texts (N, T); 0 without an answer."""
     return token_after(ANSWER, written)

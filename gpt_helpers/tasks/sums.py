@@ -6,21 +6,32 @@ running sums, and the answer after the equals sign. Formats differ only in what 
 what follows ":", for nobody can foresee the digits.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from gpt_helpers.tasks.answers import token_after
+from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import (
+    check_callable,
+    check_count,
+    check_integer,
+    check_rng,
+    check_tensor,
+    checks,
+)
 
 SUM_WORDS = Vocabulary((*"0123456789", ":", "=", "."))
 ZERO, ASK, EQUALS, DOT = (SUM_WORDS.ids[word] for word in "0:=.")
 NO_ANSWER = -1
+check_digits = partial(check_items, limits=10)
 
 
+@checks(n_digits=check_count, rng=check_rng, n_items=check_count)
 def draw_digits(n_digits, rng, n_items):
     """Return n_items rows of n_digits random digits, (N, K)."""
-    check_integer("n_digits", n_digits, at_least=1)
     return rng.integers(10, size=(n_items, n_digits))
 
 
@@ -29,6 +40,7 @@ def running_sums(items):
     return np.cumsum(items, axis=1) % 10
 
 
+@checks(items=check_digits)
 def sum_of(items):
     """Return the right answers (N,) of items (N, K) as a tensor."""
     return torch.as_tensor(running_sums(items)[:, -1])
@@ -57,11 +69,13 @@ def dots(items):
 FORMATS = {"at once": no_steps, "steps": steps, "shuffled steps": shuffled_steps, "dots": dots}
 
 
+@checks(items=check_digits)
 def sum_questions(items):
     """Return the prompts (N, A) of items (N, K), A = K + 1: the digits, then ":"."""
     return torch.as_tensor(np.c_[ZERO + items, np.full(len(items), ASK)])  # (N, A)
 
 
+@checks(steps_of=check_callable, items=check_digits)
 def sum_texts(steps_of, items):
     """Return the whole texts (N, T) of items (N, K); steps_of is one of FORMATS."""
     equals = torch.full((len(items), 1), EQUALS)  # (N, 1)
@@ -69,16 +83,18 @@ def sum_texts(steps_of, items):
     return torch.cat([sum_questions(items), between, equals, answer], 1)  # (N, T)
 
 
+@checks(written=partial(check_tensor, axes="(N, T)", integers=True))
 def sum_answers(written):
     """Return the digits (N,) after "=" in what models wrote (N, T), NO_ANSWER where there is none.
 
-    Raises nothing for a text that makes no sense: it is a wrong answer like any other.
+    No text is refused because it makes no sense: it is a wrong answer like any other.
     """
     tokens = token_after(EQUALS, written)
     is_digit = (tokens >= ZERO) & (tokens < ZERO + 10)
     return (tokens - ZERO).where(is_digit, NO_ANSWER)
 
 
+@checks(items=check_digits, rng=check_rng)
 def with_wrong_step(items, at, rng):
     """Return prompts that end in a wrong running sum, and the answers that would follow from it.
 
@@ -87,7 +103,8 @@ def with_wrong_step(items, at, rng):
     Raises ValueError unless 1 <= at < K, so that there are digits left.
     """
     n_items, n_digits = items.shape
-    if not 1 <= at < n_digits:
+    check_integer("at", at, at_least=1)
+    if at >= n_digits:
         raise ValueError(f"at={at} must be in 1 to {n_digits - 1}, so that digits are left")
     error = torch.as_tensor(rng.integers(1, 10, n_items))
     begun = torch.as_tensor(running_sums(items)[:, :at])

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from gpt_helpers.architecture.inputs import check_ranges
+from gpt_helpers.validation import check_tensor
+
 PADDING = "<pad>"
 
 
@@ -29,6 +32,11 @@ class Vocabulary:
     def __len__(self):
         """Return V, padding included."""
         return len(self.words) + 1
+
+    def check(self, name, ids, axes="(B, T)"):
+        """Raise ValueError unless ids is a tensor of these axes with ids of words, not empty."""
+        check_tensor(name, ids, axes, integers=True, empty=False)
+        check_ranges(**{name: (ids, "vocabulary", len(self))})
 
     def encode(self, text):
         """Return the ids (T,) of a text of words with spaces between, or raise ValueError."""

@@ -1,8 +1,8 @@
 """Training on several processes, by PyTorch's own engines: DDP, and FSDP2 for sharding.
 
 torchrun starts the processes and tells each its number; a process alone is number 0 of 1.
-Every process reads an equal share of the rows of each batch, so the step is that of one
-process with the whole batch.
+Every process reads an equal share of the rows of each batch, and divides its losses by what a
+process counts on average, so the step is that of one process with the whole batch.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from gpt_helpers.training.inputs import check_batch
 from gpt_helpers.validation import check_choice
 
 STRATEGIES = ("ddp", "fsdp")
@@ -68,8 +69,9 @@ def distribute(model, strategy="ddp"):
 def share_of_rows(batch, n_passes=1):
     """Return this process's rows of a batch (B, T), in n_passes equal parts.
 
-    Raises ValueError if the rows cannot be divided evenly.
+    Raises ValueError for what is no batch, and if the rows cannot be divided evenly.
     """
+    check_batch("batch", batch)
     n_parts = n_processes() * n_passes
     if batch.shape[0] % n_parts:
         raise ValueError(
@@ -84,8 +86,7 @@ def mean(value):
     value = value.detach().clone()
     if dist.is_initialized():
         dist.all_reduce(value)
-        value /= n_processes()
-    return value.item()
+    return value.item() / n_processes()
 
 
 def averaging(model, is_last):

@@ -16,19 +16,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.architecture.losses import language_model_loss
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
+from gpt_helpers.training.inputs import check_readiness, check_training
 from gpt_helpers.training.optimizers import learning_rate, make_optimizers
-from gpt_helpers.training.settings import TrainingSettings
 
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def language_model_loss(model, ids):
-    """Return the loss of predicting every token of ids (B, T) but the first, in nats per token."""
-    return model(ids, labels=ids)["loss"]
 
 
 def train(model, batches, settings, *, loss_of=language_model_loss, held_out=None, folder=None,
@@ -36,19 +31,17 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
     """Train the model in place and return the log, one dict per step.
 
     batches[step] are the token ids (B, T) of a step, for all processes together, and a step
-    lowers loss_of(model, ids). held_out (N, T) are windows to score every evaluate_every steps
-    and at the end. In folder a checkpoint is kept, from which a run with the same settings goes
-    on. after_step(row, model) is called after each step. A row holds step (from 1), tokens, loss
-    (before the step), lr, gradient_norm (before clipping), seconds since the start, and
-    held_out_loss where it was measured; losses are in nats per token.
+    lowers the mean loss_of(model, ids), a Loss. held_out (N, T) are windows to score every
+    evaluate_every steps and at the end. In folder a checkpoint is kept, from which a run with the
+    same settings goes on. after_step(row, model) is called after each step. A row holds step (from
+    1), tokens, loss (before the step), lr, gradient_norm (before clipping), seconds since the
+    start, and held_out_loss where it was measured; losses are in nats per token.
 
     Raises ValueError for what does not fit, and ArithmeticError if the loss or the gradient
     is no longer finite; the checkpoint of before then remains. (Gradients that overflow in
     float16 are no error: the step changes nothing, and the next one scales them less.)
     """
-    check_model(model)
-    if not isinstance(settings, TrainingSettings):
-        raise ValueError(f"settings={settings!r:.60} must be TrainingSettings")
+    check_readiness(model, batches, settings, loss_of, held_out, folder, after_step, progress)
     identity = identity_of(model, batches, settings)
     trainer = Trainer(model, settings, strategy, loss_of)
     state = TrainingState(model, trainer.optimizers, trainer.scaler, identity)
@@ -61,7 +54,7 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
         row["seconds"] = time.perf_counter() - started
         is_last = row["step"] == settings.total_steps
         if held_out is not None and (is_last or row["step"] % settings.evaluate_every == 0):
-            row["held_out_loss"] = evaluate(trainer.model, held_out)
+            row["held_out_loss"] = evaluate(model, held_out)
         log.append(row)
         if folder is not None and (is_last or row["step"] % settings.save_every == 0):
             state.save(folder, log)
@@ -75,6 +68,7 @@ class Trainer:
 
     def __init__(self, model, settings, strategy="ddp", loss_of=language_model_loss):
         """Distribute the model over the processes that there are, and make its optimisers."""
+        check_training(model, settings, loss_of)
         self.settings, self.raw, self.loss_of = settings, model, loss_of
         self.model = distributed.distribute(model, strategy)
         self.device = next(model.parameters()).device
@@ -107,11 +101,16 @@ class Trainer:
         }
 
     def accumulate(self, number, batch):
-        """Add up the gradients of a batch (B, T), pass by pass; return its loss."""
+        """Add up the gradients of a batch (B, T), pass by pass; return its loss.
+
+        Both are those of the mean over all tokens that count, wherever they stand.
+        """
+        rows = distributed.share_of_rows(batch, self.settings.accumulation)
+        passes, losses = [ids.to(self.device) for ids in rows], []
+        n_counted = distributed.mean(sum(map(self.loss_of.count, passes)))
+        check_counted(n_counted, number)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        batch, losses = batch.to(self.device), []
-        passes = distributed.share_of_rows(batch, self.settings.accumulation)
         dtype = AUTOCAST[self.settings.precision]
         autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
         with seeded(self.device, self.settings.seed, number, distributed.rank()):
@@ -119,7 +118,7 @@ class Trainer:
                 is_last = index + 1 == len(passes)
                 with distributed.averaging(self.model, is_last):
                     with autocast:
-                        loss = self.loss_of(self.model, ids) / len(passes)
+                        loss = self.loss_of.total(self.model, ids) / n_counted
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())
@@ -135,6 +134,14 @@ class Trainer:
             self.raw.parameters(), math.inf if longest is None else longest
         )
         return distributed.whole(norm).item()
+
+
+def check_counted(n_counted, number):
+    """Raise ValueError if no process counts anything in the batch of step number."""
+    if not n_counted:
+        raise ValueError(
+            f"batches[{number}] leaves nothing to predict: loss_of counts no token of it"
+        )
 
 
 def check_finite(name, value, number):

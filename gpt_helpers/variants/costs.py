@@ -6,7 +6,8 @@ meta device.
 
 import torch.nn as nn
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.validation import check_instance, check_integer
 from gpt_helpers.variants.mlps import Experts
 from gpt_helpers.variants.windows import window_of
 
@@ -15,20 +16,25 @@ def forward_flops(model, n_tokens):
     """Return the forward FLOPs per token in a sequence of n_tokens tokens.
 
     Only matrix products count, at 2 FLOPs per product of two numbers; of experts, the chosen
-    ones; of attention the full square, in layers with a window all queries by so many keys.
+    ones; of attention the full square, in layers with a window all queries by so many keys, and
+    values by their own width, without what fills latent ones up.
+
     Raises ValueError unless n_tokens is 1 to n_positions.
     """
+    check_instance("model", model, GPTLMHeadModel)
     config = model.config
+    widths = config.head_width + getattr(config, "value_width", config.head_width)
     read = sum(keys_read(model, n_tokens))
-    return 2 * active_weights(model) + 4 * read * config.n_head * config.head_width
+    return 2 * active_weights(model) + 2 * read * config.n_head * widths
 
 
 def cache_bytes(model, n_tokens, bytes_per_value):
     """Return the bytes of the keys and values of n_tokens tokens, for one sequence.
 
-    Of latent attention it is the bytes of what is kept in their place. A layer with a window
-    keeps no more than it reads. Errors are those of forward_flops.
+    Of latent attention it is the bytes of what is kept in their place. Of a layer with a window
+    it is what it reads: a KVCache here keeps the rest too. Errors are those of forward_flops.
     """
+    check_instance("model", model, GPTLMHeadModel)
     check_integer("bytes_per_value", bytes_per_value, at_least=1)
     kept = model.config.key_heads * sum(model.config.cached_widths)
     return kept * sum(keys_read(model, n_tokens)) * bytes_per_value

@@ -18,9 +18,15 @@ from gpt_helpers.architecture.inputs import (
 )
 from gpt_helpers.architecture.model import init_weights, split_heads
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_callable
+from gpt_helpers.validation import check_callable, check_flag
 from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
-from gpt_helpers.variants.rotary import check_pairs, rotary_angles, rotate
+from gpt_helpers.variants.rotary import (
+    BASE,
+    check_pairs,
+    rotary_angles,
+    rotate,
+    turning_width,
+)
 
 
 class RotaryAttention(nn.Module):
@@ -35,6 +41,8 @@ class RotaryAttention(nn.Module):
         super().__init__()
         check_rotary(config)
         check_callable("attend", attend)
+        check_flag("qkv_bias", qkv_bias)
+        check_flag("out_bias", out_bias)
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         pass_over_attention(config)
@@ -73,6 +81,8 @@ class RotaryBlock(nn.Module):
     def __init__(self, config, norm, attn, mlp):
         """Make two norms of the class norm, around the sub-layers that are given."""
         super().__init__()
+        check_callable("attn", attn)
+        check_callable("mlp", mlp)
         self.ln_1 = norm_of(config, norm)
         self.attn = attn
         self.ln_2 = norm_of(config, norm)
@@ -130,13 +140,18 @@ class SandwichBlock(nn.Module):
 
 def norm_of(config, norm):
     """Return a module of the class norm for a stream of width C."""
+    check_config(config)
     check_callable("norm", norm)
     return norm(config.n_embd, eps=config.layer_norm_epsilon)
 
 
-def whole_rotation(position_ids, config):
-    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for whole heads."""
-    return rotary_angles(position_ids, config.head_width)
+def plain_rotation(position_ids, config):
+    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for what turns of a head.
+
+    Their base is config.rotary_base, or BASE where the config has none.
+    """
+    base = getattr(config, "rotary_base", BASE)
+    return rotary_angles(position_ids, turning_width(config), base)
 
 
 class RotaryModel(nn.Module):
@@ -146,7 +161,7 @@ class RotaryModel(nn.Module):
     rotation(position_ids, config) returns what every block turns queries and keys by.
     """
 
-    def __init__(self, config, attend, block, norm, rotation=whole_rotation):
+    def __init__(self, config, attend, block, norm, rotation=plain_rotation):
         """Make the layers and draw their first weights."""
         super().__init__()
         check_rotary(config)
@@ -191,7 +206,7 @@ def untied_head(config, embedding, bias=False):
 def check_rotary(config):
     """Raise ValueError unless config is one that a GPT with rotary positions can have."""
     check_config(config)
-    check_pairs(config.head_width)
+    check_pairs(turning_width(config))
     if config.dropout:
         raise ValueError(
             f"dropout={config.dropout} but a GPT with rotary positions has none; make the"

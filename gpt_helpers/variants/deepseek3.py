@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
@@ -21,7 +20,7 @@ from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
 from gpt_helpers.variants.latent import LATENT_WIDTHS, LatentAttention, check_latents
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP, check_experts
-from gpt_helpers.variants.rope_scaling import rescaled, yarn_ramp_truncated
+from gpt_helpers.variants.rope_scaling import check_yarn, rescaled, yarn_ramp
 from gpt_helpers.variants.rotary import rotary_angles
 
 
@@ -70,6 +69,7 @@ class DeepSeek3Config(GPTConfig):
         check_fields(self, check_integer, *LATENT_WIDTHS, at_least=1)
         super().__post_init__()
         check_llama(self)
+        check_yarn(self, self.rotary_width, whole_pairs=True)
         check_experts(self)
         check_groups(self)
         check_fields(self, check_integer, "dense_width", at_least=1)
@@ -90,15 +90,17 @@ class DeepSeek3Config(GPTConfig):
 class DeepSeek3Experts(Experts):
     """Experts that a sigmoid scores, and one more that every token uses.
 
-    The router's bias only chooses: training raises it for experts that are chosen too rarely,
-    and not by the gradient. Source: deepseek2024v3, eq. 12 to 16, and sec. 2.1.2.
+    The balancing bias only chooses: training raises it for experts that are chosen too rarely,
+    and not by the gradient. It keeps 32 bits whatever the rest is converted to, as in 16 it would
+    choose others. Source: deepseek2024v3, eq. 12 to 16, and sec. 2.1.2.
     """
 
     def __init__(self, config):
         """Make the experts, the router and the expert that is shared."""
         check_config(config, DeepSeek3Config)
-        super().__init__(config, bias=True)
-        self.router.bias.requires_grad_(False)
+        super().__init__(config)
+        bias = torch.zeros(config.n_experts, dtype=torch.float32)  # (A,)
+        self.balancing_bias = nn.Parameter(bias, requires_grad=False)
         self.shared = SwiGLUMLP(config)
         self.groups = config.n_groups, config.n_groups_chosen
         self.routed_scaling_factor = config.routed_scaling_factor
@@ -108,10 +110,18 @@ class DeepSeek3Experts(Experts):
         """Return (B, T, C) for x (B, T, C)."""
         return super().forward(x) + self.shared(x)  # (B, T, C)
 
+    def _apply(self, convert, recurse=True):
+        """Convert the weights, as nn.Module does, but for the bits of the balancing bias."""
+        bias = self.balancing_bias.data
+        super()._apply(convert, recurse)
+        if self.balancing_bias.itemsize < bias.itemsize:
+            self.balancing_bias.data = bias.to(self.balancing_bias.device)
+        return self
+
     def routed(self, tokens):
         """Return shares and numbers (N, K) of the experts that tokens (N, C) use."""
-        scores = F.linear(tokens, self.router.weight).sigmoid()  # (N, A)
-        allowed = self.in_best_groups(scores.detach() + self.router.bias)  # (N, A)
+        scores = self.router(tokens).sigmoid()  # (N, A)
+        allowed = self.in_best_groups(scores.detach() + self.balancing_bias)  # (N, A)
         chosen = allowed.topk(self.n_experts_per_token, dim=-1).indices  # (N, K)
         shares = scores.gather(1, chosen)  # (N, K)
         total = shares.sum(-1, keepdim=True)  # (N, 1)
@@ -151,7 +161,7 @@ DEEPSEEK3_NAMES = {
     "attn.kv_down": "self_attn.kv_a_proj_with_mqa",
     "attn.kv_norm": "self_attn.kv_a_layernorm",
     "attn.kv_up": "self_attn.kv_b_proj",
-    "mlp.router.bias": "mlp.gate.e_score_correction_bias",
+    "mlp.balancing_bias": "mlp.gate.e_score_correction_bias",
     "mlp.shared.c_fc": ("mlp.shared_experts.gate_proj", "mlp.shared_experts.up_proj"),
     "mlp.shared.c_proj": "mlp.shared_experts.down_proj",
 }
@@ -183,7 +193,8 @@ class DeepSeek3LMHeadModel(GPTLMHeadModel):
 
 def deepseek3_rotation(position_ids, config):
     """Return the cosines and sines (N, 1, T, P) of positions (N, T), for the key that turns."""
-    rescale = functools.partial(rescaled, config=config, ramp=yarn_ramp_truncated)
+    ramp = functools.partial(yarn_ramp, whole_pairs=True)
+    rescale = functools.partial(rescaled, config=config, ramp=ramp)
     return rotary_angles(position_ids, config.rotary_width, config.rotary_base, rescale)
 
 

@@ -1,10 +1,8 @@
-"""Gemma 2: a Llama with norms on both sides of each sub-layer, and with scores that are capped.
-
-The gain of a norm is the published weight plus 1.
-"""
+"""Gemma 2: a Llama with norms on both sides of each sub-layer, and with scores that are capped."""
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
@@ -16,14 +14,13 @@ from gpt_helpers.architecture.attention import (
     visible_softmax,
 )
 from gpt_helpers.architecture.model import GPTLMHeadModel
-from gpt_helpers.architecture.operands import check_heads
+from gpt_helpers.architecture.operands import check_heads, wide_product, widened
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import GeGLUMLP
-from gpt_helpers.variants.rope_scaling import llama3_rotation
 from gpt_helpers.variants.windows import use_sliding_window
 
 SCORE_CAP, LOGIT_CAP = 50.0, 30.0
@@ -35,7 +32,7 @@ class Gemma2Config(GPTConfig):
 
     head_width is D, whatever C / H is. Scores are divided by the square root of score_width,
     which is D, or C / H in the 27B. window is the number of tokens that the first, third, ...
-    layers read. Other fields are those of LlamaConfig. Source: gemma2024gemma2, sec. 2.
+    layers read. Other fields are those of Qwen2Config. Source: gemma2024gemma2, sec. 2.
     """
 
     vocab_size: int = 256000
@@ -48,10 +45,6 @@ class Gemma2Config(GPTConfig):
     dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
-    rope_factor: float = 1.0
-    original_positions: int = 8192
-    n_experts: int | None = None
-    n_experts_per_token: int | None = None
     window: int = 4096
     head_width: int = 256
     score_width: int = 256
@@ -62,6 +55,21 @@ class Gemma2Config(GPTConfig):
         check_llama(self)
         check_fields(self, check_integer, "head_width", at_least=2)
         check_fields(self, check_integer, "window", "score_width", at_least=1)
+
+
+class GemmaNorm(nn.Module):
+    """An RMSNorm whose gains are 1 + bias: in 16 bits, gains near 1 would lose more than these."""
+
+    def __init__(self, width, eps):
+        """Begin with gains of 1; eps is added to the mean of the squares."""
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.eps = eps
+
+    def forward(self, x):
+        """Return x (..., W), normalised in 32 bits at least."""
+        gains = 1 + widened(self.bias)  # (W,)
+        return F.rms_norm(widened(x), gains.shape, gains, self.eps).type_as(x)  # (..., W)
 
 
 def softcap(x, cap):
@@ -83,7 +91,9 @@ def attention_softcapped(q, k, v, padding=None, dropout=0.0, window=None):
     scores = scaled_scores(q, k)  # (B, H, T, S)
     scores = softcap(scores, SCORE_CAP)  # (B, H, T, S)
     weights = visible_softmax(scores, visible)  # (B, H, T, S)
-    return F.dropout(weights, dropout) @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+    values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def scaled_queries(q, score_width):
@@ -111,7 +121,7 @@ class Gemma2Block(SandwichBlock):
     def __init__(self, config, attend=attention_softcapped):
         """Make the two sub-layers and their norms."""
         attn = Gemma2Attention(config, attend)
-        super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
+        super().__init__(config, GemmaNorm, attn, GeGLUMLP(config))
 
 
 GEMMA2_NAMES = LLAMA_NAMES | SANDWICH_NAMES
@@ -125,7 +135,7 @@ class Gemma2Model(RotaryModel):
     def __init__(self, config, attend=attention_softcapped):
         """Make the layers, and hand those that read a window the attention with it."""
         check_config(config, Gemma2Config)
-        super().__init__(config, attend, Gemma2Block, nn.RMSNorm, llama3_rotation)
+        super().__init__(config, attend, Gemma2Block, GemmaNorm)
         use_sliding_window(self.h[::2], config.window)
 
     def embed(self, input_ids, position_ids):

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch.nn as nn
-
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.validation import check_fields, check_integer, check_real
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryModel, SandwichBlock
-from gpt_helpers.variants.gemma2 import scaled_queries
-from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES, Adapted, one_more
+from gpt_helpers.variants.gemma2 import GemmaNorm, scaled_queries
+from gpt_helpers.variants.hugging_face import LLAMA_NAMES, SANDWICH_NAMES
 from gpt_helpers.variants.llama import check_llama
 from gpt_helpers.variants.mlps import GeGLUMLP
 from gpt_helpers.variants.rotary import rotary_angles, rotate
@@ -25,8 +23,8 @@ class Gemma3Config(GPTConfig):
 
     window is the number of tokens that layers read, but for every sixth, which reads all. Layers
     with a window turn with the base window_base, those without with rotary_base and
-    frequencies that are divided by rope_factor; original_positions is not used. Other fields
-    are those of Gemma2Config. Source: gemma2025gemma3, sec. 2.
+    frequencies that are divided by rope_factor. Other fields are those of Gemma2Config.
+    Source: gemma2025gemma3, sec. 2.
     """
 
     vocab_size: int = 262144
@@ -40,9 +38,6 @@ class Gemma3Config(GPTConfig):
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 1000000.0
     rope_factor: float = 8.0
-    original_positions: int = 8192
-    n_experts: int | None = None
-    n_experts_per_token: int | None = None
     window: int = 1024
     head_width: int = 256
     score_width: int = 256
@@ -55,6 +50,7 @@ class Gemma3Config(GPTConfig):
         check_fields(self, check_integer, "head_width", at_least=2)
         check_fields(self, check_integer, "window", "score_width", at_least=1)
         check_fields(self, check_real, "window_base", above=1)
+        check_fields(self, check_real, "rope_factor", at_least=1)
 
 
 class Gemma3Attention(RotaryAttention):
@@ -66,8 +62,8 @@ class Gemma3Attention(RotaryAttention):
     def __init__(self, config, attend=attention_fused, reads_all=True):
         """Make the projections and norms."""
         super().__init__(config, attend)
-        self.q_norm = nn.RMSNorm(config.head_width, eps=config.layer_norm_epsilon)
-        self.k_norm = nn.RMSNorm(config.head_width, eps=config.layer_norm_epsilon)
+        self.q_norm = GemmaNorm(config.head_width, eps=config.layer_norm_epsilon)
+        self.k_norm = GemmaNorm(config.head_width, eps=config.layer_norm_epsilon)
         self.score_width, self.reads_all = config.score_width, reads_all
 
     def rotated(self, q, k, rotation):
@@ -84,14 +80,14 @@ class Gemma3Block(SandwichBlock):
     def __init__(self, config, attend=attention_fused, reads_all=True):
         """Make the two sub-layers and their norms."""
         attn = Gemma3Attention(config, attend, reads_all)
-        super().__init__(config, nn.RMSNorm, attn, GeGLUMLP(config))
+        super().__init__(config, GemmaNorm, attn, GeGLUMLP(config))
 
 
 GEMMA3_NAMES = {
     **LLAMA_NAMES,
     **SANDWICH_NAMES,
-    "attn.q_norm": Adapted("self_attn.q_norm", one_more),
-    "attn.k_norm": Adapted("self_attn.k_norm", one_more),
+    "attn.q_norm.bias": "self_attn.q_norm.weight",
+    "attn.k_norm.bias": "self_attn.k_norm.weight",
 }
 
 
@@ -103,7 +99,7 @@ class Gemma3Model(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers, and hand those that read a window the attention with it."""
         check_config(config, Gemma3Config)
-        super().__init__(config, attend, Gemma3Block, nn.RMSNorm, gemma3_rotations)
+        super().__init__(config, attend, Gemma3Block, GemmaNorm, gemma3_rotations)
         local = [block for block in self.h if not block.attn.reads_all]
         use_sliding_window(local, config.window)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTModel
-from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.config import GPTConfig, check_fixed
 from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.windows import use_sliding_window
 
@@ -27,14 +27,16 @@ class GPT3Config(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
+        check_fixed(self, n_kv_head=(None, self.n_head))
         check_fields(self, check_integer, "window", at_least=1)
 
 
 class GPT3Model(GPTModel):
     """Embeddings, L blocks, the second, fourth, ... of which read a window, and a final norm."""
 
+    config_kind = GPT3Config
+
     def __init__(self, config, attend=attention_fused):
         """Make the layers, and hand every second one the attention with the window."""
-        check_config(config, GPT3Config)
         super().__init__(config, attend)
         use_sliding_window(self.h[1::2], config.window)

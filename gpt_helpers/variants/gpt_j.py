@@ -6,7 +6,7 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
-from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.config import GPTConfig, check_config, check_fixed
 from gpt_helpers.variants.decoder import (
     ParallelBlock,
     RotaryAttention,
@@ -14,7 +14,7 @@ from gpt_helpers.variants.decoder import (
     check_rotary,
     untied_head,
 )
-from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles, rotate_neighbours
+from gpt_helpers.variants.rotary import check_rotary_width, rotate_neighbours
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class GPTJConfig(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_rotary(self)
+        check_fixed(self, n_kv_head=(None, self.n_head))
         check_rotary_width(self)
+        check_rotary(self)
 
 
 class GPTJAttention(RotaryAttention):
@@ -76,7 +77,7 @@ class GPTJModel(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, GPTJConfig)
-        super().__init__(config, attend, GPTJBlock, nn.LayerNorm, gpt_j_rotation)
+        super().__init__(config, attend, GPTJBlock, nn.LayerNorm)
 
 
 class GPTJLMHeadModel(GPTLMHeadModel):
@@ -85,11 +86,6 @@ class GPTJLMHeadModel(GPTLMHeadModel):
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
         super().__init__(config, attend, transformer=GPTJModel, head=head_with_bias)
-
-
-def gpt_j_rotation(position_ids, config):
-    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for a part of a head."""
-    return rotary_angles(position_ids, config.rotary_width or config.head_width)
 
 
 def head_with_bias(config, embedding):

@@ -7,7 +7,7 @@ import torch.nn as nn
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTMLP, GPTLMHeadModel
-from gpt_helpers.config import GPTConfig, check_config
+from gpt_helpers.config import GPTConfig, check_config, check_fixed
 from gpt_helpers.validation import check_fields, check_real
 from gpt_helpers.variants.decoder import (
     RotaryAttention,
@@ -17,7 +17,7 @@ from gpt_helpers.variants.decoder import (
     untied_head,
 )
 from gpt_helpers.variants.hugging_face import Adapted
-from gpt_helpers.variants.rotary import check_rotary_width, rotary_angles
+from gpt_helpers.variants.rotary import check_rotary_width
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class GPTNeoXConfig(GPTConfig):
     def __post_init__(self):
         """Refuse values that no model can have."""
         super().__post_init__()
-        check_rotary(self)
+        check_fixed(self, n_kv_head=(None, self.n_head))
         check_rotary_width(self)
+        check_rotary(self)
         check_fields(self, check_real, "rotary_base", above=1)
         if type(self.parallel) is not bool:
             raise ValueError(f"parallel={self.parallel!r} must be True or False")
@@ -94,7 +95,7 @@ class GPTNeoXModel(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, GPTNeoXConfig)
-        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm, gpt_neox_rotation)
+        super().__init__(config, attend, GPTNeoXBlock, nn.LayerNorm)
 
 
 class GPTNeoXLMHeadModel(GPTLMHeadModel):
@@ -103,9 +104,3 @@ class GPTNeoXLMHeadModel(GPTLMHeadModel):
     def __init__(self, config, attend=attention_fused):
         """Make the model and its head."""
         super().__init__(config, attend, transformer=GPTNeoXModel, head=untied_head)
-
-
-def gpt_neox_rotation(position_ids, config):
-    """Return the cosines and sines (N, 1, T, P) of positions (N, T), for a part of a head."""
-    width = config.rotary_width or config.head_width
-    return rotary_angles(position_ids, width, config.rotary_base)

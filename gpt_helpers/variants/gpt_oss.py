@@ -13,8 +13,13 @@ from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, Adapted, transposed
 from gpt_helpers.variants.llama import check_llama
-from gpt_helpers.variants.mlps import Experts
-from gpt_helpers.variants.rope_scaling import rescaled, yarn_attention_factor, yarn_ramp
+from gpt_helpers.variants.mlps import Experts, check_experts
+from gpt_helpers.variants.rope_scaling import (
+    check_yarn,
+    rescaled,
+    yarn_attention_factor,
+    yarn_ramp,
+)
 from gpt_helpers.variants.rotary import rotary_angles
 from gpt_helpers.variants.sinks import attention_with_sinks
 from gpt_helpers.variants.windows import use_sliding_window
@@ -52,6 +57,8 @@ class GPTOSSConfig(GPTConfig):
         super().__post_init__()
         check_llama(self)
         check_fields(self, check_integer, "head_width", at_least=2)
+        check_yarn(self, self.head_width)
+        check_experts(self)
         check_fields(self, check_integer, "window", at_least=1)
 
 

@@ -37,11 +37,6 @@ def transposed(tensor, config):
     return tensor.T if tensor.ndim == 2 else tensor
 
 
-def one_more(tensor, config):
-    """Return the gains of a norm that transformers multiplies by 1 + weight, in 32 bits."""
-    return 1 + tensor.float()
-
-
 LLAMA_NAMES = {
     "h": "model.layers",
     "wte": "model.embed_tokens",
@@ -61,11 +56,11 @@ EXPERT_NAMES = {
 }
 QK_NORM_NAMES = {"attn.q_norm": "self_attn.q_norm", "attn.k_norm": "self_attn.k_norm"}
 SANDWICH_NAMES = {
-    "ln_f": Adapted("model.norm", one_more),
-    "ln_1": Adapted("input_layernorm", one_more),
-    "ln_1_out": Adapted("post_attention_layernorm", one_more),
-    "ln_2": Adapted("pre_feedforward_layernorm", one_more),
-    "ln_2_out": Adapted("post_feedforward_layernorm", one_more),
+    "ln_f.bias": "model.norm.weight",
+    "ln_1.bias": "input_layernorm.weight",
+    "ln_1_out.bias": "post_attention_layernorm.weight",
+    "ln_2.bias": "pre_feedforward_layernorm.weight",
+    "ln_2_out.bias": "post_feedforward_layernorm.weight",
 }
 
 

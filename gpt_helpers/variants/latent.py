@@ -16,6 +16,8 @@ from gpt_helpers.validation import check_callable, check_integer
 from gpt_helpers.variants.rope_scaling import yarn_attention_factor
 from gpt_helpers.variants.rotary import check_pairs, rotate_neighbours
 
+# Of the norms of both latents, whatever epsilon the others have: so it is in the published code.
+LATENT_EPSILON = 1e-6
 LATENT_WIDTHS = "query_latent", "key_latent", "plain_width", "rotary_width", "value_width"
 
 
@@ -36,12 +38,12 @@ class LatentAttention(nn.Module):
         self.value_widths = config.plain_width, config.value_width
         # YaRN lengthens what turns, in queries and in keys; here all of a query grows, by both.
         self.sharpness = yarn_attention_factor(config.rope_factor) ** 2
-        up, epsilon = config.n_head * config.head_width, config.layer_norm_epsilon
+        up = config.n_head * config.head_width
         self.q_down = nn.Linear(config.n_embd, config.query_latent, bias=False)
-        self.q_norm = nn.RMSNorm(config.query_latent, eps=epsilon)
+        self.q_norm = nn.RMSNorm(config.query_latent, eps=LATENT_EPSILON)
         self.q_up = nn.Linear(config.query_latent, up, bias=False)
         self.kv_down = nn.Linear(config.n_embd, sum(config.cached_widths), bias=False)
-        self.kv_norm = nn.RMSNorm(config.key_latent, eps=epsilon)
+        self.kv_norm = nn.RMSNorm(config.key_latent, eps=LATENT_EPSILON)
         up = config.n_head * sum(self.value_widths)
         self.kv_up = nn.Linear(config.key_latent, up, bias=False)
         self.c_proj = nn.Linear(config.n_head * config.value_width, config.n_embd, bias=False)

@@ -6,8 +6,8 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
-from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_fields, check_integer
+from gpt_helpers.config import GPTConfig, check_config, check_fixed
+from gpt_helpers.validation import check_fields, check_real
 from gpt_helpers.variants.decoder import (
     RotaryAttention,
     RotaryBlock,
@@ -16,7 +16,7 @@ from gpt_helpers.variants.decoder import (
     untied_head,
 )
 from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES
-from gpt_helpers.variants.mlps import check_experts, swiglu_or_experts
+from gpt_helpers.variants.mlps import check_optional_experts, swiglu_or_experts
 from gpt_helpers.variants.rope_scaling import check_rope, llama3_rotation
 
 
@@ -50,6 +50,8 @@ class LlamaConfig(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
+        check_rope(self)
+        check_optional_experts(self)
 
 
 class LlamaBlock(RotaryBlock):
@@ -84,9 +86,7 @@ class LlamaLMHeadModel(GPTLMHeadModel):
 
 
 def check_llama(config):
-    """Raise ValueError unless config has a rotation, and experts or None, as a Llama has."""
+    """Raise ValueError unless config has the rotation of a Llama, and no activation of its own."""
     check_rotary(config)
-    check_rope(config)
-    if config.n_experts is not None:
-        check_experts(config)
-        check_fields(config, check_integer, "n_experts", "n_experts_per_token", at_least=1)
+    check_fixed(config, activation=("gelu",))
+    check_fields(config, check_real, "rotary_base", above=1)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
 from gpt_helpers.architecture.model import GPTLMHeadModel, init_weights
+from gpt_helpers.config import check_config, check_fixed
 from gpt_helpers.validation import check_callable
 from gpt_helpers.variants.decoder import (
     RotaryAttention,
@@ -49,6 +50,7 @@ class SquaredReLUMLP(nn.Module):
         """Make the two projections."""
         super().__init__()
         check_rotary(config)
+        check_fixed(config, activation=("gelu",))
         self.c_fc = nn.Linear(config.n_embd, config.mlp_width, bias=False)
         self.c_proj = nn.Linear(config.mlp_width, config.n_embd, bias=False)
 
@@ -76,6 +78,7 @@ class ModernModel(RotaryModel):
 
     def __init__(self, config, attend=attention_fused, mlp=SquaredReLUMLP):
         """Make the layers and draw their initial weights."""
+        check_config(config, exact=True)
         super().__init__(config, attend, functools.partial(ModernBlock, mlp=mlp), rms_norm)
         # All are drawn once more, so that a seed gives the weights of the recorded runs.
         init_weights(self, config.initializer_range, residual_std=0)

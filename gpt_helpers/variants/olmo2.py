@@ -14,14 +14,13 @@ from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES, QK_NORM_NAMES
 from gpt_helpers.variants.llama import check_llama
-from gpt_helpers.variants.mlps import swiglu_or_experts
-from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.mlps import SwiGLUMLP
 from gpt_helpers.variants.rotary import rotate
 
 
 @dataclass(frozen=True)
 class OLMo2Config(GPTConfig):
-    """The shape of an OLMo 2; the defaults are OLMo 2 7B. Fields are those of LlamaConfig.
+    """The shape of an OLMo 2; the defaults are OLMo 2 7B. Fields are those of Qwen2Config.
 
     Source: olmo2024olmo2, sec. 2.
     """
@@ -35,10 +34,6 @@ class OLMo2Config(GPTConfig):
     dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 500000.0
-    rope_factor: float = 1.0
-    original_positions: int = 8192
-    n_experts: int | None = None
-    n_experts_per_token: int | None = None
 
     def __post_init__(self):
         """Refuse values that no model can have."""
@@ -77,7 +72,7 @@ class OLMo2Block(RotaryBlock):
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
         attn = OLMo2Attention(config, attend)
-        super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
+        super().__init__(config, nn.RMSNorm, attn, SwiGLUMLP(config))
 
     @refuse_misfits
     def forward(self, x, rotation, padding=None, cache=None):
@@ -102,7 +97,7 @@ class OLMo2Model(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, OLMo2Config)
-        super().__init__(config, attend, OLMo2Block, nn.RMSNorm, llama3_rotation)
+        super().__init__(config, attend, OLMo2Block, nn.RMSNorm)
 
 
 class OLMo2LMHeadModel(GPTLMHeadModel):

@@ -11,13 +11,12 @@ from gpt_helpers.architecture.operands import check_heads
 from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import ParallelBlock, RotaryAttention, RotaryModel, untied_head
 from gpt_helpers.variants.llama import check_llama
-from gpt_helpers.variants.mlps import swiglu_or_experts
-from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.mlps import SwiGLUMLP
 
 
 @dataclass(frozen=True)
 class PLaMoConfig(GPTConfig):
-    """The shape of a PLaMo; the defaults are PLaMo-13B. Fields are those of LlamaConfig.
+    """The shape of a PLaMo; the defaults are PLaMo-13B. Fields are those of Qwen2Config.
 
     Source: plamo2023 for the model, llamacpp2023plamo for what it computes.
     """
@@ -32,10 +31,6 @@ class PLaMoConfig(GPTConfig):
     dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 10000.0
-    rope_factor: float = 1.0
-    original_positions: int = 8192
-    n_experts: int | None = None
-    n_experts_per_token: int | None = None
 
     def __post_init__(self):
         """Refuse values that no model can have."""
@@ -81,7 +76,7 @@ class PLaMoBlock(ParallelBlock):
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norm."""
         attn = PLaMoAttention(config, attend)
-        super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
+        super().__init__(config, nn.RMSNorm, attn, SwiGLUMLP(config))
 
 
 class PLaMoModel(RotaryModel):
@@ -90,7 +85,7 @@ class PLaMoModel(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, PLaMoConfig)
-        super().__init__(config, attend, PLaMoBlock, nn.RMSNorm, llama3_rotation)
+        super().__init__(config, attend, PLaMoBlock, nn.RMSNorm)
 
 
 class PLaMoLMHeadModel(GPTLMHeadModel):

@@ -10,14 +10,14 @@ from gpt_helpers.config import GPTConfig, check_config
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import LLAMA_NAMES
 from gpt_helpers.variants.llama import check_llama
-from gpt_helpers.variants.mlps import swiglu_or_experts
-from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.mlps import SwiGLUMLP
 
 
 @dataclass(frozen=True)
 class Qwen2Config(GPTConfig):
-    """The shape of a Qwen2.5; the defaults are Qwen2.5 7B. Fields are those of LlamaConfig.
+    """The shape of a Qwen2.5; the defaults are Qwen2.5 7B.
 
+    rotary_base is the base of the frequencies, which are not rescaled; activation is not used.
     Source: qwen2024qwen25, sec. 2.
     """
 
@@ -31,10 +31,6 @@ class Qwen2Config(GPTConfig):
     dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 1000000.0
-    rope_factor: float = 1.0
-    original_positions: int = 8192
-    n_experts: int | None = None
-    n_experts_per_token: int | None = None
 
     def __post_init__(self):
         """Refuse values that no model can have."""
@@ -51,12 +47,12 @@ class Qwen2Attention(RotaryAttention):
 
 
 class Qwen2Block(RotaryBlock):
-    """Attention, then a SwiGLU, or experts; norms are RMSNorms."""
+    """Attention, then a SwiGLU; norms are RMSNorms."""
 
     def __init__(self, config, attend=attention_fused):
         """Make the two sub-layers and their norms."""
         attn = Qwen2Attention(config, attend)
-        super().__init__(config, nn.RMSNorm, attn, swiglu_or_experts(config))
+        super().__init__(config, nn.RMSNorm, attn, SwiGLUMLP(config))
 
 
 class Qwen2Model(RotaryModel):
@@ -67,7 +63,7 @@ class Qwen2Model(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, Qwen2Config)
-        super().__init__(config, attend, Qwen2Block, nn.RMSNorm, llama3_rotation)
+        super().__init__(config, attend, Qwen2Block, nn.RMSNorm)
 
 
 class Qwen2LMHeadModel(GPTLMHeadModel):

@@ -11,8 +11,7 @@ from gpt_helpers.validation import check_fields, check_integer
 from gpt_helpers.variants.decoder import RotaryAttention, RotaryBlock, RotaryModel, untied_head
 from gpt_helpers.variants.hugging_face import EXPERT_NAMES, LLAMA_NAMES, QK_NORM_NAMES
 from gpt_helpers.variants.llama import check_llama
-from gpt_helpers.variants.mlps import swiglu_or_experts
-from gpt_helpers.variants.rope_scaling import llama3_rotation
+from gpt_helpers.variants.mlps import check_optional_experts, swiglu_or_experts
 from gpt_helpers.variants.rotary import rotate
 
 
@@ -20,8 +19,8 @@ from gpt_helpers.variants.rotary import rotate
 class Qwen3Config(GPTConfig):
     """The shape of a Qwen3; the defaults are Qwen3 8B.
 
-    head_width is D, whatever C / H is; other fields are those of LlamaConfig.
-    Source: qwen2025qwen3, sec. 2.
+    head_width is D, whatever C / H is. Frequencies are not rescaled; other fields are those of
+    LlamaConfig. Source: qwen2025qwen3, sec. 2.
     """
 
     vocab_size: int = 151936
@@ -34,8 +33,6 @@ class Qwen3Config(GPTConfig):
     dropout: float = 0.0
     layer_norm_epsilon: float = 1e-6
     rotary_base: float = 1000000.0
-    rope_factor: float = 1.0
-    original_positions: int = 8192
     n_experts: int | None = None
     n_experts_per_token: int | None = None
     head_width: int = 128
@@ -44,6 +41,7 @@ class Qwen3Config(GPTConfig):
         """Refuse values that no model can have."""
         super().__post_init__()
         check_llama(self)
+        check_optional_experts(self)
         check_fields(self, check_integer, "head_width", at_least=2)
 
 
@@ -84,7 +82,7 @@ class Qwen3Model(RotaryModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers."""
         check_config(config, Qwen3Config)
-        super().__init__(config, attend, Qwen3Block, nn.RMSNorm, llama3_rotation)
+        super().__init__(config, attend, Qwen3Block, nn.RMSNorm)
 
 
 class Qwen3LMHeadModel(GPTLMHeadModel):

@@ -8,17 +8,23 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.validation import check_fields, check_integer, check_real, check_tensor
+from gpt_helpers.validation import (
+    check_callable,
+    check_fields,
+    check_integer,
+    check_real,
+    check_tensor,
+)
 
 BASE = 10000.0
 
 
 def rotary_angles(position_ids, head_width, base=BASE, rescale=None):
-    """Return the cosines and the sines (N, 1, T, P) of the angles of positions (N, T).
+    """Return the cosines and the sines (N, 1, T, P) of the angles of positions (N, T), in float32.
 
     Pair p of the P = head_width / 2 turns by base ** (-p / P) radians per position. rescale is
     a function of these frequencies (P,) that returns them for longer texts. The axis of size 1
-    is for the heads, which turn alike.
+    is for the heads, which turn alike. In 16 bits neighbouring positions would be the same.
 
     Raises ValueError unless position_ids are integers (N, T), head_width is even and base is
     a number above 0. Source: su2021roformer, eq. 15.
@@ -26,9 +32,11 @@ def rotary_angles(position_ids, head_width, base=BASE, rescale=None):
     check_tensor("position_ids", position_ids, "(N, T)", integers=True)
     check_pairs(head_width)
     check_real("base", base, above=0)
-    pairs = torch.arange(head_width // 2, device=position_ids.device)  # (P,)
+    options = {"device": position_ids.device, "dtype": torch.float32}
+    pairs = torch.arange(head_width // 2, **options)  # (P,)
     frequencies = base ** (-2 * pairs / head_width)  # (P,)
     if rescale is not None:
+        check_callable("rescale", rescale)
         frequencies = rescale(frequencies)  # (P,)
     angles = position_ids[:, None, :, None] * frequencies  # (N, 1, T, P)
     return angles.cos(), angles.sin()  # (N, 1, T, P)
@@ -71,12 +79,18 @@ def rotated_pairs(first, second, rotation):
     return turned, torch.addcmul(second * cosines, first, sines)  # (B, M, T, P)
 
 
+def turning_width(config):
+    """Return how many columns of a head turn: rotary_width, or all where a config has none."""
+    return getattr(config, "rotary_width", None) or config.head_width
+
+
 def check_pairs(head_width):
-    """Raise ValueError unless a head of this width divides into pairs."""
+    """Raise ValueError unless a head, or what turns of it, divides into pairs."""
     check_integer("head_width", head_width, at_least=2)
     if head_width % 2:
         raise ValueError(
-            f"head_width={head_width} does not divide into pairs; make n_embd / n_head even"
+            f"head_width={head_width} does not divide into pairs; make what turns of a head, by"
+            " default n_embd / n_head, even"
         )
 
 
@@ -95,9 +109,11 @@ def check_rotary_width(config):
 
 def check_rotation(x, rotation):
     """Raise ValueError unless rotation, two tensors (N, 1, T, P), fits x (B, H, T, D)."""
-    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[3] % 2:
+    if not isinstance(x, torch.Tensor) or x.ndim != 4:
         found = getattr(x, "shape", type(x).__name__)
-        raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D), D even")
+        raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D)")
+    if not x.is_floating_point():
+        raise ValueError(f"x has dtype {x.dtype}; convert it with .float()")
     batch, _, n_tokens, width = x.shape
     parts = rotation if isinstance(rotation, tuple) else ()
     shapes = [getattr(part, "shape", type(part).__name__) for part in parts]

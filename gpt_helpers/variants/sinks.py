@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention, positions, repeat_heads, visible_keys
-from gpt_helpers.architecture.operands import check_devices, check_heads
+from gpt_helpers.architecture.operands import check_devices, check_heads, wide_product
 from gpt_helpers.optimization.tiled import tile_scores
 
 
@@ -24,8 +24,9 @@ def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=
     scores = tile_scores(q, k, visible)  # (B, H, T, S)
     nothing = sinks[:, None, None].expand(*scores.shape[:3], 1)  # (B, H, T, 1)
     weights = torch.cat([scores, nothing], dim=-1).softmax(-1)[..., :-1]  # (B, H, T, S)
-    weights = F.dropout(weights, dropout).type_as(v)  # (B, H, T, S)
-    return weights @ repeat_heads(v, q.shape[1])  # (B, H, T, D)
+    values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
+    mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
+    return mixed.type_as(q)  # (B, H, T, D)
 
 
 def check_sinks(sinks, q):
@@ -33,4 +34,6 @@ def check_sinks(sinks, q):
     found = getattr(sinks, "shape", type(sinks).__name__)
     if not isinstance(sinks, torch.Tensor) or sinks.shape != q.shape[1:2]:
         raise ValueError(f"sinks are {found}; they must be one score per head, ({q.shape[1]},)")
+    if not sinks.is_floating_point():
+        raise ValueError(f"sinks has dtype {sinks.dtype}; convert it with .float()")
     check_devices(q=q, sinks=sinks)

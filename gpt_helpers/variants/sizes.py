@@ -10,7 +10,7 @@ import torch
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import PRESETS, GPTConfig
-from gpt_helpers.validation import check_choice
+from gpt_helpers.validation import check_choice, check_module
 from gpt_helpers.variants.deepseek3 import DeepSeek3Config, DeepSeek3LMHeadModel
 from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
 from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel
@@ -157,7 +157,11 @@ def built(name):
 
 
 def count_all(model):
-    """Return the number of parameters of a model; what is shared is counted once."""
+    """Return the number of parameters of a model; what is shared is counted once.
+
+    Raises ValueError unless model is a module.
+    """
+    check_module("model", model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -165,8 +169,9 @@ def count_active(model):
     """Return the number of parameters that take part in one token: of experts, the chosen ones.
 
     The token embedding counts, as in the numbers of Mixtral and Qwen3; gpt-oss and DeepSeek-V3
-    leave it out.
+    leave it out. Raises ValueError unless model is a module.
     """
+    check_module("model", model)
     idle = 0
     for module in model.modules():
         if isinstance(module, Experts):

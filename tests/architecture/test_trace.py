@@ -1,10 +1,12 @@
 """A trace lists the steps that ran, in order, with what each one read."""
 
 import functools
+import operator
 import weakref
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import attention, attention_fused, attention_weights
 from gpt_helpers.architecture.model import GPTLMHeadModel
@@ -13,6 +15,7 @@ from gpt_helpers.optimization.peak import saved_bytes
 from gpt_helpers.optimization.tiled import attention_tiled
 from gpt_helpers.variants.gpt1 import GPT1Block, GPT1Model
 from tests.helpers.reference import SMALL, random_ids, random_model, refused
+from tests.helpers.twins import FAMILIES
 
 MODEL = random_model()
 IDS = random_ids(2, 5)
@@ -66,6 +69,93 @@ def test_a_block_normalises_before_and_gpt1s_after_the_sum():
 def test_dropout_is_part_of_what_surrounds_it(is_training):
     model = random_model().train(is_training)
     assert outline(trace(model, IDS)) == outline(trace(MODEL, IDS))
+
+
+class Wired(torch.nn.Module):
+    """A module whose forward is a function of itself and x."""
+
+    def __init__(self, wiring):
+        """Keep the function, and two linear layers for it to call."""
+        super().__init__()
+        self.wiring, self.a, self.b = wiring, torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+
+    def forward(self, x):
+        """Return what the function does."""
+        return self.wiring(self, x)
+
+
+class Mixer(torch.nn.Module):
+    """A leaf that takes and returns tensors in a tuple and in a dictionary."""
+
+    def forward(self, pair, scale=None):
+        """Return the mixture and its parts."""
+        return {"mixed": pair[0] * pair[1], "parts": pair}
+
+
+def outline_of(wiring):
+    """Return the outline of a Wired module."""
+    return outline(trace(Wired(wiring), torch.ones(2, 3)))
+
+
+def in_place(x, y):
+    """Return y, to which x is added."""
+    y += x
+    return y
+
+
+def into(x, y):
+    """Return the sum, written into a tensor that was there."""
+    result = torch.empty_like(x)
+    torch.add(x, y, out=result)
+    return result
+
+
+SUMS = {
+    "x + y": lambda x, y: x + y,
+    "y += x": in_place,
+    "y.add_(x)": lambda x, y: y.add_(x),
+    "x.add(other=y)": lambda x, y: x.add(other=y),
+    "torch.add": torch.add,
+    "torch.add(x, other=)": lambda x, y: torch.add(x, other=y),
+    "torch.add(input=, other=)": lambda x, y: torch.add(other=y, input=x),
+    "torch.add(out=)": into,
+    "operator.iadd": operator.iadd,
+    "sum": lambda x, y: sum([x, y]),
+    "sum from x": lambda x, y: sum([y], start=x),
+    "scaled": lambda x, y: torch.add(x, y, alpha=0.5),
+    "after a scale and a view": lambda x, y: (x * 2).view(-1).view(2, 3) + y.clone(),
+    "after dropout": lambda x, y: F.dropout(x, 0.1, False) + torch.nn.Identity()(input=y),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_is_a_step_however_it_is_written(name):
+    steps = outline_of(lambda own, x: own.b(SUMS[name](own.a(x), own.b(x))))
+    order = "(1, 0)" if name in ("y += x", "y.add_(x)") else "(0, 1)"
+    assert steps == ["0 a (None,)", "1 b (None,)", f"2 + {order}", "3 b (2,)"]
+
+
+def test_a_module_reads_what_it_is_given_by_name():
+    assert outline_of(lambda own, x: own.b(input=own.a(input=x))) == ["0 a (None,)", "1 b (0,)"]
+
+
+def test_a_module_reads_and_returns_what_lies_in_tuples_and_dictionaries():
+    def wiring(own, x):
+        mixed = own.mixer((own.a(x), own.b(x)), scale=x)
+        return own.b(mixed["mixed"]) + mixed["parts"][0]
+
+    model = Wired(wiring)
+    model.mixer = Mixer()
+    steps = trace(model, torch.ones(2, 3), leaves=("Linear", "Mixer"))
+    assert outline(steps)[2:] == ["2 mixer (0, 1, None)", "3 b (2,)", "4 + (3, 2)"]
+    assert steps[2].shape == (2, 3)
+
+
+def test_what_a_step_reads_is_not_lost_between_the_embedding_and_the_first_block():
+    family = FAMILIES["gemma2"]
+    steps = trace(family.model(family.config).eval(), IDS, leaves=(*WHOLE, "Gemma2Block"))
+    assert [step.name for step in steps][:1] == ["transformer.wte"]
+    assert next(step for step in steps if step.name == "transformer.h.0").inputs[0] == 0
 
 
 def test_parameters_of_all_steps_are_those_of_the_model_and_the_tied_head():
@@ -200,6 +290,9 @@ def test_what_cannot_be_traced_is_refused():
     for wrong in ("Linear", 3, None, [torch.nn.Linear]):
         refused("leaves=.* must be a tuple of class names", trace, MODEL, IDS, leaves=wrong)
     refused("model is a str", recorded_attention("gpt2").__enter__)
+    refused(
+        "model is a Linear without attention", recorded_attention(torch.nn.Linear(2, 2)).__enter__
+    )
     refused("measure=3 must be a function, or None", recorded_attention(MODEL, 3).__enter__)
     refused("model is a NoneType", recorded_outputs(None, "GPTMLP").__enter__)
     refused("kind='MLP' is no module .*GPTMLP", recorded_outputs(MODEL, "MLP").__enter__)

@@ -82,7 +82,10 @@ def differences(japanese, english):
 
 
 def cell_differences(japanese, english):
-    """Return how two notebooks differ in what must be equal: ids, kinds, code, tags, outputs."""
+    """Return how two notebooks differ in what must be equal: ids, kinds, code, tags, outputs.
+
+    The language that a code cell sets, and an output in two languages, are what a sync makes them.
+    """
     ours = [(cell["id"], cell.cell_type) for cell in japanese.cells]
     theirs = [(cell["id"], cell.cell_type) for cell in english.cells]
     if ours != theirs:
@@ -92,8 +95,8 @@ def cell_differences(japanese, english):
         if tags(one) != tags(other):
             found.append(f"{one['id']}: tags")
         if one.cell_type == "code":
-            keys = ("source", "outputs", "execution_count")
-            found += [f"{one['id']}: {key}" for key in keys if one[key] != other[key]]
+            keys, wanted = ("source", "outputs", "execution_count"), refresh.paired_cell(one, other)
+            found += [f"{one['id']}: {key}" for key in keys if wanted[key] != other[key]]
             found += caption_differences(one, other)
     return found
 

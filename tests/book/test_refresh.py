@@ -122,3 +122,20 @@ def test_a_missing_translation_file_is_created_and_an_unknown_name_is_refused(ch
     assert read(chapters, "en")["title"].source.startswith(refresh.UNTRANSLATED)
     with pytest.raises(SystemExit, match="other"):
         refresh.main(["--chapters", str(chapters), "other"])
+
+
+def test_each_edition_sets_its_language_and_shows_what_an_output_says_in_it(chapters):
+    path = chapters / "ja" / "page.ipynb"
+    answering = nbformat.read(path, 4)
+    answering.cells[-1].source = (
+        'from gpt_helpers import language\nlanguage.use("ja")\n'
+        'language.Translated({"ja": "a", "en": "b"})'
+    )
+    nbformat.write(answering, path)
+    for options in ([], ["--sync-only"], ["--check"]):
+        assert refresh.main(["--chapters", str(chapters), *options]) == 0
+        for edition, text in (("ja", "a"), ("en", "b")):
+            cell = read(chapters, edition)["text"]
+            assert f'language.use("{edition}")' in cell.source
+            assert cell.outputs[0].data == {"text/plain": text}
+            assert cell.outputs[0].metadata == {"text/plain": {"ja": "a", "en": "b"}}

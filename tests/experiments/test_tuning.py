@@ -15,6 +15,7 @@ from gpt_helpers.experiments import tuning
 from gpt_helpers.tasks import instructions
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.variants.modern import ModernLMHeadModel
+from tests.helpers.reference import refused
 from tests.helpers.runs import brief_setup
 
 DECODE = instructions.VOCABULARY.decode
@@ -118,7 +119,7 @@ def test_the_base_model_of_a_seed_is_the_same_each_time_and_no_other_run_changes
         tuning.EXPERIMENTS["instructions"][variant](0, setup=BRIEF)
     again = tuning.base_model(0, BRIEF)
     assert all(torch.equal(w, first[n]) for n, w in again.state_dict().items())
-    tuning.base_model.cache_clear()
+    tuning.base_model.unchecked.cache_clear()
     assert tuning.base_model(0, BRIEF) is not again
     assert all(
         torch.equal(w, first[n]) for n, w in tuning.base_model(0, BRIEF).state_dict().items()
@@ -137,3 +138,9 @@ def test_every_way_of_tuning_is_measured_alike(variant):
     assert {row["steps"] for row in rows} == {2}
     if variant.startswith("LoRA"):
         assert {row["x"] for row in rows} == {int(variant.split()[1])}
+
+
+def test_prompts_and_answers_belong_together():
+    prompts, answers = instructions.questions(tuning.unseen_items(0, n_tests=3))
+    refused("3 prompts have 2 answers", tuning.answered, fresh(), prompts, answers[:2])
+    refused("n_examples=2", tuning.examples, 2, 0)

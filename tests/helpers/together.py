@@ -18,6 +18,7 @@ from gpt_helpers.training.distributed import (
     whole_weights,
 )
 from gpt_helpers.training.loop import Trainer, train
+from tests.helpers.divided import EXPERTS, PROCESSES, divided, family, words
 from tests.helpers.runs import (
     TOKENS,
     are_equal,
@@ -53,6 +54,24 @@ def first_gradients(strategy="ddp", n_passes=1):
     trainer = Trainer(tiny_model(), tiny_settings(accumulation=n_passes), strategy)
     loss = trainer.accumulate(0, tiny_batches(8)[0])
     return loss, {name: whole(weight.grad) for name, weight in trainer.raw.named_parameters()}
+
+
+def trained_experts(name, strategy="ddp"):
+    """Return the weights and the losses of six steps of a family with experts."""
+    model, batch = family(name), words()[:, :2]
+    log = train(model, [batch.roll(n, 1) for n in range(6)], tiny_settings(epsilon=EPSILON),
+                strategy=strategy)  # fmt: skip
+    return whole_weights(model), [row["loss"] for row in log]
+
+
+def scale_after_overflow(strategy):
+    """Return the scale of float16 after a step in which the first process alone overflows."""
+    trainer = Trainer(tiny_model(), tiny_settings(precision="float16"), strategy)
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24)
+    factor = torch.inf if rank() == 0 else 1.0
+    trainer.raw.transformer.wpe.weight.register_hook(lambda gradient: gradient * factor)
+    trainer.step(0, tiny_batches(8)[0])
+    return trainer.scaler.get_scale()
 
 
 def local_elements(strategy):
@@ -110,8 +129,13 @@ def results(folder):
     for case in CASES:
         found["trained", *case] = trained(*case)
         found["gradients", *case] = first_gradients(*case)
+    for case in PROCESSES:
+        found["divided", *case] = divided(*case)
     found["muon"] = trained("ddp", optimizer="muon")
     for strategy in ("ddp", "fsdp"):
+        for name in EXPERTS:
+            found["experts", name, strategy] = trained_experts(name, strategy)
+        found["overflow", strategy] = gathered(scale_after_overflow(strategy))
         found["elements", strategy] = gathered(local_elements(strategy))
         found["resumed", strategy] = resumed(strategy, folder / strategy)
         weights, log = found["resumed", strategy]

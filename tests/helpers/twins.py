@@ -20,7 +20,7 @@ from gpt_helpers.variants.plamo import PLaMoConfig, PLaMoLMHeadModel, interleave
 from gpt_helpers.variants.qwen2 import Qwen2Config, Qwen2LMHeadModel
 from gpt_helpers.variants.qwen3 import Qwen3Config, Qwen3LMHeadModel
 from gpt_helpers.variants.sizes import GPT1, GPT_NEO
-from tests.helpers.reference import SMALL
+from tests.helpers.reference import ACTIVATIONS, SMALL
 
 SHAPE = {"vocab_size": 61, "n_positions": 24, "n_embd": 24, "n_layer": 3, "n_head": 4}
 NO_TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -55,11 +55,11 @@ def randomised(model, seed=0, std=0.25):
     return model.eval()
 
 
-def twins(family, **changes):
-    """Return (ours, theirs), two models with equal weights."""
-    config = dataclasses.replace(family.config, **changes)
-    theirs = randomised(family.peer(config))
-    ours = family.model(config).eval()
+def twins(family, **draw):
+    """Return (ours, theirs), two models with equal weights, drawn as randomised draws them."""
+    theirs = randomised(family.peer(family.config), **draw)
+    theirs.set_experts_implementation("eager")  # the others need widths that 16 bytes divide
+    ours = family.model(family.config).eval()
     ours.load_state_dict(converted(ours, theirs.state_dict(), family.table))
     return ours, theirs
 
@@ -68,12 +68,16 @@ def twins(family, **changes):
 
 
 def openai_gpt(config):
-    """Return a small GPT-1 of transformers."""
+    """Return a small GPT-1 of transformers, with MLPs of any width."""
     from transformers import OpenAIGPTConfig, OpenAIGPTLMHeadModel
+    from transformers.models.openai.modeling_openai import MLP
 
     names = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "layer_norm_epsilon")
     shape = {name: getattr(config, name) for name in names}
-    return OpenAIGPTLMHeadModel(OpenAIGPTConfig(afn="gelu", **shape))
+    model = OpenAIGPTLMHeadModel(OpenAIGPTConfig(afn=config.activation, **shape))
+    for block in model.transformer.h:
+        block.mlp = MLP(config.mlp_width, model.config)
+    return model
 
 
 # GPT-Neo.
@@ -93,6 +97,8 @@ def gpt_neo(config):
             num_heads=config.n_head,
             attention_types=[[[kind], 1] for kind in kinds[: config.n_layer]],
             window_size=config.window,
+            intermediate_size=config.mlp_width,
+            activation_function=ACTIVATIONS[config.activation],
             layer_norm_epsilon=config.layer_norm_epsilon,
             **NO_TOKENS,
         )
@@ -113,7 +119,9 @@ def gpt_j(config):
             n_embd=config.n_embd,
             n_layer=config.n_layer,
             n_head=config.n_head,
-            rotary_dim=config.rotary_width,
+            rotary_dim=config.rotary_width or config.head_width,
+            n_inner=config.mlp_width,
+            activation_function=ACTIVATIONS[config.activation],
             layer_norm_epsilon=config.layer_norm_epsilon,
             tie_word_embeddings=False,
             **NO_TOKENS,
@@ -137,6 +145,7 @@ def gpt_neox(config):
             num_hidden_layers=config.n_layer,
             num_attention_heads=config.n_head,
             intermediate_size=config.mlp_width,
+            hidden_act=ACTIVATIONS[config.activation],
             rope_parameters={
                 "rope_type": "default",
                 "rope_theta": config.rotary_base,
@@ -175,19 +184,22 @@ def plain(config):
     return {"rope_type": "default", "rope_theta": config.rotary_base}
 
 
-def llama(config):
-    """Return a small Llama of transformers, with the frequencies of Llama 3.1."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    llama3 = {
+def llama3(config):
+    """Return the settings of Llama 3.1's rotation."""
+    return plain(config) | {
         "rope_type": "llama3",
-        "rope_theta": config.rotary_base,
         "factor": config.rope_factor,
         "low_freq_factor": 1.0,
         "high_freq_factor": 4.0,
         "original_max_position_embeddings": config.original_positions,
     }
-    rope = plain(config) if config.rope_factor == 1 else llama3
+
+
+def llama(config):
+    """Return a small Llama of transformers, with the frequencies of Llama 3.1."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    rope = llama3(config) if getattr(config, "rope_factor", 1) != 1 else plain(config)
     return LlamaForCausalLM(LlamaConfig(rope_parameters=rope, **llama_settings(config)))
 
 
@@ -381,8 +393,7 @@ PLAMO_NAMES = LLAMA_NAMES | {
     "attn.c_attn": Adapted(LLAMA_NAMES["attn.c_attn"], heads_apart),
     "attn.c_proj": Adapted(LLAMA_NAMES["attn.c_proj"], columns_apart),
 }
-GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0, "original_positions": 32}
-OSS_ROTATION = {"rotary_base": 10000.0, "original_positions": 512}
+GROUPED = {"n_kv_head": 2, "n_inner": 20, "rotary_base": 100.0}
 
 
 FAMILIES = {
@@ -406,10 +417,10 @@ FAMILIES = {
         gpt_neox, takes_positions=True,
     ),
     "llama": Family(
-        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 8.0}), llama,
+        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED, original_positions=32), llama,
     ),
     "llama, not rescaled": Family(
-        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED | {"rope_factor": 1.0}), llama,
+        LlamaLMHeadModel, LlamaConfig(**SHAPE, **GROUPED, rope_factor=1.0), llama,
     ),
     "plamo": Family(
         PLaMoLMHeadModel,
@@ -449,14 +460,14 @@ FAMILIES = {
     "gpt_oss": Family(
         GPTOSSLMHeadModel,
         GPTOSSConfig(
-            **SHAPE, **GROUPED | EXPERTS | OSS_ROTATION, head_width=10, window=3
+            **SHAPE, **GROUPED | EXPERTS, original_positions=32, head_width=10, window=3
         ),
         gpt_oss, tolerance=1e-4,
     ),
     "deepseek3": Family(
         DeepSeek3LMHeadModel,
         DeepSeek3Config(
-            **SHAPE, rotary_base=10000.0, original_positions=512, query_latent=11, key_latent=9,
+            **SHAPE, rotary_base=100.0, original_positions=32, query_latent=11, key_latent=9,
             plain_width=6, rotary_width=8, value_width=5, n_dense=1, dense_width=20, n_inner=8,
             n_experts=6, n_experts_per_token=2, n_groups=3, n_groups_chosen=2,
         ),

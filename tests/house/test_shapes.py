@@ -541,6 +541,7 @@ def use_chains(log):
     sums.SUM_WORDS.encode("2 : = 2")
     answers.padded([*token_ids(SIZES["T"])])
     answers.token_after(sums.EQUALS, token_ids(SIZES["T"]))
+    answers.text_labels(token_ids(SIZES["T"]), end_is_padding=True)
     voting.majority(voting.exchanged_errors(torch.randint(10, (3, 5)), sums.sum_of(items)))
     log.sizes = SIZES | {"T": 3}
     model = types.SimpleNamespace(generate=lambda ids, n, **_: F.pad(ids, (0, n)))
@@ -559,7 +560,7 @@ def use_preferences(log):
     model, reference = models()[:2]
     marker, pairs = 60, torch.randint(1, 60, (3, 2, SIZES["T"]))
     pairs[:, :, 1] = marker
-    part("training.preferences").preference_loss(reference, marker, 0.1)(model, pairs)
+    part("training.preferences").PreferenceLoss(reference, marker, 0.1)(model, pairs)
 
 
 def use_tuning(log):

@@ -195,6 +195,10 @@ class FakeCuda(SimpleNamespace):
 
     highest = 999
 
+    def is_available(self):
+        """Return that there is a device."""
+        return True
+
     def synchronize(self, device):
         """Do nothing."""
 
@@ -236,9 +240,15 @@ def test_ceilings_are_of_a_product_and_a_copy_and_leave_the_threads_alone():
     assert all(0 < value < math.inf for value in found.values())
 
 
-def test_ceilings_are_the_work_over_its_seconds(monkeypatch):
+@pytest.mark.parametrize("default", [torch.float32, torch.bfloat16])
+def test_ceilings_are_the_work_in_float32_over_its_seconds(monkeypatch, default):
     monkeypatch.setattr(peak, "median_seconds", lambda function, n_rounds: 2.0)
-    assert measured_ceilings(1, size=10) == {"flops": 1000.0, "bandwidth": float(2**26)}
+    torch.set_default_dtype(default)
+    try:
+        found = measured_ceilings(1, size=10)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found == {"flops": 1000.0, "bandwidth": float(2**26)}
 
 
 def test_the_median_leaves_out_the_call_that_warms_up(monkeypatch):
@@ -253,6 +263,8 @@ def test_the_median_leaves_out_the_call_that_warms_up(monkeypatch):
 def test_what_cannot_be_measured_is_refused(measure):
     refused("function=3 must be callable", measure, 3)
     refused("device='meta' must be a CPU or a CUDA device", measure, block, "meta")
+    if not torch.cuda.is_available():
+        refused("device='cuda' must be a CPU or a CUDA device", measure, block, "cuda")
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "2", None], ids=repr)

@@ -173,3 +173,11 @@ def test_speeds_that_are_no_positive_numbers_are_refused(wrong):
 def test_keys_and_heads_that_do_not_fit_are_refused(count):
     refused("T=4 queries but S=3 keys", count, 1, 2, 4, 8, 2, n_keys=3)
     refused("n_head=3 is no multiple of n_groups=2", count, 1, 3, 4, 8, 2, n_groups=2)
+
+
+def test_a_total_is_of_rows_under_a_name():
+    steps = unfused_steps(1, 2, 4, 8, 2)
+    refused("steps is empty", total, [])
+    refused("steps is a generator; it must be a list", total, (step for step in steps))
+    refused(r"steps\[4\] has no bytes_read", total, [*steps, {"flops": 3}])
+    refused("name is a int; it must be a text", total, steps, 3)

@@ -204,6 +204,12 @@ def test_acceptance_is_one_minus_half_the_difference_of_p_and_q():
     torch.testing.assert_close(expected_acceptance(p, p), torch.ones_like(expected))
 
 
+def test_two_shapes_of_probabilities_are_refused_and_not_broadcast():
+    p = torch.full((2, V), 1 / V)
+    for q in (p[0], p[None], p[:1], p[:0]):
+        refused(r"p is \(2, 5\), q \(.*\); give both one shape", expected_acceptance, p, q)
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -372,7 +378,7 @@ def test_a_model_as_draft_reads_only_what_is_new_and_forgets_what_was_dropped():
         with torch.no_grad():
             expected = model(ids)["logits"][:, -1]
         torch.testing.assert_close(draft.logits(ids), expected, atol=1e-4, rtol=1e-4)
-        assert draft.cache.length == ids.shape[1]
+        assert draft.read[1].length == ids.shape[1]
 
 
 def test_the_mode_of_the_model_and_the_prompt_are_left_as_they_were():

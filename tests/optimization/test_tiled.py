@@ -149,6 +149,18 @@ def test_tiles_before_the_window_and_in_the_future_are_left_out():
     assert key_tiles(11, 13, 4, window=3) == [slice(8, 12), slice(12, 14)]
 
 
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "2", math.nan], ids=repr)
+def test_sizes_that_no_tile_has_are_refused(wrong):
+    for name in ("n_queries", "n_keys", "block_size", "window"):
+        sizes = {"n_queries": 2, "n_keys": 4, "block_size": 2, "window": 2} | {name: wrong}
+        refused(f"{name}={wrong!r} must be", tiles, **sizes)
+    for name in ("last", "block_size", "window"):
+        sizes = {"first": 2, "last": 4, "block_size": 2, "window": 2} | {name: wrong}
+        refused(f"{name}={wrong!r} must be", key_tiles, **sizes)
+    refused("n_keys=3 must be an integer of at least 4", tiles, 4, 3, 2)
+    refused("q has dtype torch.int64", initial_softmax_state, torch.zeros(1, 1, 1, 1).long())
+
+
 def test_two_tiles_by_hand():
     values = torch.tensor([[[[2.0], [4.0]]]])
     state = initial_softmax_state(torch.zeros(1, 1, 1, 1))

@@ -82,8 +82,8 @@ def test_what_is_no_amount_is_refused(wrong):
     refused("n_params=.* must be positive", REPETITION.loss, wrong, 1e9, 1e8)
     refused("n_tokens=.* must be positive", REPETITION.loss, 1e9, wrong, 1e8)
     refused("n_unique=.* must be positive", REPETITION.loss, 1e9, 1e9, wrong)
-    refused("amount=.* must be positive", effective_amount, wrong, 1, 1)
-    refused("decay=.* must be positive", effective_amount, 1, 1, wrong)
+    refused("amount=.* must be a finite number > 0", effective_amount, wrong, 1, 1)
+    refused("decay=.* must be a finite number > 0", effective_amount, 1, 1, wrong)
 
 
 def test_a_loss_that_no_model_reaches_is_refused():
@@ -91,3 +91,7 @@ def test_a_loss_that_no_model_reaches_is_refused():
         refused("loss=.* must be a finite number > 1.817", inference_optimal, wrong, 1e9)
     for wrong in (-1, math.inf, math.nan):
         refused("n_inference_tokens=.* must be a finite number >= 0", inference_optimal, 2.2, wrong)
+    for loss, n_tokens in ((1e3, 1e50), (FITS["refit"].E + 1e-6, 1e50), (1e3, 0)):
+        assert all(value > 0 for value in inference_optimal(loss, n_tokens))
+    refused("n_inference_tokens=1e.60 must be .* <= 1e.50", inference_optimal, 2.2, 1e60)
+    refused("loss=2000.0 must be .* <= 1000", inference_optimal, 2e3, 1e9)

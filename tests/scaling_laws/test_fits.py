@@ -131,6 +131,12 @@ def test_a_sample_of_runs_decides_a_refit_and_its_seed_decides_the_sample():
     assert len(set(first)) == 3
 
 
+def test_a_sample_that_no_law_can_be_fitted_to_is_drawn_anew():
+    n_params, n_tokens = np.array([1e6] * 6 + [2e6]), np.arange(1, 8) * 1e7
+    runs = np.stack([n_params, n_tokens, TRUE.loss(n_params, n_tokens)], axis=1)
+    assert len(bootstrap_laws(runs, TRUE, 40)) == 40
+
+
 def test_a_predicted_run_has_an_error_of_its_own():
     runs = runs_of(TRUE, noise=0.01)
     law = fit_loss_law(runs)
@@ -170,6 +176,18 @@ def test_runs_that_fix_no_law_are_refused():
 
 def test_an_unknown_form_is_refused():
     refused("form='product' is unknown; use one of", fit_loss_law, runs_of(TRUE), "product")
+
+
+def test_a_start_of_another_form_is_refused():
+    for start in (JOINT, FLOORED):
+        refused("form of start='joint.*' is unknown", fit_loss_law, runs_of(TRUE), start=start)
+    refused("start is a str; it must be a LossLaw or JointLaw", fit_loss_law, runs_of(TRUE),
+            start="refit")  # fmt: skip
+
+
+def test_rows_of_repeated_tokens_that_are_no_numbers_are_refused():
+    refused("each row must have 4 numbers", fit_tokens_decay, TRUE, runs_of(TRUE))
+    refused("runs=.* above 0", fit_tokens_decay, TRUE, [[1e6, 1e7, 1e6, math.nan]])
 
 
 def test_a_law_is_where_a_fit_can_begin():

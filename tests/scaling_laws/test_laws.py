@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -254,7 +255,20 @@ def test_no_law_needs_torch():
 
 
 @pytest.mark.parametrize(
-    "wrong", [0, -1.0, math.nan, np.array([1.0, -1.0]), [1e9, 2e9], "1e9", None, 1j], ids=repr
+    "wrong",
+    [
+        0,
+        -1.0,
+        math.nan,
+        True,
+        np.array([1.0, -1.0]),
+        np.array(["1e9"]),
+        [1e9, 2e9],
+        "1e9",
+        None,
+        1j,
+    ],
+    ids=repr,
 )
 def test_what_is_no_amount_is_refused(wrong):
     for law in (FITS["refit"], KAPLAN):
@@ -265,6 +279,19 @@ def test_what_is_no_amount_is_refused(wrong):
         refused("flops=.* must be positive", function, wrong)
     refused("n_params=.* must be positive", UNROUNDED.budget, wrong)
     refused("n_tokens=.* must be positive", UNROUNDED.best_size, wrong)
+
+
+@pytest.mark.parametrize("infinite", [math.inf, np.array([1e20, math.inf])], ids=repr)
+def test_no_budget_is_infinite(infinite):
+    for function in (compute_optimal, kaplan_optimal, KAPLAN.optimum):
+        refused("flops=.* must be positive", function, infinite)
+
+
+def test_integers_that_no_array_of_integers_holds_are_amounts():
+    budgets = pd.Series([10**20, 10**21])
+    assert budgets.dtype == object
+    assert compute_optimal(10**21).n_params == compute_optimal(1e21).n_params
+    assert compute_optimal(budgets).n_params[1] == compute_optimal(1e21).n_params
 
 
 @pytest.mark.parametrize("wrong", ["chinchilla", None, 3, ["refit"]], ids=repr)

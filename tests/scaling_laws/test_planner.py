@@ -40,15 +40,18 @@ def test_the_state_is_that_of_the_precision(precision):
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Gpu)])
 def test_a_gpu_of_nothing_is_refused(field):
-    refused(f"{field}=0 must be positive", Gpu, **{field: 0})
+    refused(f"{field}=0 must be a finite number > 0", Gpu, **{field: 0})
 
 
 def test_amounts_that_make_no_sense_are_refused():
-    refused("utilization=1.5 must be at most 1", Gpu, utilization=1.5)
-    refused("flops=0 must be positive", plan, 0, KAPLAN)
-    refused("n_gpus=0 must be positive", plan, 1e20, KAPLAN, GPU, 0)
+    refused("utilization=1.5 must be a finite number <= 1", Gpu, utilization=1.5)
+    refused("flops=0 must be a finite number > 0", plan, 0, KAPLAN)
+    refused("n_gpus=0 must be a positive integer", plan, 1e20, KAPLAN, GPU, 0)
     refused("precision='half' is unknown", plan, 1e20, KAPLAN, precision="half")
     refused("gpu_hours=-1 must be positive", GPU.flops, -1)
+    refused("money='much' must be positive", GPU.flops_for, "much")
+    refused("n_gpus=1.5 must be a positive integer", plan, 1e20, KAPLAN, GPU, 1.5)
+    refused("law is a str; it needs a method optimum", plan, 1e20, "refit")
 
 
 def test_planning_loads_no_torch():

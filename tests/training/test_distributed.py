@@ -15,6 +15,8 @@ from gpt_helpers.training.checkpoint import FILE_NAME
 from gpt_helpers.training.loop import train
 from gpt_helpers.weights.pretrained import load_model
 from gpt_helpers.weights.sealed import read_sealed
+from tests.helpers.divided import CASES as CASES_OF_BATCHES
+from tests.helpers.divided import EXPERTS, PROCESSES, distance, divided
 from tests.helpers.reference import refused
 from tests.helpers.runs import (
     are_equal,
@@ -25,7 +27,13 @@ from tests.helpers.runs import (
     without_seconds,
     write_corpus,
 )
-from tests.helpers.together import CASES, arguments, first_gradients, trained
+from tests.helpers.together import (
+    CASES,
+    arguments,
+    first_gradients,
+    trained,
+    trained_experts,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,7 @@ def test_rows_that_cannot_be_divided_are_refused(together):
         " make batch_size a multiple of 4"
     )
     message = "8 rows cannot be divided among 1 processes with 3 .* multiple of 3"
-    refused(message, distributed.share_of_rows, torch.zeros(8, 2), 3)
+    refused(message, distributed.share_of_rows, torch.zeros(8, 2).long(), 3)
 
 
 def test_the_loss_of_a_step_is_the_mean_over_the_processes(together):
@@ -92,6 +100,46 @@ def test_two_processes_have_the_gradients_of_one(together, case):
     assert loss == pytest.approx(expected_loss, abs=1e-6)
     assert furthest(gradients, expected) <= 1e-6
     assert max(gradient.abs().max() for gradient in expected.values()) > 0.01
+
+
+@pytest.mark.parametrize("case", PROCESSES, ids=str)
+def test_processes_that_count_unevenly_have_the_loss_and_the_gradients_of_one(together, case):
+    loss, gradients = together["divided", *case]
+    expected_loss, expected = divided(case[0])
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    assert distance(gradients, expected) <= 1e-6  # in float64; measured below 1e-14
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("name", EXPERTS)
+def test_experts_train_on_two_processes_as_on_one(together, name, strategy):
+    weights, losses = together["experts", name, strategy]
+    expected, expected_losses = trained_experts(name)
+    assert furthest(weights, expected) <= 1e-5
+    assert losses == pytest.approx(expected_losses, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_the_experts_that_two_processes_use_are_not_the_same(name):
+    model, _, batch = CASES_OF_BATCHES[name]()
+    used = []
+    for rows in (batch[:4], batch[4:]):
+        model.zero_grad()
+        model(rows)["logits"].sum().backward()
+        used.append(
+            [
+                weight.grad.abs().max().item() > 0
+                for name, weight in model.named_parameters()
+                if ".experts." in name and name.endswith("c_proj.weight")
+            ]
+        )
+    assert used[0] != used[1]
+    assert not all(a or b for a, b in zip(*used, strict=True))  # and some are used by neither
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_an_overflow_on_one_process_lowers_the_scale_of_all(together, strategy):
+    assert together["overflow", strategy] == [2.0**23, 2.0**23]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -2,14 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from gpt_helpers.architecture.losses import Loss
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.training.checkpoint import FILE_NAME
 from gpt_helpers.training.loop import Trainer, train
+from gpt_helpers.training.lora import add_lora
 from gpt_helpers.training.optimizers import learning_rate
 from gpt_helpers.weights.sealed import read_sealed
 from tests.helpers.reference import random_ids, refused
@@ -28,13 +31,22 @@ from tests.helpers.runs import (
 # The step.
 
 
-def test_a_step_lowers_the_loss_that_it_is_given():
-    def distance(model, ids):
-        return model.transformer.wte.weight[ids].square().mean()
+class Distance(Loss):
+    """How far the embeddings of rows are from 0; each row counts once."""
 
+    def count(self, ids):
+        """Return the number of rows (B, T)."""
+        return ids.new_tensor(len(ids))
+
+    def total(self, model, ids):
+        """Return the sum over rows of the mean square of their embeddings."""
+        return model.transformer.wte.weight[ids].square().mean((1, 2)).sum()
+
+
+def test_a_step_lowers_the_loss_that_it_is_given():
     model = tiny_model()
     before = weights_of(model)
-    log = train(model, tiny_batches(), tiny_settings(weight_decay=0.0), loss_of=distance)
+    log = train(model, tiny_batches(), tiny_settings(weight_decay=0.0), loss_of=Distance())
     ids = tiny_batches()[0]
     assert log[0]["loss"] == pytest.approx(before["transformer.wte.weight"][ids].square().mean())
     assert log[-1]["loss"] < log[0]["loss"]
@@ -43,11 +55,8 @@ def test_a_step_lowers_the_loss_that_it_is_given():
 
 
 def test_the_loss_of_a_step_is_the_mean_over_its_passes():
-    def first_token(model, ids):
-        return model(ids)["logits"].mean() + ids.float().mean()
-
     logs = [
-        train(tiny_model(), tiny_batches(), tiny_settings(accumulation=n), loss_of=first_token)
+        train(tiny_model(), tiny_batches(), tiny_settings(accumulation=n), loss_of=Distance())
         for n in (1, 2)
     ]
     assert logs[0][0]["loss"] == pytest.approx(logs[1][0]["loss"], rel=1e-6)
@@ -345,14 +354,93 @@ def test_a_gradient_that_is_not_finite_ends_the_run_before_it_reaches_the_weight
 def test_what_does_not_fit_is_refused_before_anything_changes():
     batches, settings = tiny_batches(), tiny_settings()
     refused("model is a NoneType; it must be a GPTLMHeadModel", train, None, batches, settings)
-    refused("settings={.* must be TrainingSettings", train, tiny_model(), batches, {"seed": 0})
-    refused("settings=None", train, tiny_model(), batches, None)
+    refused("settings is a dict; it must be a TrainingSettings", train,
+            tiny_model(), batches, {"seed": 0})  # fmt: skip
+    refused("settings is a NoneType", train, tiny_model(), batches, None)
     model = tiny_model()
     before = weights_of(model)
     refused("strategy='dp' is unknown", train, model, batches, settings, strategy="dp")
     thirds = tiny_settings(accumulation=3)
     refused("4 rows cannot be divided among 1 processes with 3", train, model, batches, thirds)
-    refused("input_ids", train, model, [batches[0] + 31], settings)
+    refused("input_ids", train, model, [batches[0] + 31] * 6, settings)
     assert are_equal(weights_of(model), before)
     rows = TOKENS[:8]
-    refused(r"windows has shape \(8,\)", train, model, batches, settings, held_out=rows)
+    refused(r"held_out has shape \(8,\)", train, model, batches, settings, held_out=rows)
+
+
+class Endless:
+    """Batches without a length, one of which is of another kind."""
+
+    def __init__(self, wrong, at):
+        """Remember what is wrong, and where."""
+        self.wrong, self.at = wrong, at
+
+    def __getitem__(self, step):
+        """Return the batch of a step."""
+        return self.wrong if step == self.at else tiny_batches()[step]
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        (torch.utils.data.DataLoader(TOKENS.view(-1, 8), 4), "batches is a DataLoader .* make it"),
+        ((tiny_batches()[step] for step in range(6)), "batches is a generator without a batch at"),
+        (None, "batches is a NoneType"),
+        ({}, "batches is a dict without a batch at .0"),
+        ([], "batches is a list without a batch at .0"),
+        (np.zeros((6, 4, 8), int), r"batches.0. is a ndarray; make it a tensor of integers"),
+        ([[[1, 2], [3, 4]]] * 6, r"batches.0. is a list; make it a tensor of integers"),
+        ([tiny_batches()[0].float()] * 6, r"batches.0. has dtype torch.float32"),
+        (TOKENS.view(-1, 8), r"batches.0. has shape .8,.; it must be"),
+        ([tiny_batches()[0][:0]] * 6, r"batches.0. has shape .0, 8.*at least one element"),
+        ([tiny_batches()[0]] * 5, "batches holds 5 batches for total_steps=6"),
+        (Endless([[1, 2]], 0), r"batches.0. is a list"),
+        (Endless([[1, 2]], 3), r"batch is a list; make it a tensor of integers"),
+    ],
+    ids=str,
+)
+def test_what_is_no_batches_is_refused(batches, message):
+    refused(message, train, tiny_model(), batches, tiny_settings())
+
+
+def test_options_of_a_run_that_do_not_fit_are_refused(tmp_path):
+    arguments = tiny_model(), tiny_batches(), tiny_settings()
+    (tmp_path / "file").touch()
+    for wrong in (3, tmp_path / "file"):
+        refused("folder=.* must be the path of a folder", train, *arguments, folder=wrong)
+    refused("after_step='print'", train, *arguments, after_step="print")
+    refused("progress=2 must be True or False", train, *arguments, progress=2)
+    for wrong, message in (
+        (TOKENS[:26].view(2, 13), r"held_out has shape \(2, 13\); .* T from 2 to 12"),
+        (torch.full((2, 8), 31), "held_out spans 31 to 31"),
+        ([[1, 2]], "held_out is a list"),
+    ):
+        refused(message, train, *arguments, held_out=wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_narrow_weights_are_not_trained_but_may_stay_under_wide_ones(dtype):
+    narrow = tiny_model().to(dtype)
+    before = weights_of(narrow)
+    message = f"model has weights of {dtype} to train; convert it with .float"
+    refused(message, train, narrow, tiny_batches(), tiny_settings())
+    refused(message, Trainer, narrow, tiny_settings())
+    assert are_equal(weights_of(narrow), before)
+    model = add_lora(narrow, 2)
+    log = train(model, tiny_batches(), tiny_settings(max_lr=1e-2))
+    assert log[-1]["loss"] < log[0]["loss"]
+    state = [weight for weight in model.parameters() if weight.requires_grad]
+    assert {weight.dtype for weight in state} == {torch.float32}
+    assert all(torch.equal(w, before[n]) for n, w in weights_of(model).items() if n in before)
+    refused("no weights to train", train, model.requires_grad_(False), tiny_batches(),
+            tiny_settings())  # fmt: skip
+
+
+def test_states_of_the_optimizer_are_as_wide_as_the_weights():
+    for dtype in (torch.float32, torch.float64):
+        trainer = Trainer(tiny_model().to(dtype), tiny_settings())
+        trainer.step(0, tiny_batches()[0])
+        states = trainer.optimizers[0].state.values()
+        assert {state[name].dtype for state in states for name in ("exp_avg", "exp_avg_sq")} == {
+            dtype
+        }

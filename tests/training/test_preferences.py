@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.training.loop import train
-from gpt_helpers.training.preferences import answer_log_probability, dpo_loss, preference_loss
+from gpt_helpers.training.preferences import PreferenceLoss, answer_log_probability, dpo_loss
 from gpt_helpers.training.settings import TrainingSettings
 from tests.helpers.reference import refused
 
@@ -84,7 +84,7 @@ def test_the_gradient_weighs_a_pair_by_how_wrongly_it_is_ordered(pairs, beta):
 
 def test_the_loss_is_the_logarithm_of_2_while_the_model_is_still_the_reference():
     model, pairs = fresh(), ROWS[None]
-    loss = preference_loss(copy.deepcopy(model), MARKER, beta=0.3)(model, pairs)
+    loss = PreferenceLoss(copy.deepcopy(model), MARKER, beta=0.3)(model, pairs)
     assert loss.item() == pytest.approx(math.log(2), rel=1e-6)
 
 
@@ -92,7 +92,7 @@ def test_the_loss_of_pairs_is_that_of_their_log_probabilities():
     model, other = fresh(), fresh()
     other.lm_head.weight.data *= 1.5
     pairs = torch.stack([ROWS, ROWS.flip(0), ROWS])  # three pairs of two rows
-    loss = preference_loss(other, MARKER, beta=0.7)(model, pairs)
+    loss = PreferenceLoss(other, MARKER, beta=0.7)(model, pairs)
     policy, reference = (
         [answer_log_probability(m, pair, MARKER).tolist() for pair in pairs] for m in (model, other)
     )
@@ -103,7 +103,7 @@ def test_the_reference_stays_as_it_is_and_is_read_without_dropout():
     reference = fresh(dropout=0.5).train()
     model = fresh()
     before = {name: weight.clone() for name, weight in reference.state_dict().items()}
-    loss_of = preference_loss(reference, MARKER, beta=0.3)
+    loss_of = PreferenceLoss(reference, MARKER, beta=0.3)
     loss = loss_of(model, ROWS[None])
     loss.backward()
     assert loss.item() == pytest.approx(math.log(2), rel=1e-6)
@@ -117,7 +117,7 @@ def test_training_makes_the_preferred_answer_the_likelier_one():
     first, second = answer_log_probability(model, ROWS, MARKER).tolist()
     pairs = (ROWS if first < second else ROWS.flip(0))[None]  # the less likely is preferred
     settings = TrainingSettings(total_steps=30, max_lr=0.01, warmup_steps=0)
-    log = train(model, [pairs] * 30, settings, loss_of=preference_loss(fresh(), MARKER, 0.5))
+    log = train(model, [pairs] * 30, settings, loss_of=PreferenceLoss(fresh(), MARKER, 0.5))
     preferred, other = answer_log_probability(model, pairs[0], MARKER).tolist()
     assert preferred > other
     assert log[0]["loss"] == pytest.approx(math.log(2), rel=1e-6)
@@ -131,9 +131,10 @@ def test_a_beta_that_is_no_positive_number_is_refused(beta):
 
 @pytest.mark.parametrize("shapes", [((2, 2), (3, 2)), ((2, 3), (2, 3)), ((2,), (2,))])
 def test_log_probabilities_that_are_no_pairs_are_refused(shapes):
-    refused("preferred answer first", dpo_loss, *map(torch.zeros, shapes), 0.1)
+    message = "preferred answer first" if len(shapes[0]) == 2 else r"policy has shape \(2,\)"
+    refused(message, dpo_loss, *map(torch.zeros, shapes), 0.1)
 
 
 def test_what_is_no_model_is_no_reference_and_a_row_without_answer_has_no_probability():
-    refused("GPTLMHeadModel", preference_loss, torch.nn.Linear(2, 2), MARKER, 0.1)
+    refused("GPTLMHeadModel", PreferenceLoss, torch.nn.Linear(2, 2), MARKER, 0.1)
     refused("marker", answer_log_probability, fresh(), torch.tensor([[1, 2, 3]]), MARKER)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from gpt_helpers.architecture.attention import attention
@@ -14,36 +15,59 @@ from gpt_helpers.variants.costs import cache_bytes, forward_flops, keys_read
 from gpt_helpers.variants.gpt3 import GPT3Config
 from gpt_helpers.variants.sizes import GPT3, built
 from tests.helpers.reference import random_ids, refused
+from tests.helpers.settings import drawn_config
 from tests.helpers.twins import FAMILIES
 
-IDS = random_ids(1, 13)
+SEEDS = range(6)
 
 
-def small(name):
-    """Return a small model of a family without a window, with attention that torch can count."""
+def without_filling(width):
+    """Return an attention that reads so many columns of values, and no zeros after them."""
+
+    def attend(q, k, v, padding=None):
+        mixed = (q @ k.mT).softmax(-1) @ v[..., :width]
+        return F.pad(mixed, (0, v.shape[-1] - width))
+
+    return attend
+
+
+def small(name, seed=None):
+    """Return a small model of a family without a window, with attention that torch can count.
+
+    Its config is that of the twins, or drawn by a seed.
+    """
     family = FAMILIES[name]
-    config = family.config
+    config = family.config if seed is None else drawn_config(name, seed)
     if hasattr(config, "window"):
         config = dataclasses.replace(config, window=config.n_positions)
-    return (family.model(config) if name == "gpt_oss" else family.model(config, attention)).eval()
+    latent = hasattr(config, "value_width")
+    attend = without_filling(config.value_width) if latent else attention
+    return (family.model(config) if name == "gpt_oss" else family.model(config, attend)).eval()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_flops_of_each_family_are_those_that_torch_counts(name):
-    model = small(name)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(IDS)
-    assert counter.get_total_flops() == 13 * forward_flops(model, 13)
+@torch.no_grad()
+def test_flops_are_those_that_torch_counts_at_any_setting(name):
+    for seed in SEEDS:
+        model = small(name, seed)
+        n_tokens = model.config.n_positions
+        with FlopCounterMode(display=False) as counter:
+            model(random_ids(1, n_tokens, model.config.vocab_size))
+        assert counter.get_total_flops() == n_tokens * forward_flops(model, n_tokens), model.config
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_cache_holds_the_bytes_that_are_counted(name):
-    model = small(name)
-    with torch.no_grad():
-        cache = model(IDS, cache=True)["cache"]
-    layers = [(layer.keys[:, :, :13], layer.values[:, :, :13]) for layer in cache.layers]
-    held = sum(part.numel() * part.element_size() for pair in layers for part in pair)
-    assert cache_bytes(model, 13, 4) == held
+@torch.no_grad()
+def test_bytes_of_a_cache_are_those_that_it_holds_of_what_is_read_at_any_setting(name):
+    for seed in SEEDS:
+        config = drawn_config(name, seed)
+        model = FAMILIES[name].model(config)
+        cache = model(random_ids(1, config.n_positions, config.vocab_size), cache=True)["cache"]
+        held = 0
+        for layer, n_read in zip(cache.layers, keys_read(model, cache.length), strict=True):
+            parts = layer.keys[:, :, -n_read:], layer.values[:, :, -n_read:]
+            held += sum(part.numel() * part.element_size() for part in parts)
+        assert cache_bytes(model, cache.length, 4) == held, config
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt2-xl", "demo"])

@@ -92,7 +92,9 @@ def test_there_is_no_table_of_positions_and_the_head_is_not_the_embedding():
 
 
 def test_what_does_not_fit_is_refused():
-    refused("norm=None", RotaryBlock, CONFIG, None, None, None)
+    refused("norm=None", RotaryBlock, CONFIG, None, print, print)
+    refused("attn=None", RotaryBlock, CONFIG, nn.RMSNorm, None, print)
+    refused("out_bias=1 must be True or False", RotaryAttention, CONFIG, out_bias=1)
     refused("norm='rms'", RotaryModel, CONFIG, print, lambda *_: nn.Identity(), "rms")
     refused("block='llama'", RotaryModel, CONFIG, print, "llama", nn.RMSNorm)
     refused("rotation=None", RotaryModel, CONFIG, print, block, nn.RMSNorm, None)

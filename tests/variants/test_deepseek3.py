@@ -1,5 +1,6 @@
 """DeepSeek-V3: what its cache keeps, how it reads longer texts, and how its experts are chosen."""
 
+import copy
 import dataclasses
 import math
 
@@ -134,7 +135,7 @@ def one_by_one(mixture, config, x):
     rows, size = [], config.n_experts // config.n_groups
     for token in x.flatten(0, 1):
         scores = (mixture.router.weight @ token).sigmoid().tolist()
-        chances = [s + b for s, b in zip(scores, mixture.router.bias.tolist(), strict=True)]
+        chances = [s + b for s, b in zip(scores, mixture.balancing_bias.tolist(), strict=True)]
         groups = [range(n * size, (n + 1) * size) for n in range(config.n_groups)]
         groups.sort(key=lambda group: -sum(sorted(chances[n] for n in group)[-2:]))
         allowed = [n for group in groups[: config.n_groups_chosen] for n in group]
@@ -163,14 +164,14 @@ def test_a_token_is_the_sum_of_its_experts_and_of_the_shared_one(changes):
 @torch.no_grad()
 def test_the_bias_of_the_router_chooses_and_weighs_nothing():
     mixture, tokens = experts(n_groups=1, n_groups_chosen=1), X.flatten(0, 1)
-    mixture.router.bias.zero_()
+    mixture.balancing_bias.zero_()
     shares, chosen = mixture.routed(tokens)
     assert_close(shares.sum(-1), torch.full((18,), 2.5))
-    mixture.router.bias.fill_(0.75)
+    mixture.balancing_bias.fill_(0.75)
     again, same = mixture.routed(tokens)
     assert torch.equal(chosen, same)
     assert_close(shares, again)
-    mixture.router.bias[3] = -9.0
+    mixture.balancing_bias[3] = -9.0
     assert (mixture.routed(tokens)[1] != 3).all()
     assert (chosen == 3).any()
 
@@ -186,10 +187,23 @@ def test_the_best_expert_is_not_chosen_if_its_group_is_not():
 def test_the_router_learns_and_its_bias_does_not():
     mixture = experts()
     mixture(X).square().sum().backward()
-    assert mixture.router.bias.grad is None
-    assert not mixture.router.bias.requires_grad
+    assert mixture.balancing_bias.grad is None
+    assert not mixture.balancing_bias.requires_grad
     assert mixture.router.weight.grad.abs().max() > 0
     assert mixture.shared.c_fc.weight.grad.abs().max() > 0
+
+
+def test_the_bias_that_balances_keeps_its_bits():
+    mixture = experts()
+    exact = mixture.balancing_bias.clone()
+    for convert in (torch.nn.Module.bfloat16, torch.nn.Module.half):
+        short = convert(copy.deepcopy(mixture))
+        assert short.router.weight.itemsize == 2
+        assert torch.equal(short.balancing_bias, exact)
+    assert torch.equal(copy.deepcopy(mixture).double().balancing_bias, exact.double())
+    moved = copy.deepcopy(mixture).to("meta", torch.bfloat16)
+    assert moved.balancing_bias.is_meta
+    assert moved.to_empty(device="cpu").balancing_bias.dtype == torch.float32
 
 
 def test_the_first_layers_have_one_mlp_with_the_weights_of_a_first_draw():

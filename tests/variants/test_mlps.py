@@ -1,5 +1,6 @@
 """Gated MLPs and experts: against a loop over tokens, and by what they must not read."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -7,9 +8,11 @@ import torch
 from torch.testing import assert_close
 
 from gpt_helpers.architecture.model import GPTMLP
+from gpt_helpers.variants.deepseek3 import DeepSeek3Config, DeepSeek3Experts
 from gpt_helpers.variants.llama import LlamaConfig
 from gpt_helpers.variants.mlps import Experts, SwiGLUMLP
 from tests.helpers.reference import refused
+from tests.helpers.twins import randomised
 
 CONFIG = LlamaConfig(
     vocab_size=61, n_embd=8, n_head=2, n_kv_head=None, n_inner=5, n_experts=6, n_experts_per_token=2
@@ -48,14 +51,14 @@ def test_one_expert_of_one_is_an_mlp():
     assert_close(mixture(X), mixture.experts[0](X))
 
 
-def test_an_expert_that_no_token_chose_is_not_run():
+def test_an_expert_that_no_token_chose_adds_nothing_and_has_gradients_of_0():
     mixture = experts(bias=True)
     with torch.no_grad():
         mixture.router.bias[3] = -1e9
         mixture.experts[3].c_proj.weight.fill_(torch.nan)
     assert mixture(X).isfinite().all()
     mixture(X).sum().backward()
-    assert mixture.experts[3].c_fc.weight.grad is None
+    assert (mixture.experts[3].c_fc.weight.grad == 0).all()  # and not missing
 
 
 def test_each_token_is_read_by_itself():
@@ -88,6 +91,38 @@ def test_it_reads_in_half_precision_and_under_autocast():
     assert mixture.bfloat16()(X.bfloat16()).dtype == torch.bfloat16
 
 
+MANY = LlamaConfig(
+    vocab_size=61, n_embd=256, n_head=2, n_kv_head=None, n_inner=5, n_experts=64,
+    n_experts_per_token=8,
+)  # fmt: skip
+GROUPED = DeepSeek3Config(
+    vocab_size=61, n_embd=256, n_head=2, n_inner=5, n_experts=64, n_experts_per_token=8
+)
+
+
+@pytest.mark.parametrize(("kind", "config"), [(Experts, MANY), (DeepSeek3Experts, GROUPED)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_sixteen_bits_choose_the_experts_that_the_same_numbers_choose_in_32(kind, config, dtype):
+    """With autocast too; computed in bfloat16, one token in five gets others of 64."""
+    short = randomised(kind(config), std=0.1).to(dtype)
+    tokens = torch.randn(500, 256, generator=torch.Generator().manual_seed(0)).to(dtype)
+    wanted = copy.deepcopy(short).float().routed(tokens.float())
+    with torch.autocast("cpu", dtype=dtype):
+        under_autocast = copy.deepcopy(short).float().routed(tokens.float())
+    for found in (short.routed(tokens), under_autocast):
+        assert all(map(torch.equal, found, wanted))
+    assert wanted[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [Experts, DeepSeek3Experts])
+def test_a_router_reads_64_bits_and_no_numbers(kind):
+    config = MANY if kind is Experts else GROUPED
+    assert kind(config).double()(torch.randn(1, 2, 256).double()).dtype == torch.float64
+    with torch.device("meta"):
+        assert kind(config).router(torch.randn(3, 256)).shape == (3, 64)
+
+
 def test_a_swiglu_holds_the_gate_before_what_it_gates():
     mlp = SwiGLUMLP(CONFIG)
     gate, gated = (X @ part.T for part in mlp.c_fc.weight.chunk(2))
@@ -95,7 +130,7 @@ def test_a_swiglu_holds_the_gate_before_what_it_gates():
 
 
 def test_what_does_not_fit_is_refused():
-    refused("n_experts=None", Experts, dataclasses.replace(CONFIG, n_experts=None))
+    refused("n_experts=None", Experts, LlamaConfig())
     refused(
         "n_experts_per_token=7 experts of n_experts=6",
         dataclasses.replace,

@@ -1,5 +1,6 @@
 """Frequencies for longer texts: which pairs keep theirs, and by how much others are slowed down."""
 
+import functools
 import math
 
 import pytest
@@ -15,10 +16,11 @@ from gpt_helpers.variants.rope_scaling import (
     rescaled,
     yarn_attention_factor,
     yarn_ramp,
-    yarn_ramp_truncated,
 )
 from gpt_helpers.variants.rotary import rotary_angles
 from tests.helpers.reference import refused
+
+WHOLE = functools.partial(yarn_ramp, whole_pairs=True)
 
 
 @pytest.mark.parametrize(
@@ -51,16 +53,24 @@ def test_frequencies_of_deepseek_are_slowed_down_between_two_whole_pairs():
         slowed = min(1, max(0, (pair - low) / (high - low)))
         found.append(frequency * (1 - slowed) + frequency / 40 * slowed)
     plain = 10000 ** (-torch.arange(32, dtype=torch.float64) / 32)
-    slower = rescaled(plain, DeepSeek3Config(), yarn_ramp_truncated)
+    slower = rescaled(plain, DeepSeek3Config(), WHOLE)
     assert_close(slower, torch.tensor(found, dtype=torch.float64))
     assert (slower == plain).sum() == 11
     assert torch.isclose(slower, plain / 40).sum() == 9
 
 
-def test_pairs_that_all_turn_often_or_seldom_leave_numbers():
-    for length, wanted in ((1, [1.0, 0.0, 0.0, 0.0]), (1e9, [1.0, 1.0, 1.0, 1.0])):
-        kept = yarn_ramp_truncated(length * 10000 ** (-torch.arange(4.0) / 4) / 6)
-        assert kept.tolist() == wanted
+@pytest.mark.parametrize("ramp", [yarn_ramp, WHOLE])
+@pytest.mark.parametrize(
+    ("length", "base", "wanted"),
+    [
+        (7, 1e6, [1.0, 0.0, 0.0, 0.0]),  # the first pair alone turned once
+        (10**9, 1e4, [1.0, 1.0, 1.0, 1.0]),  # all turned often
+    ],
+)
+def test_pairs_that_nearly_all_turn_seldom_or_often_leave_numbers(ramp, length, base, wanted):
+    config = GPTOSSConfig(rotary_base=base, original_positions=length)
+    kept = ramp(torch.zeros(4), config)
+    assert_close(kept, torch.tensor(wanted), rtol=0, atol=0.1)
 
 
 def test_gpt_oss_turns_to_a_greater_length():

@@ -95,6 +95,19 @@ def test_rotation_keeps_the_dtype():
         assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize("default", [torch.bfloat16, torch.float16, torch.float64])
+def test_angles_are_in_32_bits_whatever_the_default_dtype(default):
+    positions = torch.arange(4096)[None]
+    wanted = rotary.rotary_angles(positions, 64)
+    torch.set_default_dtype(default)
+    try:
+        found = rotary.rotary_angles(positions, 64)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(map(torch.equal, found, wanted))
+    assert found[0].unique(dim=2).shape[2] == 4096
+
+
 def test_what_does_not_fit_is_refused():
     refused("base=0", rotation_at, [0], 8, base=0)
     refused("base=None", rotation_at, [0], 8, base=None)
@@ -116,7 +129,7 @@ def test_a_rotation_that_does_not_fit_is_refused():
     refused("rotation is", rotary.rotate, x[:1, :, :, :6], (cosines, sines))
     refused("rotation is", rotary.rotate, x, 5)
     refused("x is", rotary.rotate, x[0], (cosines, sines))
-    refused("x is", rotary.rotate, x[..., :7], (cosines, sines))
+    refused("rotation is", rotary.rotate, x[..., :7], (cosines, sines))
     refused("x is", rotary.rotate, [1.0], (cosines, sines))
 
 

@@ -34,3 +34,11 @@ def test_a_window_is_a_number_of_tokens(name):
     for wrong in (0, 2.5, True, None):
         refused(f"window={wrong}", dataclasses.replace, CASES[name][1], window=wrong)
     refused("window=0", use_sliding_window, [], 0)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "h", GPT3(GPT3_CONFIG)], ids=type)
+def test_what_has_no_attention_is_refused_before_any_layer_is_given_a_window(wrong):
+    block = GPT3(GPT3_CONFIG).transformer.h[0]
+    refused("blocks is", use_sliding_window, wrong, 3)
+    refused("blocks is list", use_sliding_window, [block, wrong], 3)
+    assert window_of(block) is None
