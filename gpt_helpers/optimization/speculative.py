@@ -186,7 +186,7 @@ def probabilities_of(logits, temperature=1.0, top_k=None, top_p=None):
 
     logits is (..., V). Temperature 0 gives the highest all of it, so no case is needed for it.
     """
-    return cut(logits, temperature, top_k, top_p).double().softmax(-1)  # (..., V)
+    return cut.unchecked(logits, temperature, top_k, top_p).double().softmax(-1)  # (..., V)
 
 
 def record_of(rounds):
