@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -14,22 +15,28 @@ try:
 except ImportError:  # Windows has none: there writers do not wait for one another
     fcntl = None
 
+HELD = threading.local()  # the folders that a thread is alone in
+
 
 @contextlib.contextmanager
 def alone(folder):
     """Let other threads and processes that enter this block for a folder wait until it ends.
 
-    Whoever is killed in it keeps nobody waiting.
+    A block for a folder may stand in another for it. Whoever is killed keeps nobody waiting.
     """
-    if fcntl is None:
+    held = vars(HELD).setdefault("folders", set())  # by this thread
+    place = os.path.realpath(folder)
+    if fcntl is None or place in held:
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # a disk of another machine may know no locks
             fcntl.flock(handle, fcntl.LOCK_EX)
+        held.add(place)
         yield
     finally:
+        held.discard(place)
         os.close(handle)
 
 

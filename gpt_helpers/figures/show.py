@@ -9,12 +9,10 @@ import re
 import textwrap
 
 import matplotlib.pyplot as plt
-import numpy as np
 import seaborn as sns
 from IPython.display import Markdown
-from seaborn.utils import axis_ticklabels_overlap
 
-from gpt_helpers.figures.labels import FORMULA, as_written
+from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
 
 PALETTE = sns.color_palette("colorblind")
 COLOURS = {
@@ -90,15 +88,6 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel if axis is axes[0] else "")
         as_written(figure)
     return figure
-
-
-def name_cells(axis, xticks, yticks):
-    """Write names below the columns and beside the rows of a heatmap; upright if they overlap."""
-    axis.set_xticks(np.arange(len(xticks)) + 0.5, xticks)
-    axis.set_yticks(np.arange(len(yticks)) + 0.5, yticks, va="center")
-    as_written(axis.figure).canvas.draw()
-    if axis_ticklabels_overlap(axis.get_xticklabels()):
-        plt.setp(axis.get_xticklabels(), rotation="vertical")
 
 
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):

@@ -304,7 +304,9 @@ def test_search_and_model_work_in_a_sandboxed_frame(page, address, edition):
         f'<iframe name="{name}" sandbox="allow-scripts" src="/{edition}/{url}"></iframe>'
         for name, url in frames.items()
     )
-    page.route("**/frames.html", lambda route: route.fulfill(body=sources, content_type="text/html"))
+    page.route(
+        "**/frames.html", lambda route: route.fulfill(body=sources, content_type="text/html")
+    )
     page.goto(f"{address}/frames.html")
     page.frame("search").locator("ul.search > li").nth(2).wait_for()
     page.frame("index").locator(".live-start").click()

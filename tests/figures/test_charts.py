@@ -203,7 +203,8 @@ FAR = re.compile("https://cdn.jsdelivr.net/npm/")
 @pytest.mark.parametrize("name", MADE)
 def test_where_its_type_is_not_known_a_chart_is_html_with_its_sliders(page, name):
     bundle = theme_charts.vl_convert.javascript_bundle(vl_version=theme_charts.VERSION)
-    page.route(FAR, lambda route: route.fulfill(body=bundle, content_type="text/javascript"))
+    script = {"body": f"(() => {{ {bundle} }})()", "content_type": "text/javascript"}
+    page.route(FAR, lambda route: route.fulfill(**script))
     _, errors = listen(page, "https://cdn.jsdelivr.net/")
     page.set_content(MADE[name]()._repr_mimebundle_()["text/html"])
     page.locator(f"#chart-{name} :is(canvas, svg)").first.wait_for()
