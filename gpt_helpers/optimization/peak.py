@@ -137,11 +137,11 @@ def measured_ceilings(n_threads, size=1024, n_rounds=7):
     check_integer("n_threads", n_threads, at_least=1)
     check_integer("size", size, at_least=1)
     check_integer("n_rounds", n_rounds, at_least=1)
-    before = torch.get_num_threads()
+    options, before = {"dtype": torch.float32}, torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        a, out = torch.ones(size, size), torch.empty(size, size)
-        source, target = torch.ones(2**24), torch.empty(2**24)
+        a, source = torch.ones(size, size, **options), torch.ones(2**24, **options)
+        out, target = torch.empty_like(a), torch.empty_like(source)
         product = median_seconds(lambda: torch.mm(a, a, out=out), n_rounds)
         copy = median_seconds(lambda: target.copy_(source), n_rounds)
     finally:

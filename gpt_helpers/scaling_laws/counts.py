@@ -103,10 +103,10 @@ def training_flops(config, n_positions=None, causal=None):
 def kv_cache_bytes(config, n_tokens, bytes_per_value):
     """Return the bytes that the keys and values of n_tokens tokens take, for one sequence.
 
-    Raises ValueError for a negative or non-integer count.
+    Raises ValueError for counts that are no integers, and for more than n_positions tokens.
     """
     check_sizes(config)
-    check_integer("n_tokens", n_tokens, at_least=0)
+    check_integer("n_tokens", n_tokens, at_least=0, at_most=config.n_positions)
     check_integer("bytes_per_value", bytes_per_value, at_least=1)
     return 2 * config.n_layer * config.key_width * n_tokens * bytes_per_value
 

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from gpt_helpers.scaling_laws.laws import LossLaw, Optimum, check_amounts, law_of
+from gpt_helpers.scaling_laws.amounts import check_amounts
+from gpt_helpers.scaling_laws.laws import LossLaw, Optimum, law_of
 from gpt_helpers.validation import check_real
 
 
@@ -80,12 +81,12 @@ def inference_optimal(loss, n_inference_tokens, fit="refit"):
     alpha A / N^alpha = (1 + D_inf / 3D) beta B / D^beta: the root is found by bisection, on the
     share of what the loss has above E that is due to the size.
 
-    Raises ValueError for a loss that the law never reaches, and for fewer than 0 tokens.
-    Source: sardana2024beyond, eq. 2.
+    Raises ValueError for a loss that the law never reaches, and for fewer than 0 tokens, or so
+    many that the share is 1 to the last digit. Source: sardana2024beyond, eq. 2.
     """
     law = law_of(fit)
-    excess = check_real("loss", loss, above=law.E) - law.E
-    check_real("n_inference_tokens", n_inference_tokens, at_least=0)
+    excess = check_real("loss", loss, above=law.E, at_most=1e3) - law.E
+    check_real("n_inference_tokens", n_inference_tokens, at_least=0, at_most=1e50)
     low, high = 0.0, 1.0
     for _ in range(100):
         share = (low + high) / 2

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.scaling_laws.data_limits import effective_amount
-from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw, check_amounts
+from gpt_helpers.scaling_laws.laws import JointLaw, LossLaw
 from gpt_helpers.validation import (
     as_floats,
     check_choice,
@@ -115,7 +116,8 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
 
     delta is the error of log loss from which on Huber's function grows linearly. start is a law
     of the form to begin at instead of the grid. Raises ValueError for an unknown form, for fewer
-    than 6 runs, for values that are not positive, and where sizes or tokens are all the same.
+    than 6 runs, for values that are not positive, where sizes or tokens are all the same, and where
+    the losses do not fall as those of a law do.
     """
     check_choice("form", form, FORMS)
     check_real("delta", delta, above=0)
@@ -124,8 +126,16 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
         check_choice("the form of start", form_of(start), (form,))
     runs = checked(runs)
     starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
-    point = minimum_from(form, starts, runs, delta).tolist()
-    seen = f"fitted to {len(runs)} runs", "F"
+    point = minimum_from(form, starts, runs, delta)
+    try:
+        return law_at(form, point, len(runs))
+    except ValueError as error:
+        raise ValueError(f"runs of which no {form} law is the best fit: {error}") from error
+
+
+def law_at(form, point, n_runs):
+    """Return the law of a form at a point (P,); raise ValueError if it is none."""
+    seen = f"fitted to {n_runs} runs", "F"
     if form == "additive":
         alpha, beta, *logs = point
         return LossLaw(*np.exp(logs).tolist(), alpha, beta, *seen)
@@ -155,8 +165,9 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     """Return n_samples laws, each fitted to as many runs drawn with replacement.
 
     law is the fit to all runs: each fit has its form, and begins at it. A sample of fewer than
-    6 different runs is drawn anew. Raises ValueError for runs that fit_loss_law refuses, for
-    what is no law, and for counts that are no positive integers; seed may be 0.
+    6 different runs, or of one size or one number of tokens, is drawn anew. Raises ValueError
+    for runs that fit_loss_law refuses, for what is no law, and for counts that are no positive
+    integers; seed may be 0.
     """
     check_integer("seed", seed, at_least=0)
     runs, rng = checked(runs), np.random.default_rng(seed)
@@ -166,7 +177,7 @@ def bootstrap_laws(runs, law, n_samples=200, seed=0, delta=HUBER_DELTA):
     laws = []
     while len(laws) < n_samples:
         chosen = rng.integers(len(runs), size=len(runs))
-        if len(set(chosen)) >= 6:
+        if len(set(chosen)) >= 6 and not constant_columns(runs[chosen]):
             laws.append(fit_loss_law(runs[chosen], form_of(law), delta, start=law))
     return laws
 
@@ -228,7 +239,12 @@ def checked(runs):
     runs = found
     if not (runs > 0).all() or not np.isfinite(runs).all():
         raise ValueError(f"runs holds {runs.min()}; parameters, tokens and losses are positive")
-    for name, column in zip(("sizes", "tokens"), runs.T, strict=False):
-        if np.ptp(column) == 0:
-            raise ValueError(f"all {name} are {column[0]:g}; a law needs different ones")
+    for name, value in constant_columns(runs).items():
+        raise ValueError(f"all {name} are {value:g}; a law needs different ones")
     return runs
+
+
+def constant_columns(runs):
+    """Return {name: value} of sizes and tokens, where they are the same in all runs (K, 3)."""
+    columns = {"sizes": runs[:, 0], "tokens": runs[:, 1]}
+    return {name: column[0] for name, column in columns.items() if np.ptp(column) == 0}

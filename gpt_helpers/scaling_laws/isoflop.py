@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.validation import check_integer, check_numbers
+
+ROUNDING = 1e-9  # of a loss: a parabola that bends by less is a line
 
 
 class Minimum(NamedTuple):
@@ -16,6 +19,7 @@ class Minimum(NamedTuple):
 
     def loss_at(self, n_params):
         """Return the loss of the parabola at other numbers of parameters (K,)."""
+        check_amounts(n_params=n_params)
         return self.loss + self.curvature * np.log10(n_params / self.n_params) ** 2
 
 
@@ -23,7 +27,8 @@ def profile_minimum(n_params, losses):
     """Return the Minimum of a parabola through losses (K,) over log10 of n_params (K,).
 
     Raises ValueError for fewer than 3 sizes, for sizes and losses that are not equally many
-    numbers, and for a parabola that has no minimum. Source: hoffmann2022chinchilla, sec. 3.2.
+    numbers, and for a parabola that has no minimum between the sizes.
+    Source: hoffmann2022chinchilla, sec. 3.2.
     """
     check_points(n_params=n_params, losses=losses)
     if len(set(n_params)) < 3:
@@ -31,9 +36,10 @@ def profile_minimum(n_params, losses):
     logs = np.log10(n_params)
     middle = logs.mean()
     curvature, slope, level = np.polyfit(logs - middle, losses, 2)
-    if curvature <= 0:
+    bends = curvature * np.ptp(logs) ** 2 > ROUNDING * level
+    at = -slope / (2 * curvature) if bends else np.inf
+    if not logs.min() <= middle + at <= logs.max():
         raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
-    at = -slope / (2 * curvature)
     return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)
 
 

@@ -240,9 +240,15 @@ def test_ceilings_are_of_a_product_and_a_copy_and_leave_the_threads_alone():
     assert all(0 < value < math.inf for value in found.values())
 
 
-def test_ceilings_are_the_work_over_its_seconds(monkeypatch):
+@pytest.mark.parametrize("default", [torch.float32, torch.bfloat16])
+def test_ceilings_are_the_work_in_float32_over_its_seconds(monkeypatch, default):
     monkeypatch.setattr(peak, "median_seconds", lambda function, n_rounds: 2.0)
-    assert measured_ceilings(1, size=10) == {"flops": 1000.0, "bandwidth": float(2**26)}
+    torch.set_default_dtype(default)
+    try:
+        found = measured_ceilings(1, size=10)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found == {"flops": 1000.0, "bandwidth": float(2**26)}
 
 
 def test_the_median_leaves_out_the_call_that_warms_up(monkeypatch):

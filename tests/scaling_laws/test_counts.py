@@ -196,3 +196,4 @@ def test_a_count_of_bytes_that_is_none_is_refused(wrong):
     refused(f"n_tokens={wrong!r} must be", kv_cache_bytes, SMALL, wrong, 2)
     refused(f"bytes_per_value={wrong!r} must be", kv_cache_bytes, SMALL, 2, wrong)
     refused("bytes_per_value=0 must be", kv_cache_bytes, SMALL, 2, 0)
+    refused("n_tokens=21 must be an integer from 0 to 20", kv_cache_bytes, SMALL, 21, 2)

@@ -91,3 +91,7 @@ def test_a_loss_that_no_model_reaches_is_refused():
         refused("loss=.* must be a finite number > 1.817", inference_optimal, wrong, 1e9)
     for wrong in (-1, math.inf, math.nan):
         refused("n_inference_tokens=.* must be a finite number >= 0", inference_optimal, 2.2, wrong)
+    for loss, n_tokens in ((1e3, 1e50), (FITS["refit"].E + 1e-6, 1e50), (1e3, 0)):
+        assert all(value > 0 for value in inference_optimal(loss, n_tokens))
+    refused("n_inference_tokens=1e.60 must be .* <= 1e.50", inference_optimal, 2.2, 1e60)
+    refused("loss=2000.0 must be .* <= 1000", inference_optimal, 2e3, 1e9)

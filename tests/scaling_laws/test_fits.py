@@ -131,6 +131,12 @@ def test_a_sample_of_runs_decides_a_refit_and_its_seed_decides_the_sample():
     assert len(set(first)) == 3
 
 
+def test_a_sample_that_no_law_can_be_fitted_to_is_drawn_anew():
+    n_params, n_tokens = np.array([1e6] * 6 + [2e6]), np.arange(1, 8) * 1e7
+    runs = np.stack([n_params, n_tokens, TRUE.loss(n_params, n_tokens)], axis=1)
+    assert len(bootstrap_laws(runs, TRUE, 40)) == 40
+
+
 def test_a_predicted_run_has_an_error_of_its_own():
     runs = runs_of(TRUE, noise=0.01)
     law = fit_loss_law(runs)
@@ -166,6 +172,14 @@ def test_runs_that_fix_no_law_are_refused():
         broken = runs.copy()
         broken[2, 2] = wrong
         refused("parameters, tokens and losses are positive", fit_loss_law, broken)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_losses_that_rise_with_the_size_are_those_of_no_law(form):
+    runs = runs_of(TRUE, n_runs=12)
+    runs[:, 2] = runs[:, 0] ** 0.1
+    refused(f"runs of which no {form} law is the best fit: .*=-0.(1|09).* must be", fit_loss_law, runs,
+            form)  # fmt: skip
 
 
 def test_an_unknown_form_is_refused():

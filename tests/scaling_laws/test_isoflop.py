@@ -32,6 +32,27 @@ def test_a_power_comes_back():
     assert fit_power([1, 10, 100], [3, 30**0.5 * 3**0.5, 30]) == pytest.approx((3, 0.5))
 
 
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [3.0, 3.0, 3.0, 3.0],
+        [3.0, 2.9, 2.8, 2.7],  # rounding alone bends it
+        [3.0, 2.9, 2.8, 2.70001],  # a parabola whose minimum lies at a loss of -97
+        [2.7, 2.8, 2.9, 3.0],
+    ],
+)
+def test_a_minimum_that_the_sizes_do_not_enclose_is_none(losses):
+    for fit in (profile_minimum, lowest_minimum):
+        refused("have no minimum; add smaller or larger models", fit, [1e5, 1e6, 1e7, 1e8], losses)
+
+
+def test_a_run_that_diverged_is_neither_fitted_nor_left_out():
+    for wrong in (math.nan, math.inf):
+        losses = [3.2, 3.0, wrong, 3.0, 3.3]
+        for fit in (profile_minimum, lowest_minimum, fit_power):
+            refused(f"{wrong}", fit, [1e5, 3e5, 1e6, 3e6, 1e7], losses)
+
+
 def test_profiles_without_a_minimum_are_refused():
     refused("have no minimum", profile_minimum, [1e5, 1e6, 1e7], [4.0, 4.2, 4.0])
     refused("must hold at least 3 sizes", profile_minimum, [1e5, 1e6, 1e6], [4.0, 4.2, 4.0])
