@@ -17,6 +17,7 @@ from gpt_helpers.experiments import (
     prediction,
     reasoning,
     small_run,
+    speed,
     story_chains,
     sweep,
     tuning,
@@ -67,6 +68,7 @@ def of_records():
     yield Example(applications.scores, call)
     yield Example(applications.values, call | {"measure": "outside"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})
+    yield Example(speed.recorded_speed, {"name": "generation"})
 
 
 def of_ladder():
