@@ -69,6 +69,7 @@ def of_records():
     yield Example(applications.values, call | {"measure": "outside"})
     yield Example(speed.recorded_speed, {"name": "generation"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})
+    yield Example(speed.recorded_speed, {"name": "generation"})
 
 
 def of_ladder():
