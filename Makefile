@@ -3,6 +3,7 @@
 # make test-code       style, and what the package, the tools and the sources of the book promise
 # make test-pages      the strict build, and the built book in a browser
 # make test-notebooks  every notebook, run again and compared with what it shows
+# make test-oldest, test-newest  the package with the oldest and the newest versions of others
 # make mutations  break the package in more than 600 ways, and see whether the tests notice: hours
 # make serve    serve the built book on this machine, compressed as web hosts do
 # make refresh  run the Japanese notebooks again and sync the English edition
@@ -14,14 +15,21 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-PINS = requirements.txt constraints.txt pyproject.toml
+
+# What is installed is told by its content, not its time: nothing is installed again until a pin
+# changes. A folder that was moved, or whose Python is gone, gets a new environment, for programs
+# in it hold the old path.
+PLACE := .venv/place-$(shell pwd | cksum | tr -d " ")
+BOOK := .venv/book-$(shell cat requirements.txt constraints.txt pyproject.toml | cksum | tr -d " ")
+TEST := .venv/test-$(shell cat tests/requirements.txt | cksum | tr -d " ")
+$(shell .venv/bin/python -c "" 2>/dev/null || rm -f .venv/place-*)
 
 # Two processes of one thread each: threads of one would wait for those of the other.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist loadfile \
 	--no-loadscope-reorder -p tests.helpers.order
 
-.PHONY: book test test-code test-pages test-notebooks mutations
-.PHONY: serve refresh model ablations applications ladder sweep
+.PHONY: book test test-code test-pages test-notebooks test-oldest test-newest mutations
+.PHONY: serve refresh model ablations applications ladder sweep .venv/book .venv/test
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -38,7 +46,14 @@ test-pages: .venv/test
 	$(PYTEST) tests -m page
 
 test-notebooks: .venv/test
-	$(PYTEST) chapters/ja
+	$(PYTEST) -p tests.helpers.elsewhere chapters/ja
+
+# The package alone, with other versions than the book's, in an environment of their own.
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install -r tests/$*.txt
+	$(subst .venv,.venv-$*,$(PYTEST)) tests -m "not page" --ignore tests/book --ignore tests/house \
+		--ignore tests/figures/test_charts.py
 
 mutations: .venv/test
 	.venv/bin/python -m tools.mutate --processes 2
@@ -68,14 +83,19 @@ sweep: .venv/book
 	.venv/bin/python -m gpt_helpers.experiments.sweep --stage largest --folder _build/sweep
 	test -e gpt_helpers/experiments/results/copying.csv || .venv/bin/python -m gpt_helpers.experiments.prediction --copying _build/sweep
 
-# A stamp says which pins are installed: nothing is installed again until they change.
-.venv/book: $(PINS)
+.venv/book: $(BOOK)
+.venv/test: $(TEST)
+
+$(PLACE):
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python lacks venv: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install -r requirements.txt
+	$(PYTHON) -m venv --clear .venv
 	touch $@
 
-.venv/test: .venv/book tests/requirements.txt
+$(BOOK): $(PLACE)
+	.venv/bin/python -m pip install -r requirements.txt
+	rm -f .venv/book-* && touch $@
+
+$(TEST): $(BOOK)
 	.venv/bin/python -m pip install -r tests/requirements.txt
-	touch $@
+	rm -f .venv/test-* && touch $@

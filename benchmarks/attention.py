@@ -1,6 +1,6 @@
 """Seconds and bytes of each attention, beside PyTorch's scaled_dot_product_attention.
 
-    python -m benchmarks.attention [--csv benchmarks/results/attention_cpu.csv]
+    python -m benchmarks.attention [--csv FILE]
     python -m benchmarks.attention --device cuda [--csv ...]
 
 On a CPU the peer is attention_fused, in float32. On a CUDA device it is the fastest backend of
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -26,8 +25,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.timing import alternate, machine, publish, today, write_table
 from gpt_helpers.architecture.attention import attention, attention_fused
+from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.optimization.peak import measured_bytes
 from gpt_helpers.optimization.tiled import attention_tiled
+from gpt_helpers.validation import check_device
 
 BACKENDS = {
     "sdpa, flash": SDPBackend.FLASH_ATTENTION,
@@ -171,19 +172,21 @@ def facts(options):
     return {**shape, **found, "date": today(), **machine(), "command": command}
 
 
+@command("not measured")
 def main():
     """Measure, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, help="where to write the table")
+    parser.add_argument("--csv", type=new_file, help="where to write the table")
     parser.add_argument("--device", choices=DEFAULTS, default="cpu")
-    parser.add_argument("--tokens", type=int, nargs="+")
-    parser.add_argument("--widths", type=int, nargs="+")
-    parser.add_argument("--heads", type=int)
-    parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    parser.add_argument("--tokens", type=positive, nargs="+")
+    parser.add_argument("--widths", type=positive, nargs="+")
+    parser.add_argument("--heads", type=positive)
+    parser.add_argument("--batch-size", type=positive, default=1)
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--threads", type=positive, default=1, help="of the CPU")
     parser.add_argument("--reference-gib", type=float, default=24, help="for the reference")
     options = parser.parse_args()
+    check_device("device", options.device)
     for name, value in DEFAULTS[options.device].items():
         setattr(options, name, getattr(options, name) or value)
     torch.set_num_threads(options.threads)
@@ -195,4 +198,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

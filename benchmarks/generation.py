@@ -1,6 +1,6 @@
 """Tokens per second of greedy generation, beside Hugging Face's generate with equal weights.
 
-    python -m benchmarks.generation [demo shipped long gpt2] [--csv benchmarks/generation.csv]
+    python -m benchmarks.generation [demo shipped long gpt2] [--csv FILE]
 
 One process runs every method of a case in turn, again and again, so that a slow moment of the
 machine meets all of them alike; the medians are compared. Methods must produce equal tokens,
@@ -10,7 +10,7 @@ but for the shipped model: it is modern, so its peer is the GPT-2 of its size.
 import argparse
 import copy
 import dataclasses
-from pathlib import Path
+import sys
 
 import pandas as pd
 import torch
@@ -18,8 +18,10 @@ import torch
 from benchmarks.timing import alternate, machine, publish, spread, write_table
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.modules import store_by_columns
+from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.training.recipes import SHIPPED
+from gpt_helpers.validation import check_choice
 from gpt_helpers.weights.pretrained import load_model
 from tests.helpers.reference import hugging_face, left_padded, random_ids
 
@@ -127,17 +129,20 @@ def table_rows(case, setting, times):
     ]
 
 
+@command("not measured")
 def main():
     """Measure, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", default=["demo"], help=f"of {', '.join(CASES)}")
-    parser.add_argument("--csv", type=Path, help="where to write the table")
-    parser.add_argument("--prompt-tokens", type=int)
-    parser.add_argument("--new-tokens", type=int)
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--threads", type=int, nargs="+")
+    parser.add_argument("--csv", type=new_file, help="where to write the table")
+    parser.add_argument("--prompt-tokens", type=positive)
+    parser.add_argument("--new-tokens", type=positive)
+    parser.add_argument("--rounds", type=positive)
+    parser.add_argument("--threads", type=positive, nargs="+")
     options = vars(parser.parse_args())
     cases, path = options.pop("cases"), options.pop("csv")
+    for name in cases:
+        check_choice("case", name, CASES)
     given = {name: value for name, value in options.items() if value is not None}
     rows = []
     for name in cases:
@@ -148,4 +153,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Tokens per second of the live model in the page, beside the same model in PyTorch.
 
-    python -m benchmarks.live [--csv benchmarks/live.csv]
+    python -m benchmarks.live [--csv FILE]
 
 Builds nothing: needs the built book and Chromium, as the page tests do. The engine in the page,
 with WebAssembly and without, and PyTorch on one thread write the same greedy text in turn. The
@@ -9,13 +9,15 @@ seconds from the click to the first distribution are those of fresh pages, from 
 
 import argparse
 import statistics
-from pathlib import Path
+import sys
 
 import pandas as pd
 import torch
 from playwright.sync_api import sync_playwright
 
+from benchmarks.pages import check_built
 from benchmarks.timing import alternate, machine, publish, spread, today, write_table
+from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.weights import pretrained
 from tests.helpers.browser import QUIET, QuietHandler, find_chromium, serving
 from tests.helpers.live import BOTH_ENGINES, WEIGHTS, start
@@ -98,13 +100,15 @@ def compare(browser, edition, n_new, n_rounds):
     ]
 
 
+@command("not measured")
 def main():
     """Measure, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, help="where to write the table")
-    parser.add_argument("--new-tokens", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--csv", type=new_file, help="where to write the table")
+    parser.add_argument("--new-tokens", type=positive, default=128)
+    parser.add_argument("--rounds", type=positive, default=11)
     options = parser.parse_args()
+    check_built(["en/index"])
     with serving(QuietHandler) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=QUIET)
         table = pd.DataFrame(compare(browser, f"{address}/en", options.new_tokens, options.rounds))
@@ -117,4 +121,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

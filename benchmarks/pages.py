@@ -1,6 +1,6 @@
 """How fast a phone shows a page, by the metrics, curves and weights that Lighthouse documents.
 
-    python -m benchmarks.pages [ja/index en/training] [--csv benchmarks/pages.csv]
+    python -m benchmarks.pages [ja/index en/training] [--csv FILE]
 
 Builds nothing: needs the built book and Chromium, as the page tests do. Paints are timed over
 Lighthouse's slow 4G with its slowed CPU, from a server that compresses. Speed index, which needs a
@@ -14,13 +14,14 @@ import argparse
 import json
 import math
 import statistics
-from pathlib import Path
+import sys
 
 import pandas as pd
 from playwright.sync_api import sync_playwright
 
 from benchmarks.timing import machine, publish, today, write_table
-from tests.helpers.browser import EDITIONS, QUIET, QuietHandler, find_chromium, serving
+from gpt_helpers.commands import command, new_file, positive
+from tests.helpers.browser import EDITIONS, QUIET, SITE, QuietHandler, find_chromium, serving
 from tools.serve import CompressedHandler
 
 PAGES = [f"{e}/{name}" for e in EDITIONS for name in ("index", "architecture", "training")]
@@ -154,13 +155,22 @@ def page_row(browser, address, name, n_loads):
     }
 
 
+def check_built(names):
+    """Raise ValueError unless the built book has these pages, such as "en/training"."""
+    lacking = [name for name in names if not (SITE / f"{name}.html").is_file()]
+    if lacking:
+        raise ValueError(f"{SITE} has no page {', '.join(lacking)}; run make book, or name another")
+
+
+@command("not measured")
 def main():
     """Measure, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pages", nargs="*", default=PAGES, help="such as en/training")
-    parser.add_argument("--csv", type=Path, help="where to write the table")
-    parser.add_argument("--loads", type=int, default=5, help="of each page")
+    parser.add_argument("--csv", type=new_file, help="where to write the table")
+    parser.add_argument("--loads", type=positive, default=5, help="of each page")
     options = parser.parse_args()
+    check_built(options.pages)
     with serving(QuietCompressedHandler) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=QUIET)
         rows = [page_row(browser, address, name, options.loads) for name in options.pages]
@@ -173,4 +183,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,7 +8,6 @@ anything is timed. `python -m benchmarks.training step` runs it.
 import dataclasses
 import itertools
 import re
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -16,13 +15,12 @@ import torch
 from benchmarks.timing import alternate, machine, publish, spread, today, write_table
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
+from gpt_helpers.experiments.speed import TABLES
 from gpt_helpers.scaling_laws.counts import count_parameters, flops_per_token
 from gpt_helpers.training.loop import AUTOCAST, Trainer
 from gpt_helpers.training.optimizers import learning_rate, parameter_groups
 from gpt_helpers.training.recipes import LIVE, RECIPES
 from tests.helpers.reference import hugging_face
-
-RESULTS = Path(__file__).resolve().parent / "results"
 
 SHAPES = {
     "toy": GPTConfig(300, n_positions=16, n_embd=16, n_layer=2, n_head=2, dropout=0.0),
@@ -177,6 +175,6 @@ def run_steps(options):
     publish(pd.DataFrame(rows))
     path = options.csv
     if path is None and options.command == "gpu":
-        path = RESULTS / (re.sub(r"\W+", "-", device).lower() + ".csv")
+        path = TABLES / (re.sub(r"\W+", "-", device).lower() + ".csv")
     if path is not None:
         write_table(path, pd.DataFrame(rows).assign(**facts, **machine()))

@@ -64,5 +64,4 @@ def publish(table):
 
 def write_table(path, table):
     """Write a table as CSV, replacing path at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, table.to_csv(index=False).encode())

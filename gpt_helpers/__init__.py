@@ -23,3 +23,10 @@ Rooms (folders), in reading order; each says in its __init__.py where to begin:
     figures       what draws
     exercises     what checks a reader's answers
 """
+
+import sys
+
+if sys.argv[:1] == ["-m"]:  # python -m gpt_helpers..., which now loads torch, for seconds
+    from gpt_helpers.commands import say_when_interrupted
+
+    say_when_interrupted()

@@ -3,10 +3,12 @@
 import argparse
 import sys
 
+from gpt_helpers.commands import command
 from gpt_helpers.demo import run_gpt_demo
 from gpt_helpers.language import LANGUAGES
 
 
+@command("stopped")
 def main(arguments=None):
     """Run the chapter as the command line asks; return the exit status."""
     line = argparse.ArgumentParser(
@@ -18,14 +20,7 @@ def main(arguments=None):
     options = line.parse_args(arguments)
     # Where the output goes to a file, its encoding may have no Japanese.
     sys.stdout.reconfigure(encoding="utf-8")
-    try:
-        run_gpt_demo(options.language)
-    except KeyboardInterrupt:
-        return 130
-    except ValueError as error:
-        sys.stderr.write(f"stopped: {error}\n")
-        return 1
-    return 0
+    run_gpt_demo(options.language)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ class Translated(str):
     """
 
     def __new__(cls, texts):
-        """Make the text of {language: text}."""
+        """Make the text of {language: text}; raise ValueError unless there is one in each."""
+        is_dict = isinstance(texts, dict)
+        if not is_dict or not all(isinstance(texts.get(name), str) for name in LANGUAGES):
+            raise ValueError(f"texts={texts!r} must be a text for each of {LANGUAGES}")
         text = super().__new__(cls, texts[chosen])
         text.texts = texts
         return text

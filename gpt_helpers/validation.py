@@ -194,6 +194,17 @@ def check_generator(value):
         raise ValueError(f"generator={value!r} must be a torch.Generator, or None")
 
 
+def check_device(name, value):
+    """Raise ValueError unless this machine has the device, such as "cpu" or "cuda:0"."""
+    import torch
+
+    try:
+        torch.zeros(1, device=value).tolist()
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name}={value!r} cannot be used here ({reason}); try 'cpu'") from error
+
+
 def checked_by(check):
     """Make a public function call check with its own arguments first, at its door.
 

@@ -28,3 +28,8 @@ def test_a_notebook_shows_the_chosen_language_and_stores_all():
 def test_another_language_is_refused_and_changes_nothing(wrong):
     refused("language=.* is unknown; use one of", language.use, wrong)
     assert language.chosen == "en"
+
+
+@pytest.mark.parametrize("wrong", [None, "correct", {}, {"ja": "正解"}, {"ja": "正解", "en": None}])
+def test_a_text_that_lacks_a_language_is_refused(wrong):
+    refused("texts=.* must be a text for each of", language.Translated, wrong)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gpt_helpers.validation import (
     check_callable,
     check_choice,
+    check_count,
     check_fields,
     check_flag,
     check_generator,
@@ -25,6 +26,8 @@ from gpt_helpers.validation import (
     check_tensor,
     check_text,
     checked_by,
+    checks,
+    optional,
 )
 from tests.helpers.reference import refused
 
@@ -239,3 +242,20 @@ def test_a_sequence_has_elements_of_its_class():
     refused(r"s\[1\] is a str; it must be a int", check_sequence, "s", [1, "a"], int)
     for value in ("ab", b"ab", None, 3, {1: 2}, iter([1])):
         refused("s is a .*; it must be a list or a tuple", check_sequence, "s", value)
+
+
+@checks(n=optional(check_count), loud=check_flag)
+def said(text, n=None, loud=False):
+    """Return a text n times, or once."""
+    return text * (n or 1) + "!" * loud
+
+
+def test_each_argument_is_checked_by_its_own_check_and_a_default_is_not():
+    assert said("a") == said("a", None) == "a"
+    assert said("a", 2, loud=True) == "aa!"
+    for bad in ((0,), (1.5,), ("2",)):
+        refused(f"n={bad[0]!r} must be", said, "a", *bad)
+    refused("loud=1 must be True or False", said, "a", loud=1)
+    assert said.unchecked("a", loud=1) == "a!"
+    with pytest.raises(TypeError, match="text"):
+        said(n=2)

@@ -15,10 +15,13 @@ import vl_convert
 from docutils import nodes
 from myst_nb.core.render import load_mime_renders
 
+from gpt_helpers.figures.vegalite import MIME
+
 HERE = Path(__file__).with_name("charts")
-MIME = "application/vnd.vegalite.v5+json"
 VERSION = "5.21"  # of Vega-Lite, among those in the wheel of vl-convert-python
 WIDTHS = {"wide": 640, "narrow": 320}  # pixels; charts.css shows the one that fits
+# Vega copies specifications by a function that Safari has since 15.4.
+CLONE = "const structuredClone = self.structuredClone ?? ((x) => JSON.parse(JSON.stringify(x)));"
 COLOUR = re.compile(r'"#([0-9a-f]{6})"')
 RESULT = re.compile(r"summary_marks.*?<text[^>]*>(.*?)</text>", re.DOTALL)
 
@@ -59,7 +62,8 @@ def to_html(spec, name, alt):
         f'<div class="chart" id="{key}"><p class="chart-result" aria-live="polite">{result}</p>'
         f'<div class="chart-picture" role="img" aria-label="{html.escape(alt, quote=True)}">'
         f"{pictures}</div>"
-        f'<div class="chart-controls">{rows}</div>'
+        f'<div class="chart-controls needs-script">{rows}</div>'
+        f'<p class="chart-status" role="status"></p>'
         f'<script type="application/json">{text}</script></div>'
     )
 
@@ -122,7 +126,7 @@ def write_files(folder):
     """Write the style, the script and Vega into a folder."""
     shutil.copytree(HERE, folder, dirs_exist_ok=True)
     bundle = vl_convert.javascript_bundle(vl_version=VERSION)
-    script = f"(() => {{\n{bundle}\n}})();\n"  # its short names stay its own
+    script = f"(() => {{\n{CLONE}\n{bundle}\n}})();\n"  # its short names stay its own
     (folder / "vega.js").write_text(script, encoding="utf-8")
 
 

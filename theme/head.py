@@ -1,4 +1,7 @@
-"""The head of each page: what it is about, and scripts that do not hold up its first word."""
+"""The head of each page: what it is about, and scripts that do not hold up its first word.
+
+No script is written in a page, where a policy may forbid it.
+"""
 
 import re
 
@@ -38,14 +41,22 @@ def shorten(text, longest):
 
 def defer_scripts(app, pagename, templatename, context, doctree):
     """Let scripts run in their order when the page has been read, but for those of the search."""
-    if pagename != "search":
-        context["script_files"] = [deferred(script) for script in context["script_files"]]
+    scripts = [script for script in context["script_files"] if is_wanted(script)]
+    waiting = scripts if pagename == "search" else [deferred(script) for script in scripts]
+    context["script_files"] = waiting
+
+
+def is_wanted(script):
+    """Return whether a script is a file that a page needs: not settings that none of them reads.
+
+    What Sphinx says in Japanese comes with code that a policy may forbid; static/search.js has it.
+    """
+    return script.filename and not str(script.filename).endswith("translations.js")
 
 
 def deferred(script):
-    """Return a script that waits; a module waits too, and may be written in the page."""
-    waits = {"defer": "defer"} if script.filename else {"type": "module"}
-    attributes = {**script.attributes, **waits}
+    """Return a script that waits."""
+    attributes = {**script.attributes, "defer": "defer"}
     return _JavaScript(script.filename, priority=script.priority, **attributes)
 
 

@@ -50,7 +50,7 @@ PANEL = """<div class="live-model" role="group" aria-label="{title}" data-settin
 <p>{about}</p>
 <noscript><p>{no_script}</p></noscript>
 <pre class="live-prompt">{prompt}</pre>
-<button type="button" class="live-start">{start}</button>
+<button type="button" class="live-start needs-script">{start}</button>
 <p class="live-status" role="status"></p>
 </div>
 """

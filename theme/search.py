@@ -1,8 +1,9 @@
-"""Search: Japanese text is indexed as overlapping pairs of characters, and headings come first.
+"""Search: Japanese text is indexed as overlapping pairs of characters, and numbers as wholes.
 
 Sphinx cuts Japanese into words when it builds the index, but not the query in the browser, so
 a word inside a compound is never found. Pairs need no dictionary and are cut alike on both sides.
 Signs that writers use or leave out, as in パラメーター and ウォーム・アップ, are no part of them.
+A number is one term in both editions, whether it is written 50,257 or 50257, 0.02 or 6e-4.
 How results are ordered is in static/search.js.
 """
 
@@ -15,22 +16,42 @@ from math import log
 from pathlib import Path
 
 from sphinx.search import SearchLanguage, languages
+from sphinx.search.en import SearchEnglish
 
 CJK = r"\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 OPTIONAL = "ー・"
 LISTS = ("api", "where")
 TELLING = 800  # terms of a page
-RUN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
+GROUPED, DECIMAL = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?", r"[0-9]+\.[0-9]+"
+NUMBER = rf"{GROUPED}|{DECIMAL}(?:e[-+]?[0-9]+)?|[0-9]+e[-+][0-9]+"  # others are words
+RUN = re.compile(rf"{NUMBER}|[{CJK}]+|[^\W{CJK}]+", re.IGNORECASE)
 SPLIT_QUERY = f"""
 function splitQuery(query) {{
   const plain = query.normalize("NFKC").replace(/[{OPTIONAL}]/g, "");
-  const runs = plain.match(/[{CJK}]+|[a-zA-Z0-9_\\u00c0-\\u024f]+/g) || [];
+  const runs = plain.match(/{NUMBER}|[{CJK}]+|(?:(?![{CJK}])[\\p{{L}}\\p{{N}}_])+/giu) || [];
   return runs.flatMap((run) => {{
+    if (/^[0-9]/.test(run)) return [run.replace(/,/g, "")];
     if (run.length === 1 || !/^[{CJK}]/.test(run)) return [run];
     return Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2));
   }});
 }}
 """
+
+
+def runs(text):
+    """Return the numbers, words and runs of Japanese in a text, in order."""
+    plain = re.sub(f"[{OPTIONAL}]", "", unicodedata.normalize("NFKC", text))
+    return [run.replace(",", "") for run in RUN.findall(plain)]
+
+
+class EnglishAndNumbers(SearchEnglish):
+    """Index words as Sphinx does, and numbers as wholes."""
+
+    js_splitter_code = SPLIT_QUERY
+
+    def split(self, text):
+        """Return the terms of a text, in order."""
+        return runs(text)
 
 
 class JapanesePairs(SearchLanguage):
@@ -42,8 +63,7 @@ class JapanesePairs(SearchLanguage):
 
     def split(self, text):
         """Return the terms of a text, in order."""
-        plain = re.sub(f"[{OPTIONAL}]", "", unicodedata.normalize("NFKC", text))
-        return [term for run in RUN.findall(plain) for term in cut(run)]
+        return [term for run in runs(text) for term in cut(run)]
 
     def stem(self, word):
         """Return the word in lower case, like the script in the page; it has no stems."""
@@ -130,7 +150,7 @@ def weigh(counts):
 
 
 def setup(app):
-    """Replace Sphinx's Japanese search, and the order of results in both editions."""
-    languages["ja"] = JapanesePairs
+    """Replace Sphinx's search in both languages, and the order of results."""
+    languages.update(en=EnglishAndNumbers, ja=JapanesePairs)
     app.connect("html-page-context", add_order)
     app.connect("build-finished", write_weights)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from gpt_helpers.commands import command
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
@@ -55,9 +57,9 @@ def start(edition):
     """Start Jupyter Book on one edition, warnings as errors, and return the process."""
     options = ["-W", "-n", "--keep-going", "--config", write_config(edition)]
     options += ["--toc", ROOT / f"_toc{EDITIONS[edition]}.yml", "--path-output", BUILD / edition]
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ROOT / "chapters" / edition]
-    arguments = [str(part) for part in command + options]
+    # Not the script jupyter-book: it holds the path that this folder had when it was installed.
+    jupyter_book = [sys.executable, "-m", "jupyter_book", "build", ROOT / "chapters" / edition]
+    arguments = [str(part) for part in jupyter_book + options]
     return subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )
@@ -77,17 +79,18 @@ def finish(edition, process):
     return 0
 
 
+@command("not built")
 def main():
-    """Build, join, report; exit 1 when an edition has a warning."""
+    """Build, join, report; return 1 when an edition has a warning."""
     begin = time.perf_counter()
     forget_old_pages()
     running = {edition: start(edition) for edition in EDITIONS}
     failed = [edition for edition, process in running.items() if finish(edition, process)]
     if failed:
-        sys.exit(f"Not built: {', '.join(failed)}. The warnings above say why.")
+        raise RuntimeError(f"{', '.join(failed)}; the warnings above say why")
     shutil.copytree(ROOT / "theme" / "site", SITE, dirs_exist_ok=True)
     print(f"Built in {time.perf_counter() - begin:.0f} s. Open {SITE / 'index.html'}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,6 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpt_helpers.commands import command, positive
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "tests" / "mutations"
 HEADER = re.compile(r"## (\S+\.py)(?: {2}\(also: (.*)\))?")
@@ -155,16 +157,19 @@ def chosen(mutations, words=(), sample=None, turn=0):
     return [found[(turn + number * step) % len(found)] for number in range(sample)]
 
 
+@command("not tried")
 def main(arguments=None):
     """Try the mutations that the command line chooses; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="part of a room, a file or a fault")
     parser.add_argument("--tests", nargs="+", type=Path, help="test files to run instead")
-    parser.add_argument("--sample", type=int, help="how many to try")
+    parser.add_argument("--sample", type=positive, help="how many to try")
     parser.add_argument("--turn", type=int, default=0, help="which sample")
-    parser.add_argument("--processes", type=int, default=1, help="how many to try at a time")
+    parser.add_argument("--processes", type=positive, default=1, help="how many to try at a time")
     options = parser.parse_args(arguments)
     mutations = chosen(read_tables(), options.words, options.sample, options.turn)
+    if not mutations:
+        raise ValueError(f"no fault holds {' or '.join(options.words)}; tests/mutations has them")
     files = {mutation.file: mutation for mutation in mutations}
     survived = 0
     with ThreadPoolExecutor(options.processes) as pool:  # a thread waits for its process

@@ -17,13 +17,14 @@ own. A notebook that fails leaves both files as they were.
 
 import argparse
 import copy
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from gpt_helpers.commands import command
+from gpt_helpers.files import replace_files
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 UNTRANSLATED = "UNTRANSLATED "
@@ -115,24 +116,6 @@ def synced(japanese, english):
     return result
 
 
-def replace_files(texts):
-    """Write {path: text}: all to temporary files first, then each renamed onto its path."""
-    temporary = {}
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-            temporary[path] = name
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(name, 0o644)
-        for path, name in temporary.items():
-            os.replace(name, path)
-    finally:
-        for name in temporary.values():
-            Path(name).unlink(missing_ok=True)
-
-
 def refreshed(path, english_path, execute=True):
     """Return {path: new text} of the Japanese notebook at path and of its English twin."""
     japanese = nbformat.read(path, as_version=4)
@@ -153,8 +136,8 @@ def chosen(names, folder):
     paths = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
     stems = [Path(name).stem for name in names] or list(paths)
     unknown = [stem for stem in stems if stem not in paths]
-    if unknown:
-        raise SystemExit(f"no such notebook in {folder}: {', '.join(unknown)}")
+    if unknown or not paths:
+        raise SystemExit(f"no such notebook in {folder}: {', '.join(unknown or ['*.ipynb'])}")
     return [paths[stem] for stem in stems]
 
 
@@ -168,6 +151,7 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
+@command("not refreshed", "interrupted; a notebook that was running is as before")
 def main(arguments=None):
     """Refresh or check the notebooks that the command line names; return the exit status."""
     options = parse(arguments)
@@ -185,7 +169,7 @@ def main(arguments=None):
         if options.check:
             status = status or int(bool(stale))
         else:
-            replace_files(stale)
+            replace_files({path: text.encode() for path, text in stale.items()})
         changes = ", ".join(f"{p.parent.name}/{p.name}" for p in stale) or "nothing"
         print(f"{path.name}: {'would change' if options.check else 'changed'} {changes}")
     return status

@@ -1,11 +1,15 @@
 """Serve the built book on this machine, compressed as web hosts do: python tools/serve.py 8000."""
 
+import argparse
+import contextlib
 import functools
 import gzip
 import io
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from gpt_helpers.commands import command
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 TEXT = {".html", ".css", ".js", ".svg", ".json", ".ipynb", ".md", ".txt", ".xml"}
@@ -39,17 +43,32 @@ class CompressedHandler(SimpleHTTPRequestHandler):
         return io.BytesIO(body)
 
 
-def main():
+class Server(ThreadingHTTPServer):
+    """Serve, and say nothing of a browser that hangs up."""
+
+    def handle_error(self, request, client_address):
+        """Report what went wrong in a request, unless the browser has left."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@command("not served")
+def main(arguments=None):
     """Serve until Ctrl-C."""
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("port", nargs="?", type=int, default=8000)
+    port = parser.parse_args(arguments).port
+    if not (SITE / "index.html").is_file():
+        raise ValueError(f"{SITE} holds no book; run make book first")
     handler = functools.partial(CompressedHandler, directory=SITE)
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        print(f"http://127.0.0.1:{port}/ serves {SITE}; Ctrl-C ends it.")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+    try:
+        server = Server(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"port {port}: {error}; choose another: make serve PORT=8001") from error
+    with server, contextlib.suppress(KeyboardInterrupt):
+        print(f"http://127.0.0.1:{server.server_port}/ serves {SITE}; Ctrl-C ends it.", flush=True)
+        server.serve_forever()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

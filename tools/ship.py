@@ -6,13 +6,15 @@ are the model, the log of its training, its scores, and a card that says what it
 
 import argparse
 import platform
+import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.evaluation import losses, ngrams, syntax
-from gpt_helpers.files import replace_file
+from gpt_helpers.files import replace_files
 from gpt_helpers.text.corpus import load_corpus
 from gpt_helpers.text.tokenizer import encode
 from gpt_helpers.weights.pretrained import STDLIB, load_model
@@ -115,6 +117,7 @@ def card(model, corpus, log, scores, size_bytes):
     )  # fmt: skip
 
 
+@command("not shipped")
 def main():
     """Score, write the card, and copy; the package changes when all of it is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -126,11 +129,13 @@ def main():
     print(scores.to_string())
     size = (folder / "model.safetensors").stat().st_size
     STDLIB.parent.mkdir(exist_ok=True)
-    replace_file(STDLIB.with_name("README.md"), card(model, corpus, log, scores, size).encode())
-    replace_file(STDLIB.with_name("scores.csv"), scores.to_csv().encode())
-    for name in ("log.csv", "model.safetensors"):
-        replace_file(STDLIB.with_name(name), (folder / name).read_bytes())
+    contents = {
+        "README.md": card(model, corpus, log, scores, size).encode(),
+        "scores.csv": scores.to_csv().encode(),
+    }
+    contents |= {name: (folder / name).read_bytes() for name in ("log.csv", "model.safetensors")}
+    replace_files({STDLIB.with_name(name): data for name, data in contents.items()})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -105,13 +105,16 @@ def check_request(
 
 
 def prompt_mask(input_ids, attention_mask):
-    """Return the bool mask (B, T) of a prompt; raise ValueError if a row ends in padding."""
+    """Return the bool mask (B, T) of a prompt; raise ValueError for padding after a token."""
     if attention_mask is None:
         return torch.ones_like(input_ids, dtype=torch.bool)
     check_mask(attention_mask, tuple(input_ids.shape))
     check_devices(attention_mask=attention_mask, input_ids=input_ids)
     mask = attention_mask.bool()
-    if not mask[:, -1].all():
-        rows = (~mask[:, -1]).nonzero()[:, 0].tolist()
-        raise ValueError(f"rows {rows} end in padding; pad on the left, text is continued")
+    misplaced = ~mask[:, -1] | (mask[:, :-1] & ~mask[:, 1:]).any(1)  # (B,)
+    if misplaced.any():
+        rows = misplaced.nonzero()[:, 0].tolist()
+        raise ValueError(
+            f"attention_mask: rows {rows} have padding after a token; pad on the left only"
+        )
     return mask

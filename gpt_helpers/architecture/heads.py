@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.architecture.losses import token_losses
-from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.architecture.modules import check_model, evaluating, hooked
 from gpt_helpers.architecture.trace import recorded_attention
 from gpt_helpers.validation import check_integer, check_tensor
 
@@ -38,7 +38,7 @@ def after_same(ids):
 
     ids are (B, T). An induction head at a query reads these keys; none lies in the future.
     """
-    check_ids(ids)
+    check_two_tokens(ids)
     at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
     same = ids[:, :, None] == ids[:, None, :-1]  # (B, T, T-1)
     return F.pad(same, (1, 0)) & causal_mask(at, at)  # (B, T, T)
@@ -52,7 +52,7 @@ def attention_to(model, ids, marked):
     ValueError for shapes that do not fit, or if nothing is marked.
     """
     check_model(model)
-    check_ids(ids)
+    check_two_tokens(ids)
     if marked.shape != (*ids.shape, ids.shape[1]) or marked.dtype != torch.bool:
         raise ValueError(
             f"marked is {marked.dtype} {tuple(marked.shape)}; for ids {tuple(ids.shape)} make it"
@@ -78,7 +78,7 @@ def induction_scores(model, ids):
 
 def previous_scores(model, ids):
     """Return (L, H): the attention that each head pays to the token just before, on ids (B, T)."""
-    check_ids(ids)
+    check_two_tokens(ids)
     at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
     before = at == at[:, None] - 1  # (T, T)
     return attention_to(model, ids, before.expand(len(ids), -1, -1))  # (L, H)
@@ -90,7 +90,7 @@ def repetition_losses(model, ids):
     The halves are the same, as in repeated. The first token of each, which nothing that stood
     before can tell, is not counted.
     """
-    check_ids(ids)
+    check_two_tokens(ids)
     n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
         losses = token_losses(model(ids)["logits"], ids)  # (B, T-1)
@@ -107,8 +107,8 @@ def ranked(scores):
 def without_heads(model, heads):
     """Leave out what the heads, pairs (layer, head), add to the stream, inside of the block.
 
-    Layers and heads are counted from 0. The weights stay as they are. Raises ValueError for a
-    head that the model does not have.
+    Layers and heads are counted from 0. The weights stay as they are, and another thread has all
+    heads meanwhile. Raises ValueError for a head that the model does not have.
     """
     check_model(model)
     config = model.config
@@ -119,31 +119,29 @@ def without_heads(model, heads):
                 f"there is no head {head}; layers are 0 to {config.n_layer - 1}, heads 0 to"
                 f" {config.n_head - 1}"
             )
-    handles = [
-        model.transformer.h[layer].attn.c_proj.register_forward_pre_hook(
-            silencing(sorted(index for other, index in heads if other == layer), config.n_head)
+    silenced = [
+        (
+            model.transformer.h[layer].attn.c_proj,
+            silencing(sorted(index for other, index in heads if other == layer), config.n_head),
         )
         for layer in sorted({layer for layer, _ in heads})
     ]
-    try:
+    with hooked(before=silenced):
         yield model
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def silencing(heads, n_head):
     """Return the hook that sets the columns of these heads, each W wide, to 0."""
 
-    def hook(module, inputs):
+    def hook(module, inputs, keywords):
         parts = inputs[0].unflatten(-1, (n_head, -1)).clone()  # (B, T, H, W)
         parts[:, :, heads] = 0
-        return (parts.flatten(2),)
+        return (parts.flatten(2),), keywords
 
     return hook
 
 
-def check_ids(ids):
+def check_two_tokens(ids):
     """Raise ValueError unless ids is a tensor (B, T) of at least two tokens."""
     check_tensor("ids", ids, "(B, T)", integers=True)
     if ids.shape[1] < 2:

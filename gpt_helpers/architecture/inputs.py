@@ -23,7 +23,7 @@ def padding_of(attention_mask, input_ids, cache=None):
     padding = None if cache is None else cache.padding
     if attention_mask is not None:
         all_real = not attention_mask.is_meta and attention_mask.all()
-        padding = None if all_real else attention_mask.bool()
+        padding = None if all_real else attention_mask.to(torch.bool, copy=True)
     elif padding is not None:
         real = torch.ones_like(input_ids, dtype=torch.bool)
         padding = torch.cat([padding, real], dim=1)  # (B, S)
@@ -161,7 +161,7 @@ def check_top_p(logits, p):
     check_logits(logits)
 
 
-def check_rows(logits, *settings, **others):
+def check_logit_rows(logits, *settings, **others):
     """Raise ValueError unless tokens can be drawn from logits (B, V) with these settings."""
     check_settings(*settings, **others)
     check_tensor("logits", logits, "(B, V)")

@@ -1,5 +1,9 @@
 """The keys and values of tokens already seen, so that each is computed once."""
 
+import contextlib
+
+import torch
+
 from gpt_helpers.config import check_config
 from gpt_helpers.validation import check_integer
 
@@ -30,8 +34,8 @@ class KVCache:
         """
         length = check_integer("length", length, at_least=0, at_most=self.length)
         for layer in self.layers:
-            layer.length = length
-        self.padding = None if self.padding is None else self.padding[:, :length]
+            layer.truncate(length)
+        self.padding = None if self.padding is None or length == 0 else self.padding[:, :length]
 
     @property
     def batch_size(self):
@@ -47,6 +51,12 @@ class LayerCache:
         self.n_positions, self.length = n_positions, 0
         self.keys = self.values = None
 
+    def truncate(self, length):
+        """Forget all tokens but the first length; what is empty can hold another batch."""
+        self.length = length
+        if length == 0:
+            self.keys = self.values = None
+
     def append(self, k, v):
         """Store k and v (B, G, T, D) and return everything stored so far, (B, G, S, D).
 
@@ -54,9 +64,10 @@ class LayerCache:
         stored, and that there is room. Raises ValueError for another dtype than what is stored.
         """
         if self.keys is None:
-            self.keys, self.values = (
-                x.new_empty(*x.shape[:2], self.n_positions, x.shape[3]) for x in (k, v)
-            )
+            with torch.inference_mode(False):  # what begins in inference may go on outside of it
+                self.keys, self.values = (
+                    x.new_empty(*x.shape[:2], self.n_positions, x.shape[3]) for x in (k, v)
+                )
         if self.keys.dtype != k.dtype or self.values.dtype != v.dtype:
             raise ValueError(
                 f"the cache holds {self.keys.dtype}, this call makes {k.dtype}; go on under the"
@@ -66,3 +77,19 @@ class LayerCache:
         self.values.narrow(2, self.length, k.shape[2]).copy_(v)
         self.length += k.shape[2]
         return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
+
+
+@contextlib.contextmanager
+def unchanged_by_failure(cache):
+    """Give a cache back what it held before a block that fails, whatever layers had read by then.
+
+    Without a cache it does nothing.
+    """
+    held = (cache.length, cache.padding) if isinstance(cache, KVCache) else None
+    try:
+        yield
+    except BaseException:
+        if held:
+            cache.truncate(held[0])
+            cache.padding = held[1]
+        raise

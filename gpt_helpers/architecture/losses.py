@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import IGNORED, check_ranges, misplaced_labels, targets_of
+from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import check_devices, widened
 from gpt_helpers.validation import check_callable, check_tensor, checked_by
 
@@ -57,8 +58,12 @@ class Loss:
         raise NotImplementedError
 
     def __call__(self, model, ids):
-        """Return the mean of these losses, ()."""
-        return self.total(model, ids) / self.count(ids)
+        """Return the mean of these losses, (); raise ValueError for no model, or none of them."""
+        check_model(model)
+        n_counted = self.count(ids)
+        if not n_counted:
+            raise ValueError(f"ids {tuple(ids.shape)} leave nothing to predict: no token counts")
+        return self.total(model, ids) / n_counted
 
 
 class TokenLoss(Loss):

@@ -14,7 +14,7 @@ from gpt_helpers.architecture.inputs import (
     positions_of,
     refuse_misfits,
 )
-from gpt_helpers.architecture.kv_cache import KVCache
+from gpt_helpers.architecture.kv_cache import KVCache, unchanged_by_failure
 from gpt_helpers.architecture.losses import check_predictions
 from gpt_helpers.architecture.operands import widened
 from gpt_helpers.config import GPTConfig, check_config
@@ -201,10 +201,11 @@ class GPTLMHeadModel(nn.Module):
         if cache is True:
             cache = self.new_cache()
         inputs = input_ids, attention_mask, position_ids, cache, labels
-        hidden = self.transformer(*inputs)  # (B, T, C)
-        output = {"logits": self.lm_head(hidden)}
-        if labels is not None:
-            output["loss"] = next_token_loss.unchecked(output["logits"], labels)
+        with unchanged_by_failure(cache):
+            hidden = self.transformer(*inputs)  # (B, T, C)
+            output = {"logits": self.lm_head(hidden)}
+            if labels is not None:
+                output["loss"] = next_token_loss.unchecked(output["logits"], labels)
         if cache is not None:
             output["cache"] = cache
         return output

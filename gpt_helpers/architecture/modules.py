@@ -1,11 +1,15 @@
 """A model as a whole: its mode, where its weights lie, and where they are looked up."""
 
 import contextlib
+import threading
 
 import torch
 from torch.nn.modules.module import _has_any_global_hook
 
 from gpt_helpers.validation import check_module
+
+BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
+LOCK = threading.RLock()  # held while the modes of modules are noted and changed
 
 
 @torch.no_grad()
@@ -60,18 +64,64 @@ def parts_of(module):
 
 @contextlib.contextmanager
 def evaluating(model):
-    """Put every module into eval mode, and afterwards back into the mode it was in."""
+    """Put every module into eval mode, and afterwards back into the mode it was in.
+
+    Blocks may overlap, in one thread or in several: a module is put back when the last of them
+    ends. Until then it drops nothing in any thread, so it must not be trained meanwhile.
+
+    Raises ValueError unless model is a module.
+    """
     check_module("model", model)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    with LOCK:
+        found = {module: module.training for module in model.modules()}
+        BLOCKS.append(found)
+        model.eval()
     try:
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        with LOCK:
+            place = [block is found for block in BLOCKS].index(True)
+            del BLOCKS[place]
+            for module, mode in found.items():
+                # A block that began later and is still open puts the module back in our place.
+                later = next((block for block in BLOCKS[place:] if module in block), None)
+                if later is None:
+                    module.training = mode
+                else:
+                    later[module] = mode
 
 
-def check_model(model):
-    """Raise ValueError unless model is a language model."""
+@contextlib.contextmanager
+def hooked(before=(), after=()):
+    """Have hooks called before and after the forward of modules, inside of the block.
+
+    Both are lists of (module, hook), which is given the module, its arguments, those by name,
+    and after it the result. What another thread computes meanwhile calls none of them.
+    """
+    ours = {"with_kwargs": True}
+    handles = [
+        *(
+            module.register_forward_pre_hook(in_this_thread(hook), **ours)
+            for module, hook in before
+        ),
+        *(module.register_forward_hook(in_this_thread(hook), **ours) for module, hook in after),
+    ]
+    for module, _ in (*before, *after):
+        vars(module).pop("_call_impl", None)  # it may be at hand for another thread
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def in_this_thread(function):
+    """Return a function that does what function does in this thread, and nothing in any other."""
+    thread = threading.get_ident()
+    return lambda *args: function(*args) if threading.get_ident() == thread else None
+
+
+def check_model(model, name="model"):
+    """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+        raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")

@@ -7,8 +7,8 @@ be chained, looked at and drawn one by one.
 import torch
 
 from gpt_helpers.architecture.inputs import (
+    check_logit_rows,
     check_logits,
-    check_rows,
     check_temperature,
     check_top_k,
     check_top_p,
@@ -75,7 +75,7 @@ def cut(logits, temperature=1.0, top_k=None, top_p=None):
     return logits
 
 
-@checked_by(check_rows)
+@checked_by(check_logit_rows)
 def sample(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     """Return one token id (B,) per row of logits (B, V): temperature, then top-k, then top-p.
 

@@ -6,15 +6,18 @@ leaves behind, attention weights and results of modules, is recorded here too.
 
 import contextlib
 import functools
+import threading
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from gpt_helpers.architecture.modules import hooked, in_this_thread
 from gpt_helpers.validation import check_module
 
 SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
+RECORDING = threading.RLock()  # held while attention functions are replaced
 LEAVES = ("Embedding", "LayerNorm", "GPTAttention", "GPTMLP", "Linear")
 
 
@@ -46,20 +49,10 @@ def trace(model, *inputs, leaves=LEAVES):
     if not isinstance(leaves, list | tuple | set) or not all(type(name) is str for name in leaves):
         raise ValueError(f"leaves={leaves!r} must be a tuple of class names, such as {LEAVES}")
     recorder = Recorder(leaves)
-    handles = [
-        handle
-        for name, module in model.named_modules()
-        for handle in (
-            module.register_forward_pre_hook(recorder.enter, with_kwargs=True),
-            module.register_forward_hook(recorder.leave(name), with_kwargs=True),
-        )
-    ]
-    try:
-        with torch.no_grad(), recorder:
-            model(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    entered = [(module, recorder.enter) for module in model.modules()]
+    left = [(module, recorder.leave(name)) for name, module in model.named_modules()]
+    with torch.no_grad(), hooked(entered, left), recorder:
+        model(*inputs)
     return recorder.steps
 
 
@@ -149,21 +142,24 @@ def recorded_attention(model, measure=None):
     They are those with which each layer reads its values, whatever its attention does to
     scores; what it reads of a sink is missing from the sum of a row. With measure, the list
     holds measure(q, k, padding, window) instead: of queries and keys as they come to the
-    attention, which may do more than multiply them.
+    attention, which may do more than multiply them. Raises ValueError for a model without any.
     """
     check_module("model", model)
     if measure is not None and not callable(measure):
         raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
     collected = []
+    collect = in_this_thread(collected.append)
     modules = [module for module in model.modules() if hasattr(module, "attend")]
+    if not modules:
+        raise ValueError(f"model is a {type(model).__name__} without attention; give a GPT")
 
     def recording(attend):
         def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
             if measure is None:
                 bound = functools.partial(attend, padding=padding, window=window, **others)
-                collected.append(weights_read(bound, q, k))
+                collect(weights_read(bound, q, k))
             else:
-                collected.append(measure(q, k, padding, window))
+                collect(measure(q, k, padding, window))
             return attend(q, k, v, padding, dropout, window, **others)
 
         # The window of a layer may be bound to its attention: then it is an argument here too.
@@ -172,14 +168,15 @@ def recorded_attention(model, measure=None):
             return functools.partial(attend_and_record, **bound)
         return attend_and_record
 
-    originals = [module.attend for module in modules]
-    for module, attend in zip(modules, originals, strict=True):
-        module.attend = recording(attend)
-    try:
-        yield collected
-    finally:
+    with RECORDING:
+        originals = [module.attend for module in modules]
         for module, attend in zip(modules, originals, strict=True):
-            module.attend = attend
+            module.attend = recording(attend)
+        try:
+            yield collected
+        finally:
+            for module, attend in zip(modules, originals, strict=True):
+                module.attend = attend
 
 
 def weights_read(attend, q, k):
@@ -204,13 +201,10 @@ def recorded_outputs(model, kind):
     if kind not in kinds:
         raise ValueError(f"kind={kind!r} is no module of this model; use one of {kinds}")
     collected = []
-    handles = [
-        module.register_forward_hook(lambda module, inputs, output: collected.append(output))
-        for module in model.modules()
-        if type(module).__name__ == kind
-    ]
-    try:
+
+    def collect(module, inputs, keywords, output):
+        collected.append(output)
+
+    wanted = [module for module in model.modules() if type(module).__name__ == kind]
+    with hooked(after=[(module, collect) for module in wanted]):
         yield collected
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -3,9 +3,19 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from gpt_helpers.validation import check_fields, check_integer, check_real
+from gpt_helpers.architecture.inputs import check_ranges
+from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.validation import (
+    check_fields,
+    check_instance,
+    check_integer,
+    check_natural,
+    check_real,
+    check_tensor,
+)
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
 
@@ -61,8 +71,13 @@ def written(model, prompts, n_tokens, **settings):
     """Return the n_tokens tokens (N, n_tokens) that a model writes after prompts (N, T).
 
     It takes the likeliest token each time, unless settings of generation.generate say otherwise;
-    attention_mask (N, T) is one of them, for prompts that are padded on the left.
+    attention_mask (N, T) is one of them, for prompts that are padded on the left. Raises
+    ValueError for what is no model, no prompts that it can read, and no number of tokens.
     """
+    check_model(model)
+    check_tensor("prompts", prompts, "(N, T)", integers=True, empty=False)
+    check_ranges(prompts=(prompts, "vocab_size", model.config.vocab_size))
+    check_natural("n_tokens", n_tokens)
     settings = {"temperature": 0} | settings
     return model.generate(prompts, n_tokens, **settings)[:, prompts.shape[1] :]  # (N, A)
 
@@ -71,9 +86,13 @@ def exactly(found, wanted, ignored=None):
     """Return the Score of found (N, A) against wanted (N, A): a row counts if all of it is right.
 
     Where wanted is the id ignored, such as padding, anything may stand. Raises ValueError for
-    shapes that differ.
+    what are no integers, and for shapes that differ.
     """
-    if found.shape != wanted.shape or found.ndim != 2:
+    check_answers("found", found)
+    check_answers("wanted", wanted)
+    if ignored is not None:
+        check_integer("ignored", ignored)
+    if found.shape != wanted.shape:
         raise ValueError(
             f"found is {tuple(found.shape)}, wanted {tuple(wanted.shape)}; both (N, A)"
         )
@@ -81,3 +100,9 @@ def exactly(found, wanted, ignored=None):
     if ignored is not None:
         same = same | (wanted == ignored)
     return Score(int(torch.as_tensor(same).all(1).sum()), len(wanted))
+
+
+def check_answers(name, answers):
+    """Raise ValueError unless answers are integers (N, A), as a tensor or an array."""
+    check_instance(name, answers, (torch.Tensor, np.ndarray))
+    check_tensor(name, torch.as_tensor(answers), "(N, A)", integers=True, empty=False)

@@ -3,12 +3,22 @@
 import math
 
 import torch
+from tokenizers import Tokenizer
 
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.text.corpus import Document
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
-from gpt_helpers.validation import check_integer, check_real, check_tensor
+from gpt_helpers.validation import (
+    check_count,
+    check_instance,
+    check_integer,
+    check_natural,
+    check_real,
+    check_sequence,
+    check_tensor,
+)
 
 
 def evaluate(model, windows, batch_size=16):
@@ -18,7 +28,7 @@ def evaluate(model, windows, batch_size=16):
     Train or eval mode is left as it was found. Raises ValueError for what is no model, or no
     (N, T) that it can read.
     """
-    check_integer("batch_size", batch_size, at_least=1)
+    check_count("batch_size", batch_size)
     check_windows("windows", windows, model)
     total = 0.0
     with evaluating(model), torch.no_grad():
@@ -34,11 +44,13 @@ def exact_match(model, windows, lengths, batch_size=16):
 
     A run begins after each token of windows (B, T) that has so many after it. The model writes
     it token by token; as long as all are right it reads the window itself, so one pass decides.
-    Raises ValueError for lengths that are not in 1 to T - 1.
+    Raises ValueError for what is no model or no windows, and for lengths not in 1 to T - 1.
     """
-    n_tokens = windows.shape[1]
+    check_windows("windows", windows, model)
+    check_count("batch_size", batch_size)
+    check_sequence("lengths", lengths)
     for length in lengths:
-        check_integer("length", length, at_least=1, at_most=n_tokens - 1)
+        check_integer("lengths", length, at_least=1, at_most=windows.shape[1] - 1)
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device
         right = [
@@ -88,8 +100,12 @@ def document_bits_per_byte(model, tokenizer, documents, stride):
     """Return the bits per byte that a model pays for whole documents, their ends included.
 
     Each document is read by itself, after an end of text, in windows of n_positions tokens
-    that begin every stride tokens, as in document_nats.
+    that begin every stride tokens, as in document_nats. Raises ValueError for what is no model,
+    no tokenizer, no documents, or no stride.
     """
+    check_model(model)
+    check_instance("tokenizer", tokenizer, Tokenizer)
+    check_sequence("documents", documents, Document)
     end = torch.tensor([tokenizer.token_to_id(END_OF_TEXT)])
     nats = sum(
         document_nats(
@@ -109,7 +125,13 @@ def sample_functions(model, tokenizer, n_samples, n_tokens, temperature, generat
 
     The prompt ends in "def": the space after it belongs to the next token, as in every text
     that the tokenizer has read. model is a GPT or an n-gram model, anything that generates.
+    Raises ValueError for what is none, no tokenizer, and for numbers out of range.
     """
+    if not hasattr(model, "generate"):
+        raise ValueError(f"model is a {type(model).__name__}, which cannot generate; give a GPT")
+    check_instance("tokenizer", tokenizer, Tokenizer)
+    check_count("n_samples", n_samples)
+    check_natural("n_tokens", n_tokens)
     prompt = tokenizer.encode("\n\n\ndef").ids
     ids = torch.tensor([prompt] * n_samples)
     written = model.generate(ids, n_tokens, temperature=temperature, generator=generator)
@@ -118,7 +140,12 @@ def sample_functions(model, tokenizer, n_samples, n_tokens, temperature, generat
 
 
 def window_losses(model, windows, batch_size=16):
-    """Return the loss (N, T-1) of every token but the first of windows (N, T), in nats."""
+    """Return the loss (N, T-1) of every token but the first of windows (N, T), in nats.
+
+    Raises ValueError for what is no model, or no windows that it can read.
+    """
+    check_windows("windows", windows, model)
+    check_count("batch_size", batch_size)
     with evaluating(model), torch.no_grad():
         losses = [token_losses(model(ids)["logits"], ids) for ids in windows.split(batch_size)]
     return torch.cat(losses)  # (N, T-1)

@@ -9,6 +9,9 @@ its last line apart, which may have been cut within a word.
 import ast
 import codeop
 import warnings
+from collections.abc import Iterator
+
+from gpt_helpers.validation import check_flag, check_sequence, check_text
 
 START = "def "
 CLOSING_BRACKETS = (")", "]", "}")
@@ -30,7 +33,7 @@ def function_text(text):
 
     Raises ValueError unless text begins with "def ".
     """
-    check_start(text)
+    check_start("text", text)
     lines = text.split("\n")
     for number, line in enumerate(lines[1:], 1):
         in_column_0 = line.strip() and not line[0].isspace()
@@ -55,9 +58,8 @@ def parses(source, finished):
     accepted. Raises ValueError unless source begins with "def " and finished is
     True or False.
     """
-    check_start(source)
-    if type(finished) is not bool:
-        raise ValueError(f"finished={finished!r} must be True or False")
+    check_start("source", source)
+    check_flag("finished", finished)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sampled text is full of invalid escapes
         if finished:
@@ -102,11 +104,9 @@ def share_that_parses(texts):
 
     A text that does not begin with "def " is not accepted. Raises ValueError for no texts.
     """
-    if isinstance(texts, str):
-        raise ValueError(f"texts is the str {texts!r:.40}; make it a list of strings")
+    texts = list(texts) if isinstance(texts, Iterator) else texts
+    check_sequence("texts", texts, str)
     accepted = [t.startswith(START) and parses(*function_text(t)) for t in texts]
-    if not accepted:
-        raise ValueError("texts is empty; a share needs at least one text")
     return sum(accepted) / len(accepted)
 
 
@@ -117,11 +117,12 @@ def functions_of(text):
     decorators left out; async functions and functions within functions are no samples.
     Raises ValueError if text is not valid Python.
     """
+    check_text("text", text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-    except (*ERRORS, TypeError) as error:
+    except ERRORS as error:
         raise ValueError(
             f"text {text!r:.40} does not parse ({error}); give a whole file"
         ) from error
@@ -137,7 +138,7 @@ def moved_left(lines):
     return "".join(line.removeprefix(indentation) + "\n" for line in lines)
 
 
-def check_start(text):
+def check_start(name, text):
     """Raise ValueError unless text begins with "def "."""
     if not isinstance(text, str) or not text.startswith(START):
-        raise ValueError(f"text {text!r:.40} must be a string that begins with {START!r}")
+        raise ValueError(f"{name} {text!r:.40} must be a string that begins with {START!r}")

@@ -45,7 +45,7 @@ def graded(exercise, function, right, cases, axes=(), solved_by=None):
     must return what right does, in whatever kind of number or tensor, and change no argument.
     axes name those of a result that has several numbers. solved_by is (function, parameter):
     one of the book that, given this parameter, is the solution, and may not be called so. An
-    error of the function is an answer too; one that does not end is interrupted by the reader.
+    error of the function is answered too, and so is the interrupt of one that does not end.
     """
     if not callable(function):
         return told(Mistake("not a function", found=f"{function!r:.40}"))
@@ -54,14 +54,18 @@ def graded(exercise, function, right, cases, axes=(), solved_by=None):
         expected = right(*case)
         try:
             check_case(function, case, names, expected, axes, solved_by)
-        except Mistake as mistake:
-            return told(mistake, zip(names, case, strict=True), exercise)
-        except Exception as error:  # a reader's code may raise anything
-            first_line = "".join(str(error).splitlines()[:1])
-            found = f"{type(error).__name__}: {first_line}".removesuffix(": ")
-            mistake = Mistake("error", found=found)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # a reader's code may do all
+            mistake = error if isinstance(error, Mistake) else mistake_of(error)
             return told(mistake, zip(names, case, strict=True), exercise)
     return Translated({language: said("correct", language) for language in LANGUAGES})
+
+
+def mistake_of(error):
+    """Return the Mistake that an error of a reader's function is."""
+    if isinstance(error, KeyboardInterrupt):
+        return Mistake("interrupted")
+    first_line = "".join(str(error).splitlines()[:1])
+    return Mistake("error", found=f"{type(error).__name__}: {first_line:.100}".removesuffix(": "))
 
 
 def check_case(function, case, names, expected, axes, solved_by):

@@ -13,8 +13,11 @@ from numbers import Real
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
+    NOT_RECORDED,
     Record,
     by_seed,
     check_experiments,
@@ -46,10 +49,10 @@ RECORD = Record(
 )
 check_experiment = partial(check_choice, choices=EVERY)
 check_column = partial(check_choice, choices=NUMBERS)
-check_runs = partial(check_experiments, check=partial(check_instance, kind=Run))
+check_trainings = partial(check_experiments, check=partial(check_instance, kind=Run))
 
 
-@checks(experiments=check_runs)
+@checks(experiments=check_trainings)
 def planned(experiments=EVERY):
     """Return {(changes, seed): variation} of every run; what experiments share is run once."""
     variations = [v for experiment in experiments.values() for v in experiment.values()]
@@ -136,6 +139,7 @@ def finals(experiment, column="held_out_loss"):
     }
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     options = command_line(__doc__, RECORD.path).parse_args(arguments)

@@ -12,6 +12,7 @@ import time
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.experiments import (
     few_shot,
@@ -24,7 +25,9 @@ from gpt_helpers.experiments import (
 )
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     check_experiments,
     command_line,
@@ -124,6 +127,7 @@ def values(experiment, measure, path=RECORD.path):
     }
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     parser = command_line(__doc__, RECORD.path)

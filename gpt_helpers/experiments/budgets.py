@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.experiments.small_run import BASE_RUN, check_run, check_tokens, tokens_for
+from gpt_helpers.experiments.small_run import BASE_RUN, check_own_tokens, check_run, tokens_for
 from gpt_helpers.scaling_laws.counts import (
     count_parameters,
     flops_per_token,
@@ -134,7 +134,7 @@ def key_of(run):
     )
 
 
-@checks(run=check_run, folder=optional(check_path), tokens=check_tokens, n_scored=check_count)
+@checks(run=check_run, folder=optional(check_path), tokens=check_own_tokens, n_scored=check_count)
 def do(run, folder=None, tokens=None, n_scored=N_SCORED):
     """Train one run and return its row: sizes, tokens, epochs, FLOPs, losses, seconds.
 

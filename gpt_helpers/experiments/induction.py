@@ -21,7 +21,7 @@ from gpt_helpers.architecture.heads import (
 )
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.experiments.records import result_row
-from gpt_helpers.experiments.small_run import N_HELD_OUT, check_run, check_tokens, tokens_for
+from gpt_helpers.experiments.small_run import N_HELD_OUT, check_own_tokens, check_run, tokens_for
 from gpt_helpers.experiments.sweep import largest
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.tokens import code_windows
@@ -65,7 +65,7 @@ def loss_rows(model, ids, name, choices):
 
 
 @checks(n_layer=check_count, seed=check_natural, stop_after=optional(check_count),
-        run=optional(check_run), tokens=check_tokens, ids=optional(check_ids),
+        run=optional(check_run), tokens=check_own_tokens, ids=optional(check_ids),
         every=check_count)  # fmt: skip
 def watched(n_layer, seed, stop_after=None, run=None, tokens=None, ids=None, every=LOOK_EVERY):
     """Train a run with n_layer layers; return what was seen on the way, once in so many steps.

@@ -14,11 +14,14 @@ import time
 import numpy as np
 import torch
 
+from gpt_helpers.commands import command, positive
 from gpt_helpers.experiments.ablations import rows_of_run
 from gpt_helpers.experiments.ladder_models import GPT2, RUNGS, TIMED, WIDE
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     by_seed,
     command_line,
@@ -112,9 +115,9 @@ def check_losses(name, value):
         for seed, loss in seeds.items():
             check_real(f"{name}[{rung!r}][{seed!r}]", loss)
         before = RUNGS[rung].on
-        if not seeds or (before is not None and {*value.get(before, ())} < {*seeds}):
+        if not seeds or (before is not None and not {*seeds} <= {*value.get(before, ())}):
             raise ValueError(
-                f"{name}[{rung!r}] has seeds {[*seeds]}, {before!r} has fewer, or none"
+                f"{name}[{rung!r}] has seeds {[*seeds]}, {before!r} has not all of them"
             )
 
 
@@ -189,6 +192,7 @@ def check_complete(recorded_rungs, rungs, path, command):
         raise ValueError(f"path={path} has no {missing}; run {command}")
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None, timed=step_times):
     """Run what the file of results lacks, or time steps; return the exit status.
 
@@ -196,7 +200,7 @@ def main(arguments=None, timed=step_times):
     """
     parser = command_line(__doc__, RECORD.path)
     parser.add_argument("--times", action="store_true", help="time the steps of all rungs")
-    parser.add_argument("--rounds", type=int, default=30, help="how often each step is timed")
+    parser.add_argument("--rounds", type=positive, default=30, help="how often each step is timed")
     options = parser.parse_args(arguments)
     if not options.times:
         return program(RECORD, planned(), complete_rows, options)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.experiments.budgets import (
     LARGEST_BUDGET,
     LARGEST_WIDTHS,
@@ -29,6 +30,7 @@ from gpt_helpers.experiments.budgets import (
     tokens_on,
 )
 from gpt_helpers.experiments.copying import COPYING, COPYING_NUMBERS, copying, copying_runs
+from gpt_helpers.experiments.records import NOT_RECORDED
 from gpt_helpers.experiments.sweep import PREDICTION, RECORD, recorded_runs, runs_on
 from gpt_helpers.files import read_rows, write_rows
 from gpt_helpers.scaling_laws.counts import count_parameters
@@ -60,7 +62,7 @@ PREDICTED_NUMBERS = (
 SHARE, N_SAMPLES = 0.9, 300
 
 
-def check_runs(name, rows):
+def check_run_rows(name, rows):
     """Raise ValueError unless rows are those of runs of the sweep."""
     numbers = "n_params", "n_non_embedding", "tokens", "unique_tokens", "held_out_loss"
     check_rows(name, rows, ("run", "purpose", *numbers))
@@ -76,7 +78,7 @@ def check_purposes(name, value):
 
 
 @checks(
-    rows=check_runs,
+    rows=check_run_rows,
     purposes=check_purposes,
     size=partial(check_choice, choices=("n_params", "n_non_embedding")),
 )
@@ -98,7 +100,7 @@ def effective_tokens(row):
     return REPETITION.effective_tokens(row["tokens"], row["unique_tokens"])
 
 
-@checks(rows=check_runs)
+@checks(rows=check_run_rows)
 def extrapolation_errors(rows):
     """Return {form: mean error of log loss} on the highest budget, from fits to all others."""
     highest = runs_on(rows, max(PROFILES))
@@ -184,6 +186,7 @@ def outcome(path=PREDICTION, sweep=RECORD.path):
     }
 
 
+@command(NOT_RECORDED)
 def main(arguments=None, measured=copying):
     """Write the predictions, unless the largest run has been done; return the exit status.
 
@@ -191,8 +194,8 @@ def main(arguments=None, measured=copying):
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweep", type=Path, default=RECORD.path, help="the runs to fit")
-    parser.add_argument("--csv", type=Path, help="the file to write, if it is another")
-    parser.add_argument("--samples", type=int, default=N_SAMPLES, help="draws for the interval")
+    parser.add_argument("--csv", type=new_file, help="the file to write, if it is another")
+    parser.add_argument("--samples", type=positive, default=N_SAMPLES, help="for the interval")
     parser.add_argument("--copying", type=Path, help="write copying.csv; folder of checkpoints")
     options = parser.parse_args(arguments)
     if options.copying:
@@ -200,6 +203,8 @@ def main(arguments=None, measured=copying):
         write_rows(options.csv or COPYING, rows, ("run", *COPYING_NUMBERS))
         return 0
     rows = recorded_runs(options.sweep)
+    if not rows:
+        raise ValueError(f"sweep={options.sweep} holds no runs; run gpt_helpers.experiments.sweep")
     if any(row["purpose"] == "largest" for row in rows):
         sys.stderr.write("not predicted: the largest run is in the sweep already\n")
         return 1

@@ -5,20 +5,26 @@ are done, and their rows appended.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import platform
+import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from gpt_helpers.commands import new_file, zero_or_positive
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.files import read_rows, write_rows
+from gpt_helpers.files import add_rows, read_rows
 from gpt_helpers.validation import check_instance
 
 FOLDER = Path(__file__).with_name("results")
+NOT_RECORDED = "not recorded"
+GOES_ON = "interrupted; the same command does what its file still lacks"
 MACHINE = ("threads", "python", "torch", "platform", "cpus")
 
 
@@ -51,9 +57,12 @@ def command_line(document, path):
     document is the docstring of the program, path the file that it writes.
     """
     parser = argparse.ArgumentParser(description=document.splitlines()[0])
-    parser.add_argument("--csv", type=Path, default=path, help="the file of results")
+    parser.add_argument("--csv", type=new_file, default=str(path), help="the file of results")
     parser.add_argument(
-        "--processes", type=int, default=2, help="how many runs at a time; 0: in this process"
+        "--processes",
+        type=zero_or_positive,
+        default=2,
+        help="how many runs at a time; 0: in this process",
     )
     return parser
 
@@ -63,30 +72,50 @@ def program(record, plan, work, options):
 
     plan is {values of the record's keys: run}, and work(run) returns the rows of a run.
     """
-    rows = record.rows(options.csv)
-    missing = record.missing(plan, rows)
-    append_rows(options.csv, rows, record.columns, work, missing, options.processes)
+    missing = record.missing(plan, record.rows(options.csv))
+    append_rows(options.csv, record.columns, work, missing, options.processes)
     return 0
 
 
-def append_rows(path, rows, columns, work, missing, n_processes):
-    """Append to rows what work(run) returns, a list of rows, for each of the missing runs.
+def append_rows(path, columns, work, missing, n_processes):
+    """Append to a file what work(run) returns, a list of rows, for each of the missing runs.
 
     They are done in n_processes processes, so work must be a function of a module; 0 does them in
     this one. The file is replaced after each run: what is done is kept if the rest is not.
     """
+    add_rows(path, [], columns)  # a file that cannot be written is refused before the first run
     if n_processes and missing:
-        with multiprocessing.get_context("spawn").Pool(n_processes) as pool:
-            write_each(path, rows, columns, pool.imap_unordered(work, missing), len(missing))
+        with done_by_workers(work, missing, n_processes) as done:
+            write_each(path, columns, done, len(missing))
     else:
-        write_each(path, rows, columns, map(work, missing), len(missing))
+        write_each(path, columns, map(work, missing), len(missing))
 
 
-def write_each(path, rows, columns, done, n_runs):
-    """Write the file anew whenever one of n_runs is done."""
-    for more in tqdm(done, total=n_runs):
-        rows += more
-        write_rows(path, rows, columns)
+@contextlib.contextmanager
+def done_by_workers(work, missing, n_processes):
+    """Yield what work returns for each of missing, as it is done, by processes that end here.
+
+    Ctrl-C is for this process only; one that dies raises BrokenProcessPool.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_processes, mp_context=context) as pool:
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the processes inherit
+        try:
+            runs = [pool.submit(work, run) for run in missing]
+        finally:
+            signal.signal(signal.SIGINT, heard)
+        try:
+            yield (run.result() for run in as_completed(runs))
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def write_each(path, columns, done, n_runs):
+    """Add the rows of each of n_runs to the file when it is done."""
+    for rows in tqdm(done, total=n_runs):
+        add_rows(path, rows, columns)
 
 
 def check_experiments(name, value, check):

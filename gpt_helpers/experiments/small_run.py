@@ -25,7 +25,7 @@ BASE_RUN = Run(
 SEEDS = (0, 1, 2)
 N_HELD_OUT = 64  # windows
 check_run = partial(check_instance, kind=Run)
-check_tokens = optional(partial(check_instance, kind=Tokens))
+check_own_tokens = optional(partial(check_instance, kind=Tokens))
 LOWER = {"max_lr": 1e-3, "min_lr": 1e-4}
 STEPS_800 = {"total_steps": 800, "warmup_steps": 80, "evaluate_every": 80}
 STEPS_50 = {"total_steps": 50, "warmup_steps": 5, "evaluate_every": 5}
@@ -83,7 +83,7 @@ LONGER = {
 
 
 @checks(variation=check_run, seed=check_natural, stop_after=optional(check_count),
-        tokens=check_tokens)  # fmt: skip
+        tokens=check_own_tokens)  # fmt: skip
 def run(variation, seed, stop_after=None, tokens=None):
     """Train one variation and return a list of rows, one per evaluation.
 

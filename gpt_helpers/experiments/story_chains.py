@@ -42,7 +42,7 @@ def story_mixture(written_as, seed=0, sizes=STORY_SIZES):
     return Mixture([story_batches(*one, with_steps, n_rows, seed) for one in chosen])
 
 
-def check_sizes(name, value):
+def check_story_sizes(name, value):
     """Raise ValueError unless value is a sequence of STORY_SIZES."""
     check_sequence(name, value)
     for place, size in enumerate(value):
@@ -52,7 +52,7 @@ def check_sizes(name, value):
 @checks(
     written_as=functools.partial(check_choice, choices=STORY_ROWS),
     seed=check_natural,
-    sizes=check_sizes,
+    sizes=check_story_sizes,
     n_steps=check_count,
 )
 def story_model(written_as, seed=0, sizes=STORY_SIZES, n_steps=STORY_STEPS):

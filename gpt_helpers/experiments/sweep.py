@@ -13,10 +13,13 @@ from pathlib import Path
 
 import torch
 
+from gpt_helpers.commands import command
 from gpt_helpers.experiments import budgets
 from gpt_helpers.experiments.records import (
     FOLDER,
+    GOES_ON,
     MACHINE,
+    NOT_RECORDED,
     Record,
     command_line,
     machine_facts,
@@ -94,6 +97,7 @@ def runs_on(rows, flops):
     return [row for row in rows if row["run"] in keys]
 
 
+@command(NOT_RECORDED, GOES_ON)
 def main(arguments=None):
     """Run what the file of results lacks, two runs at a time; return the exit status."""
     parser = command_line(__doc__, RECORD.path)

@@ -5,11 +5,14 @@ book share them; what a figure means is said in its caption. Each concept has on
 """
 
 import inspect
+import re
 import textwrap
 
 import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown
+
+from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
 
 PALETTE = sns.color_palette("colorblind")
 COLOURS = {
@@ -49,7 +52,9 @@ def source(*objects):
 
 def texts(samples):
     """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
-    blocks = [f"**{title}**\n\n````text\n{text}\n````" for title, text in samples.items()]
+    longest = max(map(len, re.findall("`+", "".join(samples.values()))), default=0)
+    fence = "`" * max(4, longest + 1)
+    blocks = [f"**{title}**\n\n{fence}text\n{text}\n{fence}" for title, text in samples.items()]
     return Markdown("\n\n".join(blocks))
 
 
@@ -77,11 +82,11 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
             matrix, ax=axis, vmin=0, vmax=highest, cmap="mako_r", cbar=axis is axes[-1],
             annot=annotate, fmt=".2g", annot_kws={"size": 7}, square=True,
             linewidths=0.5 if matrix.size <= 400 else 0, linecolor="white",
-            xticklabels=xticks if len(xticks) else False,
-            yticklabels=yticks if len(yticks) and axis is axes[0] else False,
+            xticklabels=False, yticklabels=False,
         )  # fmt: skip
+        name_cells(axis, xticks, yticks if axis is axes[0] else ())
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel if axis is axes[0] else "")
-        axis.tick_params(axis="y", rotation=0)
+        as_written(figure)
     return figure
 
 
@@ -112,7 +117,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
         handles = axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[0])))
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def distributions(probabilities, labels, *, ylabel, height=2.4):
@@ -128,27 +133,28 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
         axis.set_xticks(range(len(labels)), labels, rotation=90, family="monospace", fontsize=7)
         axis.set(title=title, ylabel=ylabel if axis is axes[0] else "")
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
     check_drawable("rows", rows)
     figure, (axis,) = panels(1, height)
-    for bar, counts in rows.items():
+    for row, counts in enumerate(rows.values()):
         left, total = 0.0, sum(counts.values())
         for part, count in counts.items():
             share, colour = 100 * count / total, PARTS.get(part, PALETTE[4])
-            axis.barh(bar, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
+            axis.barh(row, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
             if share >= 4:
-                axis.text(left + share / 2, bar, f"{share:.0f}", ha="center", va="center", size=8)
+                axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center", size=8)
             left += share
     axis.set(xlabel=xlabel, xlim=(0, 100))
+    axis.set_yticks(range(len(rows)), rows)
     legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     figure.legend(legend.values(), legend, loc="outside upper center", ncols=len(legend))
     axis.invert_yaxis()
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def diagrams(traces):
@@ -165,7 +171,7 @@ def diagrams(traces):
         draw_steps(axis, steps, places[title])
         axis.set(title=title, xlim=(-3.0, 3.0), ylim=(-0.3, top + 0.8))
         axis.set_axis_off()
-    return figure
+    return as_written(figure)
 
 
 def place_steps(steps):
@@ -190,7 +196,7 @@ def draw_steps(axis, steps, places):
             draw_arrow(axis, start, (x, y), into_side=step.kind == "+")
         if y == 1:
             label = INPUTS.get(step.name.split(".")[-1], "$x$")
-            axis.text(x, 0, label, ha="center", va="center", size=8, color=INK)
+            axis.text(x, 0, label, ha="center", va="center", size=8, color=INK, gid=FORMULA)
     top = max(y for _, y in places.values())
     draw_arrow(axis, (0.0, top), (0.0, top + 0.9))
 

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import seaborn as sns
 
+from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
 
 LINES = {
@@ -81,7 +82,7 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
         handles = {label: h for pair in found for h, label in zip(*pair, strict=True)}
         figure.legend(handles.values(), handles, loc="outside upper center", ncols=4)
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def label_ticks(axis, log):

@@ -7,6 +7,7 @@ import math
 
 import seaborn as sns
 
+from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, panels
 from gpt_helpers.validation import check_choice
 
@@ -51,7 +52,7 @@ def family_tree(models, height=5.8):
     axis.set(xlabel="released", xlim=YEARS, ylim=(lane_height(NOT_SAID) - 0.6, 0.6))
     axis.tick_params(axis="y", length=0)
     sns.despine(figure, left=True)
-    return figure
+    return as_written(figure)
 
 
 def sizes_over_time(models, names=(), height=3.6):
@@ -77,13 +78,14 @@ def sizes_over_time(models, names=(), height=3.6):
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
     axis.set(ylim=(5e7, BEYOND * BEYOND / LARGEST))
-    ticks = {10.0**power: f"$10^{{{power}}}$" for power in range(8, 13)} | {BEYOND: NOT_SAID}
-    axis.set_yticks(list(ticks), ticks.values())
     axis.minorticks_off()
     families = {lane_of(model) for _, model in drawn.values()}
     keys = [draw_key(axis, family) for family in LANES if family in families]
     figure.legend(handles=keys, loc="outside upper center", ncols=8, columnspacing=1.0)
     sns.despine(figure)
+    as_written(figure)
+    ticks = {10.0**power: f"$10^{{{power}}}$" for power in range(8, 13)} | {BEYOND: NOT_SAID}
+    axis.set_yticks(list(ticks), ticks.values())
     return figure
 
 

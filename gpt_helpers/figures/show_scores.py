@@ -4,6 +4,7 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
 
 MARKERS = "osD^vPX*"
@@ -41,7 +42,7 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
         axis.legend()
     axes[0].set_ylabel("accuracy")
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def draw_line(axis, label, by_x, index):
@@ -75,7 +76,7 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
         if axis is axes[0]:
             axis.invert_yaxis()
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def check_scores(scores):

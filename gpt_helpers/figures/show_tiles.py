@@ -8,6 +8,7 @@ import torch
 from matplotlib.patches import Rectangle
 
 from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
@@ -69,7 +70,7 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     handles = [tile_patch(slice(0, 1), slice(0, 1), KINDS[kind]) for kind in drawn]
     figure.legend(handles, drawn, loc="outside upper center", ncols=len(KINDS))
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def edges_of(length, block_size):
@@ -112,7 +113,7 @@ def roofline(ceilings, points, height=3.0):
     axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
     axis.legend(loc="lower right")
     sns.despine(figure)
-    return figure
+    return as_written(figure)
 
 
 def names_by_place(places):

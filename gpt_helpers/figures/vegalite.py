@@ -2,6 +2,7 @@
 
 A Chart is a specification in Vega-Lite, which computes in the page, without a kernel.
 JupyterLab draws it by itself; the book draws it when it is built and wakes it in the browser.
+Colab, Kaggle and others that cannot draw it show its HTML, which fetches Vega from the network.
 Names are fixed and nothing is random: equal input gives equal JSON. Text is symbols and
 international terms only. Each "#rrggbb" is a colour of the light page; theme/charts/charts.css
 holds its twin for the dark one.
@@ -10,8 +11,9 @@ holds its twin for the dark one.
 import json
 
 import altair as alt
+from altair.utils import spec_to_html
 
-MIME = "application/vnd.vegalite.v5+json"
+MIME = f"application/vnd.vegalite.v{alt.VEGALITE_VERSION.split('.')[0]}+json"
 WIDTH = 640  # pixels, labels included; the book narrows it to the page
 INK, PAPER, GRID, GREY = "#222222", "#ffffff", "#dddddd", "#949494"
 BLUE, ORANGE, GREEN, PINK, BROWN = "#0173b2", "#b86b00", "#028a65", "#b3509c", "#8a5a3c"
@@ -41,12 +43,35 @@ class Chart:
         self.spec = json.loads(json.dumps(spec, allow_nan=False))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        """Return what a notebook shows: the specification under its MIME type, no picture."""
-        return {MIME: self.spec}
+        """Return what a notebook shows: the specification, or a page where that is unknown."""
+        return {MIME: self.spec, "text/html": to_html(self.spec)}
 
     def __repr__(self):
         """Return a text without an address, which every run repeats."""
         return f"Chart({self.spec['name']!r})"
+
+
+class ForHTML(json.JSONEncoder):
+    """Writes JSON that stands in a script: no text in it can end the script."""
+
+    def encode(self, value):
+        """Return the JSON without "<"."""
+        return super().encode(value).replace("<", r"\u003c")
+
+
+def to_html(spec):
+    """Return the HTML of a specification, as Altair writes it; it says what does not load."""
+    return spec_to_html(
+        spec,
+        mode="vega-lite",
+        vega_version=alt.VEGA_VERSION,
+        vegaembed_version=alt.VEGAEMBED_VERSION,
+        vegalite_version=alt.VEGALITE_VERSION,
+        output_div=f"chart-{spec['name']}",
+        json_kwds={"cls": ForHTML, "ensure_ascii": False},
+        fullhtml=False,
+        template="universal",
+    )
 
 
 def slider(name, value, low, high, step, label=None):

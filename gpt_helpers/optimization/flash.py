@@ -14,6 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from gpt_helpers.architecture.operands import check_heads, check_no_dropout
+from gpt_helpers.optimization.kernel_language import HAS_TRITON, triton
 
 WIDTHS = (16, 128)
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
@@ -134,11 +135,10 @@ def kernels_for(device_type):
     Triton decides which when a kernel is defined, so each kind is a copy of the modules. The
     setting holds while they are read, and is then what it was for everyone else.
     """
-    try:
-        import triton
-    except ImportError as error:
-        message = "attention_flash needs Triton, which ships for Linux only; use attention_fused"
-        raise ImportError(message) from error
+    if not HAS_TRITON:
+        raise ImportError(
+            "attention_flash needs Triton, which ships for Linux only; use attention_fused"
+        )
     with triton.knobs.runtime.scope():
         if device_type == "cpu":
             triton.knobs.runtime.interpret = True

@@ -6,9 +6,6 @@ keys and values are added up by the programs that own the keys, those of queries
 that own the queries: nothing is added atomically, so a result repeats bit for bit.
 """
 
-import triton
-import triton.language as tl
-
 from gpt_helpers.optimization.flash_forward import (
     LOG2_E,
     head_of,
@@ -22,6 +19,7 @@ from gpt_helpers.optimization.flash_forward import (
     store_tile,
     visible_in_tile,
 )
+from gpt_helpers.optimization.kernel_language import tl, triton
 
 
 @triton.jit

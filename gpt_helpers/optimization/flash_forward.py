@@ -7,8 +7,7 @@ those on the diagonal, at the edge of the window and at the ragged end pay for o
 kept in base 2: exp2 is what the hardware has. Import this module through flash.kernels_for.
 """
 
-import triton
-import triton.language as tl
+from gpt_helpers.optimization.kernel_language import tl, triton
 
 # exp(x) = exp2(x * LOG2_E)
 LOG2_E = tl.constexpr(1.4426950408889634)

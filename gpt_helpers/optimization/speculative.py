@@ -13,7 +13,7 @@ import torch
 
 from gpt_helpers.architecture.generation import check_request
 from gpt_helpers.architecture.inputs import check_logits, check_settings
-from gpt_helpers.architecture.modules import evaluating
+from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.sampling import cut
 from gpt_helpers.validation import (
     check_generator,
@@ -204,21 +204,23 @@ class ModelDraft:
     """A language model as a draft. It keeps a cache, and reads only what is new to it."""
 
     def __init__(self, model):
-        """Start with an empty cache."""
-        self.model, self.cache, self.seen = model, model.new_cache(), None
-        self.n_positions = model.config.n_positions
+        """Start with nothing read."""
+        check_model(model)
+        self.model, self.read, self.n_positions = model, None, model.config.n_positions
 
     def logits(self, ids):
-        """Return the logits (1, V) after ids (1, T), of up to n_positions tokens."""
-        n_same = 0
-        if self.seen is not None:
-            n_common = min(self.seen.shape[1], ids.shape[1] - 1)
-            same = self.seen[:, :n_common] == ids[:, :n_common]
-            n_same = same.long().cumprod(-1).sum().item()
+        """Return the logits (1, V) after ids (1, T), of up to n_positions tokens.
+
+        What was read is taken away meanwhile: a call that fails, or another thread, begins anew.
+        """
+        seen, cache = vars(self).pop("read", None) or (ids[:, :0], self.model.new_cache())
+        n_common = min(seen.shape[1], ids.shape[1] - 1)
+        same = seen[:, :n_common] == ids[:, :n_common]  # (B, n)
+        n_same = same.long().cumprod(-1).sum().item()
         with evaluating(self.model), torch.inference_mode():
-            self.cache.truncate(n_same)
-            output = self.model(ids[:, n_same:], cache=self.cache)
-        self.seen = ids.clone()
+            cache.truncate(n_same)
+            output = self.model(ids[:, n_same:], cache=cache)
+        self.read = ids.clone(), cache
         return output["logits"][:, -1]  # (B, V)
 
 

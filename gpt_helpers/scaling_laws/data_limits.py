@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from gpt_helpers.scaling_laws.laws import LossLaw, Optimum, check_amounts, law_of
+from gpt_helpers.scaling_laws.amounts import check_amounts
+from gpt_helpers.scaling_laws.laws import LossLaw, Optimum, law_of
 from gpt_helpers.validation import check_real
 
 

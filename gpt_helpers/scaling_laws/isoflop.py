@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.validation import check_integer, check_numbers
 
 ROUNDING = 1e-9  # of a loss: a parabola that bends by less is a line
@@ -18,6 +19,7 @@ class Minimum(NamedTuple):
 
     def loss_at(self, n_params):
         """Return the loss of the parabola at other numbers of parameters (K,)."""
+        check_amounts(n_params=n_params)
         return self.loss + self.curvature * np.log10(n_params / self.n_params) ** 2
 
 

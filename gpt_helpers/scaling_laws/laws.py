@@ -7,10 +7,9 @@ its source, and in flag how its constants were seen: a key of FLAGS.
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
 
-from gpt_helpers.validation import as_floats, is_bool, is_finite
+from gpt_helpers.scaling_laws.amounts import check_amounts, check_constants
 
 FLAGS = {
     "P": "in the primary text, or the authors' own code",
@@ -38,6 +37,10 @@ class PowerLaw:
     unit: str
     source: str
     flag: str
+
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(self, "scale", "exponent")
 
     def loss(self, amount):
         """Return the loss, in nats per token, at an amount in the law's unit."""
@@ -73,6 +76,13 @@ class JointLaw:
     source: str
     flag: str
     floor: float = 0.0
+
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(
+            self, "params_scale", "tokens_scale", "params_exponent", "tokens_exponent",
+            least="floor",
+        )  # fmt: skip
 
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, of early stopping on n_tokens tokens."""
@@ -127,6 +137,10 @@ class LossLaw:
     beta: float
     source: str
     flag: str
+
+    def __post_init__(self):
+        """Raise ValueError for constants that no law has."""
+        check_constants(self, "A", "B", "alpha", "beta", least="E")
 
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, after n_tokens tokens that are all new."""
@@ -216,25 +230,3 @@ def law_of(fit):
     if not isinstance(fit, str) or fit not in FITS:
         raise ValueError(f"fit={fit!r} is unknown; use one of {tuple(FITS)}, or a LossLaw")
     return FITS[fit]
-
-
-def check_amounts(infinite=False, **amounts):
-    """Raise ValueError unless each, a number or an array, is above 0 throughout, and finite.
-
-    With infinite it may also be infinite, to ask for a limit.
-    """
-    for name, value in amounts.items():
-        if not is_amount(value, infinite):
-            message = f"{name}={value!r:.60} must be positive, a number such as 1e9 or an array"
-            raise ValueError(message)
-
-
-def is_amount(value, infinite=False):
-    """Return whether value is a positive number, or an array of positive numbers."""
-    if isinstance(value, Real):
-        is_number = is_finite(value) or (infinite and value == math.inf)
-        return is_number and value > 0 and not is_bool(value)
-    numbers = as_floats(value) if hasattr(value, "dtype") else None
-    if numbers is None or not (numbers > 0).all():
-        return False
-    return infinite or bool((numbers < math.inf).all())

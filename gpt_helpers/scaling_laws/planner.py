@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from gpt_helpers.scaling_laws.laws import check_amounts
+from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.training.memory import state_bytes
 from gpt_helpers.validation import check_fields, check_instance, check_integer, check_real
 

@@ -17,7 +17,7 @@ from gpt_helpers.validation import (
     checks,
 )
 
-check_ids = partial(check_tensor, axes="(B, T)", integers=True)
+check_id_rows = partial(check_tensor, axes="(B, T)", integers=True)
 
 
 @checks(side=partial(check_choice, choices=("left", "right")), padding=check_integer)
@@ -36,7 +36,7 @@ def padded(rows, side="right", padding=0):
     return filled.flip(1) if side == "left" else filled  # (N, T)
 
 
-@checks(ids=check_ids, padding=check_integer, end_is_padding=check_flag)
+@checks(ids=check_id_rows, padding=check_integer, end_is_padding=check_flag)
 def text_labels(ids, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on ids (B, T): all but padding, which fills rows up.
 
@@ -49,7 +49,7 @@ def text_labels(ids, padding=0, end_is_padding=False):
     return ids.masked_fill(is_padding, IGNORED)  # (B, T)
 
 
-@checks(ids=check_ids, marker=check_natural, padding=check_integer, end_is_padding=check_flag)
+@checks(ids=check_id_rows, marker=check_natural, padding=check_integer, end_is_padding=check_flag)
 def answer_labels(ids, marker, padding=0, end_is_padding=False):
     """Return the labels (B, T) for a loss on answers only: ids after the first marker of a row.
 

@@ -141,7 +141,7 @@ def check_names(name, value):
         check_integer(f"{name}[{place}]", number, at_least=0, at_most=2)
 
 
-def check_rows(name, rows):
+def check_instruction_rows(name, rows):
     """Raise ValueError unless rows (N, T), or pairs of them (N, 2, T), hold ids of VOCABULARY."""
     VOCABULARY.check(name, rows, "(..., T)")
     if rows.ndim != 2 and (rows.ndim != 3 or rows.shape[1] != 2):
@@ -243,7 +243,7 @@ def unfinished(items):
     return encoded(sentences, "left"), encoded([response.unchecked(item) for item in items])
 
 
-@checks(rows=check_rows, n_steps=check_count, batch_size=check_count, rng=check_rng)
+@checks(rows=check_instruction_rows, n_steps=check_count, batch_size=check_count, rng=check_rng)
 def as_steps(rows, n_steps, batch_size, rng):
     """Return batches (n_steps, B, T) drawn from rows (N, T), or pairs of rows, for loop.train."""
     return rows[torch.from_numpy(rng.integers(len(rows), size=(n_steps, batch_size)))]

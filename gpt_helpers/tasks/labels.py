@@ -89,16 +89,16 @@ def written_out(items, labels):
     return np.stack([words, labels + 1 + 2 * N_CLASS], axis=2).reshape(len(items), 2 * N_PAIRS)
 
 
-def check_width(name, ids):
+def check_n_columns(name, ids):
     """Raise ValueError unless ids is (B, 18), of integers and not empty."""
     check_tensor(name, ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] != 2 * N_PAIRS:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}; it must be (B, {2 * N_PAIRS})")
 
 
-def check_ids(name, ids):
+def check_words_and_labels(name, ids):
     """Raise ValueError unless ids (B, 18) are words and labels by turns."""
-    check_width(name, ids)
+    check_n_columns(name, ids)
     WORDS_AND_LABELS.check(name, ids)
     is_label = ids > 2 * N_CLASS  # (B, T)
     if not (ids.all() and is_label[:, 1::2].all()) or is_label[:, ::2].any():
@@ -110,7 +110,7 @@ def without_words(ids):
 
     The words are drawn by chance: a loss on them would be a constant and noise.
     """
-    check_width("ids", ids)
+    check_n_columns("ids", ids)
     labels = ids.clone()  # (B, T)
     labels[:, ::2] = IGNORED
     return labels
@@ -129,7 +129,7 @@ def label_predictions(model, ids):
     return widened(logits[:, ::2]).softmax(-1)
 
 
-@checks(ids=check_ids)
+@checks(ids=check_words_and_labels)
 def label_scores(model, ids, wanted=None):
     """Return {k: Score} of the likeliest next token after k examples, among all of the vocabulary.
 
@@ -144,7 +144,7 @@ def label_scores(model, ids, wanted=None):
     return {k: Score(int(n), len(ids)) for k, n in enumerate(right)}
 
 
-@checks(ids=check_ids)
+@checks(ids=check_words_and_labels)
 def outside(model, ids):
     """Return {k: mean probability, after k examples, of all but the two labels of a sequence}.
 
@@ -160,7 +160,7 @@ def outside(model, ids):
     }
 
 
-@checks(ids=check_ids)
+@checks(ids=check_words_and_labels)
 def same_class(ids):
     """Return (B, T, T) bool: True from each word of ids (B, 18) to earlier labels of its class."""
     positions = torch.arange(ids.shape[1])

@@ -1,14 +1,16 @@
 """Text to learn from: a corpus that every Python carries.
 
-The corpus is the Python standard library itself: no download, the same on every reader's
-machine up to the Python version, and a language whose grammar can be checked by machine.
+The corpus is the Python standard library itself: no download, on every reader's machine, and a
+language whose grammar can be checked by machine. It is not the same on all machines: each version
+of Python has its own, and Linux distributions leave parts out, or add files.
 """
 
 import hashlib
 import sysconfig
 import tokenize
 from dataclasses import dataclass
-from pathlib import Path
+
+from gpt_helpers.files import as_path
 
 HELD_OUT_PERCENT = 5
 LEFT_OUT = {
@@ -39,7 +41,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents to train on, and documents to test on; no file is in both."""
+    """Documents to train on, and documents to test on: no file is in both, its copy may be."""
 
     training: tuple[Document, ...]
     held_out: tuple[Document, ...]
@@ -48,18 +50,18 @@ class Corpus:
 def load_corpus(folder=None):
     """Return the .py files below folder as a Corpus; the default is the standard library.
 
-    Left out are tests, tables and generated build settings. A file is held out if the hash
-    of its name says so (about 5 % of them), so one that stays in the library stays on its
-    side of the split. Raises ValueError for a folder without Python files.
+    Left out are tests, tables, generated build settings, links, and all that is hidden. A file
+    is held out if the hash of its name says so (about 5 % of them), so one that stays in the
+    library stays on its side of the split; lines that are copied from file to file may be on
+    both. Raises ValueError for a folder without Python files, and for a file that is no text.
     """
-    if folder is not None and not isinstance(folder, str | Path):
-        raise ValueError(f"folder={folder!r} must be a path, or None for the standard library")
-    root = Path(folder if folder is not None else sysconfig.get_paths()["stdlib"])
-    paths = sorted(root.rglob("*.py")) if root.is_dir() else []
-    names = [path.relative_to(root) for path in paths if is_wanted(path.relative_to(root))]
-    documents = [Document(name.as_posix(), read_source(root / name)) for name in names]
+    root = as_path("folder", sysconfig.get_paths()["stdlib"] if folder is None else folder)
+    paths = [path for path in sorted(root.rglob("*.py")) if path.is_file()]
+    names = [path.relative_to(root) for path in paths if not path.is_symlink()]
+    documents = [Document(n.as_posix(), read_source(root / n)) for n in names if is_wanted(n)]
     if not documents:
-        raise ValueError(f"folder={folder!r} holds no .py files; give one with Python sources")
+        found = f"folder={str(root)!r} holds no .py files, links to them aside"
+        raise ValueError(f"{found}; give one with Python sources")
     held_out = tuple(document for document in documents if is_held_out(document.name))
     training = tuple(document for document in documents if not is_held_out(document.name))
     return Corpus(training, held_out)
@@ -67,7 +69,9 @@ def load_corpus(folder=None):
 
 def is_wanted(name):
     """Return whether the file of this relative path belongs to the corpus."""
-    return not LEFT_OUT & set(name.parts) and not name.name.startswith("_sysconfigdata")
+    is_hidden = any(part.startswith(".") for part in name.parts)
+    is_generated = name.name.startswith("_sysconfigdata")
+    return not (is_hidden or is_generated or LEFT_OUT & set(name.parts))
 
 
 def is_held_out(name):
@@ -81,5 +85,6 @@ def read_source(path):
     try:
         with tokenize.open(path) as file:
             return file.read()
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be decoded ({error}); leave the file out") from error
+    except (SyntaxError, ValueError, OSError) as error:
+        found = f"{path} cannot be read as Python ({error})"
+        raise ValueError(f"{found}; leave the file out") from error

@@ -4,25 +4,32 @@ import json
 from collections.abc import Iterable
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gpt_helpers.text.corpus import Document
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_integer, check_sequence
 
 END_OF_TEXT = "<|endoftext|>"
 N_BYTES = 256
+LONGEST = 1000
 
 
 def train_tokenizer(texts, vocab_size):
     """Return a byte-level BPE tokenizer learned from texts, with vocab_size tokens at most.
 
     Token 0 is the end of a text; then come the 256 bytes, so any string can be encoded and
-    decoded without loss; the rest are merges, most frequent first. Raises ValueError for a
-    vocabulary below 257 or for no text. Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
+    decoded without loss, save the name of token 0, which the tokenizer's own encode reads as
+    that token; encode below does not. The rest are merges, most frequent first. Of a word of
+    more than LONGEST bytes, parts are learned from: learning takes the square of their length.
+    Raises ValueError for a vocabulary below 257 or for no text.
+    Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
     """
     vocab_size = check_integer("vocab_size", vocab_size, at_least=N_BYTES + 1)
     texts = check_texts(texts)
     tokenizer = byte_level(models.BPE())
+    words, parts = tokenizer.pre_tokenizer, Regex(f".{{1,{LONGEST}}}")
+    cut = pre_tokenizers.Split(parts, "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, cut])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[END_OF_TEXT],
@@ -30,6 +37,7 @@ def train_tokenizer(texts, vocab_size):
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.pre_tokenizer = words
     return tokenizer
 
 
@@ -44,6 +52,9 @@ def byte_level(bpe):
 def merges_of(tokenizer):
     """Return the merges of a tokenizer of train_tokenizer, [[left, right], ...], in order."""
     check_tokenizer(tokenizer)
+    if not isinstance(tokenizer.model, models.BPE):
+        found = type(tokenizer.model).__name__
+        raise ValueError(f"tokenizer is one of {found}, which has no merges; give one of BPE")
     return [list(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
@@ -52,11 +63,13 @@ def build_tokenizer(merges):
 
     Raises ValueError for a merge of what is not in the vocabulary by then.
     """
+    check_sequence("merges", merges, (list, tuple), empty=True)
     vocabulary = [END_OF_TEXT, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     ids = {token: number for number, token in enumerate(vocabulary)}
     for pair in merges:
-        if len(pair) != 2 or not all(part in ids for part in pair):
-            raise ValueError(f"merge {pair!r} joins no two earlier tokens; the list is incomplete")
+        if len(pair) != 2 or not all(isinstance(part, str) and part in ids for part in pair):
+            found = f"merges hold {pair!r}, which joins no two earlier tokens"
+            raise ValueError(f"{found}; the list is incomplete")
         ids.setdefault("".join(pair), len(ids))
     tokenizer = byte_level(models.BPE(vocab=ids, merges=[tuple(pair) for pair in merges]))
     tokenizer.add_special_tokens([END_OF_TEXT])
@@ -72,18 +85,35 @@ def check_texts(texts):
     if others or not any(texts):
         found = f"{len(texts)} items, {sorted(others)} among them" if others else repr(texts[:3])
         raise ValueError(f"texts holds {found}; it must hold strings that are not all empty")
+    for place, text in enumerate(texts):
+        check_unicode(f"texts[{place}]", text)
     return texts
+
+
+def check_unicode(name, text):
+    """Raise ValueError for a lone surrogate in a text: half a character, so it has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = f"{name} holds {text[error.start]!a} at {error.start}, half a character"
+        raise ValueError(f"{found}; decode its bytes with errors='replace'") from error
 
 
 def encode(tokenizer, documents):
     """Return the tokens of all documents in one row (N,), each closed by the end of text.
 
-    Raises ValueError for no documents, or a tokenizer without an end of text.
+    In a document the name of a special token is text as any other. Raises ValueError for no
+    documents, or a tokenizer without an end of text.
     """
     check_tokenizer(tokenizer)
     check_documents(documents)
     end = tokenizer.token_to_id(END_OF_TEXT)
-    encodings = tokenizer.encode_batch([document.text for document in documents])
+    literal = Tokenizer.from_str(tokenizer.to_str())  # the caller's keeps its settings
+    literal.encode_special_tokens = True
+    literal.no_truncation()
+    literal.no_padding()
+    texts = [document.text for document in documents]
+    encodings = literal.encode_batch(texts, add_special_tokens=False)
     return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
 
 
@@ -100,3 +130,5 @@ def check_documents(documents):
     if not is_sequence or not all(isinstance(item, Document) for item in documents):
         found = f"{type(documents).__name__} {documents!r:.40}"
         raise ValueError(f"documents is {found}; it must be a list of at least one Document")
+    for document in documents:
+        check_unicode(f"documents: {document.name!r}", document.text)

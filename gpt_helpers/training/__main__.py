@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from gpt_helpers.commands import command, positive
 from gpt_helpers.files import write_rows
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.corpus import load_corpus
@@ -14,7 +15,7 @@ from gpt_helpers.training import distributed
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import RECIPES
 from gpt_helpers.training.settings import PRECISIONS
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import check_device
 from gpt_helpers.weights.pretrained import save_model
 from gpt_helpers.weights.sealed import copy_tensors
 
@@ -40,7 +41,7 @@ def parser():
     line.add_argument("--seed", type=int, help="of initial weights, data order and dropout")
     line.add_argument("--strategy", choices=distributed.STRATEGIES, default="ddp")
     line.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    line.add_argument("--threads", type=int, help="of each process on the CPU")
+    line.add_argument("--threads", type=positive, help="of each process on the CPU")
     return line
 
 
@@ -83,30 +84,15 @@ def train_by(recipe, options):
         save_model(options.folder / "model.safetensors", trained, tokens.tokenizer)
 
 
-def check_device(name):
-    """Raise ValueError unless tensors can be computed on the device of this name."""
-    try:
-        torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts it
-        raise ValueError(f"--device {name} cannot be used here ({error}); try cpu") from error
-
-
+@command("not trained", "interrupted; the same command goes on from the last checkpoint")
 def main(arguments=None):
     """Train as the command line asks; return the exit status."""
     options = parser().parse_args(arguments)
-    try:
-        check_device(options.device)
-        if options.threads is not None:
-            torch.set_num_threads(check_integer("--threads", options.threads, at_least=1))
-        with distributed.process_group(torch.device(options.device)):
-            train_by(chosen_recipe(options), options)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
-        return 130
-    except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"not trained: {error}\n")
-        return 1
-    return 0
+    check_device("device", options.device)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    with distributed.process_group(torch.device(options.device)):
+        train_by(chosen_recipe(options), options)
 
 
 if __name__ == "__main__":

@@ -58,19 +58,20 @@ class TrainingState:
         if path is None or not path.exists():
             return []
         tensors, facts = read_sealed(path)
-        check_identity(path, facts.get("identity"), self.identity)
+        check_facts(path, facts, self.identity)
         states = {name: tensors.pop(name) for name in list(tensors) if "/" in name}
         named = {name: self.weights.get(name.partition("/")[2]) for name in states}
+        named = {name: weight for name, weight in named.items() if weight in self.owners}
         check_shapes(self.weights, tensors, path)
-        shaped = {n: t if t.ndim else named[n] for n, t in states.items()}  # numbers fit any
+        shaped = {n: t if t.ndim else named.get(n, t) for n, t in states.items()}  # 0 axes fit
         check_shapes(named, shaped, path, partly=True)
         sharded = {n: self.placed(tensor, self.weights[n]) for n, tensor in tensors.items()}
+        self.scaler.load_state_dict(facts["scaler"])
         copy_tensors(self.weights, sharded, path)
         for name, tensor in states.items():
             weight = named[name]
             value = self.placed(tensor, weight) if tensor.ndim else tensor.to(weight.device)
             self.owners[weight].state[weight][name.partition("/")[0]] = value
-        self.scaler.load_state_dict(facts["scaler"])
         return facts["log"]
 
     def placed(self, tensor, weight):
@@ -89,10 +90,13 @@ def identity_of(model, batches, settings):
     }
 
 
-def check_identity(path, found, expected):
-    """Raise ValueError unless a checkpoint's identity is that of this run."""
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is no checkpoint of a training run; it lacks an identity")
+def check_facts(path, facts, expected):
+    """Raise ValueError unless a checkpoint has all facts, and the identity of this run."""
+    kinds = {"identity": dict, "log": list, "scaler": dict}
+    lacking = [name for name, kind in kinds.items() if not isinstance(facts.get(name), kind)]
+    if lacking:
+        raise ValueError(f"{path} is no checkpoint of a training run; it lacks {lacking}")
+    found = facts["identity"]
     flat = [
         {"model": item.get("model"), "first batch": item.get("first batch")}
         | item.get("config", {})

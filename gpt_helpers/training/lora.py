@@ -4,12 +4,14 @@ The matrix W is (N, K): N outputs, K inputs. The product B A has the rank R, far
 so few numbers. It is added to W, not to the result of the layer: the formula is then the code.
 """
 
+from collections import Counter
+
 from torch import nn
 from torch.nn.utils import parametrize
 
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import widened
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_generator, check_integer, check_real, check_sequence
 
 ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 
@@ -44,30 +46,40 @@ def add_lora(model, rank, alpha=None, layers=ADAPTED_LAYERS, generator=None):
     layer cannot have, a layer that is not there, and a model that has updates already.
     """
     check_model(model)
-    if updates_of(model):
-        raise ValueError("the model has low-rank updates already; call merge_lora first")
+    if any(parametrize.is_parametrized(module) for module in model.modules()):
+        raise ValueError("the model has updates of its weights already; call merge_lora first")
     chosen = linear_layers(model, layers)
     rank = check_rank(rank, chosen)
     alpha = rank if alpha is None else check_real("alpha", alpha, above=0)
+    check_generator(generator)
+    updates = [LowRankUpdate(layer.weight, rank, alpha, generator) for layer in chosen]
+    trainable = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    model.trainable_before_lora = trainable
     model.requires_grad_(False)
-    for layer in chosen:
-        update = LowRankUpdate(layer.weight, rank, alpha, generator)
+    for layer, update in zip(chosen, updates, strict=True):
         parametrize.register_parametrization(layer, "weight", update)
     return model
 
 
 def merge_lora(model):
-    """Store each updated weight in place of its two parts, and return the model, all trainable.
+    """Store each updated weight in place of its two parts, and return the model.
 
-    It has the classes, names and shapes of before, and runs as fast. Raises ValueError for a
-    model without updates. Source: hu2021lora, sec. 4.1 ("No Additional Inference Latency").
+    It has the classes, names and shapes of before, and runs as fast; what was trainable before
+    add_lora is again. Copies keep their updates. Raises ValueError for a model without updates.
+    Source: hu2021lora, sec. 4.1 ("No Additional Inference Latency").
     """
     check_model(model)
     if not updates_of(model):
         raise ValueError("the model has no low-rank updates to merge; call add_lora first")
     for layer in [module for module in model.modules() if parametrize.is_parametrized(module)]:
+        # A copy shares the class that torch made for the layer, and takes apart here.
+        shared = type(layer)
+        layer.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
-    return model.requires_grad_(True)
+    trainable = vars(model).pop("trainable_before_lora")
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name in trainable)
+    return model
 
 
 def count_trained(model):
@@ -86,15 +98,16 @@ def linear_layers(model, layers):
 
     A layer that shares its weight, as a tied head does, is not changed alone: that is refused.
     """
+    check_sequence("layers", layers, str)
     named = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear)}
     last_parts = {name.rpartition(".")[2] for name in named}
     missing = [layer for layer in layers if layer not in last_parts]
-    if missing or not layers:
-        raise ValueError(f"layers={missing or layers!r} are none of {sorted(last_parts)}")
+    if missing:
+        raise ValueError(f"layers={missing} are none of {sorted(last_parts)}")
     chosen = [m for name, m in named.items() if name.rpartition(".")[2] in layers]
-    embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
-    if any(layer.weight in embeddings for layer in chosen):
-        raise ValueError(f"layers={layers!r} hold a head tied to the embedding; leave it out")
+    owners = Counter(w for m in model.modules() for w in m.parameters(recurse=False))
+    if any(owners[layer.weight] > 1 for layer in chosen):
+        raise ValueError(f"layers={layers!r} hold one that is tied to another; leave it out")
     return chosen
 
 

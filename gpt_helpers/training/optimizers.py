@@ -7,7 +7,7 @@ from torch import nn
 
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.training.settings import check_schedule
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_flag, check_integer, check_real
 
 
 def learning_rate(
@@ -57,6 +57,7 @@ def parameter_groups(model, weight_decay, decay_embeddings=True):
     """
     check_model(model)
     check_real("weight_decay", weight_decay, at_least=0)
+    check_flag("decay_embeddings", decay_embeddings)
     embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
     decayed, others = [], []
     for weight in (weight for weight in model.parameters() if weight.requires_grad):

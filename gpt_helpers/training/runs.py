@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -9,7 +10,16 @@ from gpt_helpers.architecture.model import GPTLMHeadModel, init_weights
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.text.batches import Batches, fixed_windows
 from gpt_helpers.training.settings import TrainingSettings
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_instance,
+    check_integer,
+    check_natural,
+    check_real,
+    optional,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,16 @@ class Run:
 
     def __post_init__(self):
         """Refuse values that no run can have."""
-        check_integer("batch_size", self.batch_size, at_least=1)
+        check_instance("config", self.config, GPTConfig)
+        check_instance("settings", self.settings, TrainingSettings)
+        check_count("batch_size", self.batch_size)
+        check_callable("model", self.model)
+        optional(check_callable)("transformer", self.transformer)
+        optional(partial(check_real, above=0))("initial_std", self.initial_std)
+        check_flag("residual_scaling", self.residual_scaling)
+        optional(check_natural)("bad_step", self.bad_step)
+        at_least = self.config.n_positions
+        optional(partial(check_integer, at_least=at_least))("n_unique", self.n_unique)
 
     def varied(self, settings=None, config=None, **changes):
         """Return the run with changes, {name: value}, of its settings, of its config and itself."""
@@ -55,6 +74,7 @@ class Run:
         """Return the beginning of the run: so many steps, on the same schedule. None: the run."""
         if n_steps is None:
             return self
+        check_count("n_steps", n_steps)
         ends = self.settings.schedule_steps or self.settings.total_steps
         return self.varied({"total_steps": n_steps, "schedule_steps": ends})
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpt_helpers.validation import check_choice, check_integer, check_real
+from gpt_helpers.validation import check_choice, check_flag, check_integer, check_real
 
 SCHEDULES = ("cosine", "wsd")
 OPTIMIZERS = ("adamw", "muon")
@@ -54,10 +54,10 @@ class TrainingSettings:
 
     def checked_numbers(self):
         """Return the fields that are numbers, as Python's own; raise ValueError for a wrong one."""
-        checked = check_schedule(**self.schedule_arguments)
-        ends = checked.pop("total_steps")
-        if self.schedule_steps is not None:
-            checked["schedule_steps"] = ends
+        ends = self.schedule_steps
+        if ends is not None:
+            ends = check_integer("schedule_steps", ends, at_least=1)
+        checked = check_schedule(**self.schedule_arguments) | {"schedule_steps": ends}
         for name in ("total_steps", "accumulation", "evaluate_every", "save_every"):
             checked[name] = check_integer(name, getattr(self, name), at_least=1)
         for name in ("muon_lr", "epsilon"):
@@ -66,6 +66,7 @@ class TrainingSettings:
         checked["weight_decay"] = check_real("weight_decay", self.weight_decay, at_least=0)
         if self.max_grad_norm is not None:
             checked["max_grad_norm"] = check_real("max_grad_norm", self.max_grad_norm, above=0)
+        checked["decay_embeddings"] = check_flag("decay_embeddings", self.decay_embeddings)
         checked["seed"] = check_integer("seed", self.seed, at_least=0)
         return checked
 

@@ -94,9 +94,16 @@ FIELDS = tuple(field.name for field in dataclasses.fields(PublishedModel))
 
 
 def load_models(path=PUBLISHED):
-    """Return the PublishedModels of a file, in its order; raise ValueError if it is not there."""
+    """Return the PublishedModels of a file, in its order.
+
+    Raises ValueError unless there is such a file, and its columns are fields of PublishedModel.
+    """
     check_file("path", path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if "model" not in table or not set(table) <= set(FIELDS):
+        raise ValueError(
+            f"path={path!r} has the columns {list(table)}; need model, and of {FIELDS}"
+        )
     return [read_model(row) for row in table.to_dict("records")]
 
 
@@ -125,9 +132,13 @@ def published_models(path=PUBLISHED):
 
     basis says where n_params comes from: "computed" from the published shape, "reported" by
     the paper, or "undisclosed", then n_params and n_tokens are nan. source is a key of the
-    bibliography, seen says where the numbers were read, as_of when.
+    bibliography, seen says where the numbers were read, as_of when. Raises ValueError for a
+    file without one of the models.
     """
     models = {model.model: model for model in load_models(path)}
+    missing = [name for name in ON_THE_PLANE if name not in models]
+    if missing:
+        raise ValueError(f"path={path!r} lacks the models {missing}")
     return [scaling_row(models[name]) for name in ON_THE_PLANE]
 
 

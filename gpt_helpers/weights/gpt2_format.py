@@ -9,6 +9,7 @@ from gpt_helpers.config import GPTConfig
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 BARE_NAMES = ("wte.", "wpe.", "h.", "ln_f.")
 MASKS = re.compile(r"transformer\.h\.\d+\.attn\.(masked_)?bias")
+BLOCK = re.compile(r"transformer\.h\.(\d+)\.")
 READABLE = (torch.float32, torch.float16, torch.bfloat16)
 SAME_NAMES = (
     "vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "n_inner",
@@ -22,6 +23,7 @@ ACTIVATION_FUNCTIONS = {
     "relu": "relu",
     "silu": "swish",
     "gelu_pytorch_tanh": "gelu",
+    "gelu_fast": "gelu",
     "swish": "swish",
 }
 FIXED = {
@@ -48,7 +50,7 @@ def config_of(settings, source):
         found = dict(zip(DROPOUTS, dropouts, strict=True))
         raise ValueError(f"{source} has {found}; GPTConfig has one dropout, make them equal")
     activation = settings.get("activation_function", "gelu_new")
-    if activation not in ACTIVATION_FUNCTIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATION_FUNCTIONS:
         known = sorted(ACTIVATION_FUNCTIONS)
         raise ValueError(f"{source} has activation_function={activation!r}; known are {known}")
     same = {name: settings[name] for name in SAME_NAMES if name in settings}
@@ -69,6 +71,8 @@ def check_architecture(settings, source):
                 f"{source} says {name}={found!r}, GPT-2 has {needed!r}:"
                 " it is of another architecture"
             )
+    if settings.get("quantization_config"):
+        raise ValueError(f"{source} is of a quantized model; give one of 16 or 32 bits")
 
 
 def gpt2_settings(config, end_of_text=None):
@@ -110,9 +114,9 @@ def stored_weights(model):
 def named_alike(tensors, source):
     """Return tensors of a file under the names of GPTLMHeadModel, without masks and tied head.
 
-    Files of the bare model lack "transformer."; older ones hold each layer's causal mask,
-    or the head beside the token embedding. Raises ValueError for a name that comes twice, and
-    for a head of its own.
+    Files of the bare model lack "transformer."; older ones hold each layer's causal mask, or the
+    head beside the token embedding, or in place of it. Raises ValueError for a name that comes
+    twice, and for a head of its own.
     """
     found = {}
     for name, tensor in tensors.items():
@@ -121,21 +125,35 @@ def named_alike(tensors, source):
             raise ValueError(f"{source} holds {full} twice, with and without transformer.")
         if not MASKS.fullmatch(full):
             found[full] = tensor
-    embedding = found.get("transformer.wte.weight")
-    head = found.pop("lm_head.weight", embedding)
-    if embedding is not None and not torch.equal(head, embedding):
+    head = found.pop("lm_head.weight", None)
+    embedding = found.setdefault("transformer.wte.weight", head) if head is not None else head
+    if head is not None and not torch.equal(head.nan_to_num(), embedding.nan_to_num()):
         raise ValueError(f"{source} has a lm_head.weight other than wte.weight; GPT-2 ties them")
     return found
 
 
-def check_precision(tensors, source):
-    """Raise ValueError for a tensor that is not of floating-point numbers of 16 or 32 bits."""
+def check_finite_weights(tensors, source):
+    """Raise ValueError for a tensor that is not of finite numbers of 16 or 32 bits with a point."""
     for name, tensor in tensors.items():
         if tensor.dtype not in READABLE:
             found = str(tensor.dtype).removeprefix("torch.")
             raise ValueError(
                 f"{source} holds {name} as {found}; float32, float16 and bfloat16 can be read"
             )
+        if not tensor.isfinite().all():
+            raise ValueError(
+                f"{source} holds numbers in {name} that are not finite; was the training sound?"
+            )
+
+
+def check_depth(config, tensors, source):
+    """Raise ValueError unless tensors are of as many blocks as a GPTConfig has."""
+    blocks = {found[1] for found in map(BLOCK.match, tensors) if found}
+    if len(blocks) != config.n_layer:
+        raise ValueError(
+            f"{source} holds {len(blocks)} blocks, its settings say n_layer={config.n_layer};"
+            " give files of one model"
+        )
 
 
 def check_orientation(expected, tensors, source):

@@ -1,18 +1,34 @@
 """The files of a model as Hugging Face's libraries keep them: found, fetched, read, written."""
 
+import contextlib
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
-from gpt_helpers.files import replace_file, replacing
+from gpt_helpers.files import alone, as_path, replace_file, replacing
+from gpt_helpers.text.tokenizer import END_OF_TEXT, byte_level
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+# Where weights may be, the first that is there: in one file, or in parts that an index names.
+INDEX, SUFFIXES = ".index.json", (".safetensors", ".bin")
+WEIGHTS = WEIGHTS_FILE, WEIGHTS_FILE + INDEX, "pytorch_model.bin", "pytorch_model.bin" + INDEX
+BPE_FILES = "vocab.json", "merges.txt"  # an older form of a tokenizer
+FETCHED = CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "model*.safetensors", WEIGHTS_FILE + INDEX
+FETCHED_ELSE = ("pytorch_model*.bin", "pytorch_model.bin" + INDEX)  # where there are none of these
+# What else tells of the model that was in a folder before.
+STALE = (
+    CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "generation_config.json",
+)  # fmt: skip
+COMING = "coming.partial"  # a folder for files until all of them are complete
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -22,14 +38,12 @@ def find_folder(path_or_name):
     Raises ValueError for what is neither a path that exists nor a name, and ConnectionError
     for a name that cannot be fetched.
     """
-    if not isinstance(path_or_name, str | Path):
-        raise ValueError(f"path_or_name={path_or_name!r} must be a path, or a name on the hub")
-    path = Path(path_or_name)
+    path = as_path("path_or_name", path_or_name)
     if path.is_dir():
         return path
     if path.is_file():
-        if path.name != WEIGHTS_FILE:
-            raise ValueError(f"{path} is not named {WEIGHTS_FILE}; no other file is read")
+        if path.name not in WEIGHTS:
+            raise ValueError(f"{path} is none of {WEIGHTS}; give one of these, or the folder")
         return path.parent
     if not HUB_NAME.fullmatch(str(path_or_name)):
         raise ValueError(f"{path_or_name} is neither a file nor a folder; check the path")
@@ -44,9 +58,10 @@ def fetch_folder(name):
     try:
         from huggingface_hub import snapshot_download  # only those who fetch need it
 
-        return Path(
-            snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE])
-        )
+        folder = Path(snapshot_download(name, allow_patterns=list(FETCHED)))
+        if not any((folder / file).is_file() for file in WEIGHTS):
+            folder = Path(snapshot_download(name, allow_patterns=list(FETCHED_ELSE)))
+        return folder
     except ImportError as error:
         raise ConnectionError(
             f"{name} is no path here, and to fetch it huggingface_hub is missing:"
@@ -60,60 +75,149 @@ def fetch_folder(name):
         ) from error
 
 
-def read_settings(folder):
-    """Return the content of config.json; raise ValueError if it is missing or damaged."""
-    path = existing(folder / CONFIG_FILE)
+def read_folder(path_or_name):
+    """Return (settings, tensors, tokenizer, file) of a model: file is where its weights are.
+
+    settings is the content of config.json, tensors is {name: tensor}, tokenizer None where there
+    is none. Raises ValueError for files that are missing or damaged, else as find_folder does.
+    """
+    folder = find_folder(path_or_name)
+    with alone(folder):
+        finish(folder)
+        files = [folder / name for name in WEIGHTS if (folder / name).is_file()]
+        file = Path(path_or_name)
+        if not file.is_file():
+            file = files[0] if files else folder / WEIGHTS_FILE
+        return read_json(folder / CONFIG_FILE), read_weights(file), read_tokenizer(folder), file
+
+
+def read_json(path):
+    """Return the content of a file of JSON; raise ValueError if it is missing or damaged."""
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
+        return json.loads(existing(path).read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
         raise ValueError(f"{path} is damaged ({error}); copy it again") from error
 
 
-def read_weights(folder):
-    """Return {name: tensor} of model.safetensors; raise ValueError if it is missing or damaged.
+def read_weights(file):
+    """Return {name: tensor} of a file of weights, or of the parts that an index names.
 
-    Tensors are read from the file when they are used. Bytes of a number that were altered
-    cannot be told from a number: the format has no seal.
+    Raises ValueError if one is missing or damaged. Bytes of a number that were altered cannot be
+    told from a number: the formats have no seal.
     """
-    path = existing(folder / WEIGHTS_FILE)
+    if not file.name.endswith(INDEX):
+        return read_tensors(file)
+    places = read_json(file)
+    places = places.get("weight_map") if isinstance(places, dict) else None
+    if not isinstance(places, dict) or not all(map(is_part, places.values())):
+        raise ValueError(f"{file} names no files of this folder in weight_map; copy it again")
+    parts = {part: read_tensors(file.parent / part) for part in sorted(set(places.values()))}
+    missing = [name for name, part in places.items() if name not in parts[part]]
+    if missing:
+        raise ValueError(f"{file} promises {missing[:3]}, which the files lack; copy them again")
+    return {name: parts[part][name] for name, part in places.items()}
+
+
+def is_part(name):
+    """Return whether this is the name of a file of weights, and no path that leads elsewhere."""
+    return isinstance(name, str) and Path(name).name == name and name.endswith(SUFFIXES)
+
+
+def read_tensors(path):
+    """Return {name: tensor} of one file, safetensors or PyTorch's .bin, of which no code is run.
+
+    Raises ValueError if it is missing or damaged, or holds anything else.
+    """
+    existing(path)
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or cut short ({error}); copy it again") from error
+        if path.suffix == ".safetensors":
+            return load_file(path)  # which reads a tensor from the disk when it is used
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the errors of damaged files have no common base class
+        reason = str(error).partition("\n")[0]
+        found = f"{path} is damaged or cut short, or holds more than weights ({reason})"
+        raise ValueError(f"{found}; copy it again") from error
+    is_dict = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
+    if not is_dict or not all(map(torch.is_tensor, tensors.values())):
+        found = list(tensors)[:5] if is_dict else type(tensors).__name__
+        raise ValueError(f"{path} holds {found}, no tensors by name; save model.state_dict()")
+    return dict(tensors)
 
 
 def read_tokenizer(folder):
-    """Return the Tokenizer of tokenizer.json, None if there is none.
+    """Return the Tokenizer of tokenizer.json, or of vocab.json and merges.txt; None without them.
 
-    Raises ValueError if it is damaged.
+    It neither cuts nor fills up a text, whatever its file says. Raises ValueError if a file is
+    damaged, or one of the two is missing.
     """
-    path = folder / TOKENIZER_FILE
-    if not path.is_file():
+    names = (TOKENIZER_FILE,) if os.path.lexists(folder / TOKENIZER_FILE) else BPE_FILES
+    if not any(os.path.lexists(folder / name) for name in names):
         return None
+    paths = [str(existing(folder / name)) for name in names]
     try:
-        return Tokenizer.from_file(str(path))
+        if names is BPE_FILES:
+            tokenizer = byte_level(models.BPE.from_file(*paths))
+            if tokenizer.token_to_id(END_OF_TEXT) is not None:
+                tokenizer.add_special_tokens([END_OF_TEXT])
+        else:
+            tokenizer = Tokenizer.from_file(*paths)
     except Exception as error:  # the library raises no narrower class
-        raise ValueError(f"{path} holds no tokenizer ({error}); copy it again") from error
+        raise ValueError(f"{paths[0]} holds no tokenizer ({error}); copy it again") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def existing(path):
     """Return path; raise ValueError, with what is there, unless it is a file."""
     if not path.is_file():
+        state = "is a folder" if path.is_dir() else "is missing"
+        state = "is a link to nothing" if path.is_symlink() and not path.exists() else state
         found = sorted(file.name for file in path.parent.iterdir())[:9]
-        raise ValueError(f"{path} is missing; the folder holds {found}")
+        raise ValueError(f"{path} {state}; copy it there. The folder holds {found}")
     return path
 
 
 def write_folder(folder, settings, weights, tokenizer=None):
-    """Write the files of a model into a folder, each complete before it gets its name.
+    """Write the files of a model into a folder, over those of another model, all or none.
 
-    At no moment do old settings stand beside new weights.
+    They are made in a folder of their own within, and moved when all are complete. A process
+    that is killed leaves the old model or the new one, whichever read_folder then finds.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / WEIGHTS_FILE) as partial:
-        save_file(weights, partial, {"format": "pt"})
-        (folder / CONFIG_FILE).unlink(missing_ok=True)
-    if tokenizer is not None:
-        replace_file(folder / TOKENIZER_FILE, tokenizer.to_str().encode())
-    replace_file(folder / CONFIG_FILE, (json.dumps(settings, indent=2) + "\n").encode())
+    coming = folder / COMING
+    taken = [name for name in (WEIGHTS_FILE, *STALE) if (folder / name).is_dir()]
+    if taken:
+        raise ValueError(f"{folder / taken[0]} is a folder; move it away, a file takes its place")
+    with alone(folder):
+        finish(folder)
+        shutil.rmtree(coming, ignore_errors=True)
+        coming.mkdir()
+        try:
+            with replacing(coming / WEIGHTS_FILE) as partial:
+                save_file(weights, partial, {"format": "pt"})
+            if tokenizer is not None:
+                replace_file(coming / TOKENIZER_FILE, tokenizer.to_str().encode())
+            text = json.dumps(settings, indent=2) + "\n"
+            replace_file(coming / CONFIG_FILE, text.encode())
+        except BaseException:
+            shutil.rmtree(coming, ignore_errors=True)
+            raise
+        finish(folder)
+
+
+def finish(folder):
+    """Move the files of a save that is complete to their places; of any other, do nothing.
+
+    It can be killed and begun again: the weights go first, once nothing tells of the old ones.
+    """
+    coming = folder / COMING
+    if not (coming / CONFIG_FILE).is_file():
+        return
+    if (coming / WEIGHTS_FILE).is_file():
+        for name in STALE:
+            (folder / name).unlink(missing_ok=True)
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(coming / name, folder / name)
+    coming.rmdir()

@@ -6,12 +6,11 @@ Its metadata hold the facts as JSON, and the SHA-256 of the whole file as a seal
 
 import hashlib
 import json
-from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 
-from gpt_helpers.files import replace_file
+from gpt_helpers.files import as_path, replace_file
 
 OPEN_SEAL = "0" * 64  # stands where the seal goes while the file is hashed
 
@@ -23,7 +22,7 @@ def write_sealed(path, tensors, facts):
     old file, and beside it at most a .partial one that the next write replaces.
     Raises ValueError for what the format cannot hold.
     """
-    path = Path(path)
+    path = as_path("path", path)
     check_content(tensors, facts)
     try:
         metadata = {"facts": json.dumps(facts), "sha256": OPEN_SEAL}
@@ -44,9 +43,9 @@ def read_sealed(path):
     Raises ValueError if there is no such file, if it is another kind of file, or if it was
     cut short or altered, even by one bit.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
-        raise ValueError(f"{path} is not a file; check the path")
+        raise ValueError(f"path={str(path)!r} is not a file; check the path")
     data = path.read_bytes()
     header = read_header(path, data)
     metadata = header.pop("__metadata__")

@@ -286,9 +286,13 @@ WRONG = {
     "mask of 2": ({"attention_mask": IDS * 0 + 2}, r"attention_mask holds \[2\]"),
     "mask of nan": ({"attention_mask": IDS * math.nan}, r"attention_mask holds \[nan"),
     "mask elsewhere": ({"attention_mask": IDS.to("meta")}, "attention_mask on meta"),
+    "a hole": (
+        {"attention_mask": torch.tensor([[0, 1, 1, 1, 1], [0, 1, 0, 1, 1]])},
+        r"attention_mask: rows \[1\] have padding after a token; pad on the left only",
+    ),
     "right padding": (
         {"attention_mask": torch.tensor([[1] * 5, [1, 1, 1, 1, 0]])},
-        r"rows \[1\] end in padding; pad on the left",
+        r"rows \[1\] have padding after a token; pad on the left only",
     ),
 }
 

@@ -1,9 +1,13 @@
 """A cache changes what is computed, never what comes out."""
 
+import copy
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.testing import assert_close
 
 from gpt_helpers.architecture.attention import attention
@@ -11,6 +15,7 @@ from gpt_helpers.architecture.kv_cache import KVCache, LayerCache
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.scaling_laws.counts import kv_cache_bytes
+from gpt_helpers.variants.modern import ModernLMHeadModel
 from tests.helpers.reference import SMALL, random_ids, random_model, refused
 
 N = SMALL.n_positions
@@ -119,6 +124,86 @@ def test_a_refused_call_leaves_the_cache_as_it_was():
 
 
 @torch.no_grad()
+def held(cache):
+    """Return all that a cache tells a model."""
+    padding = None if cache.padding is None else cache.padding.tolist()
+    layers = [
+        [
+            layer.length,
+            *(part[:, :, : layer.length].tolist() for part in (layer.keys, layer.values)),
+        ]
+        for layer in cache.layers
+        if layer.keys is not None
+    ]
+    return cache.length, cache.batch_size, padding, layers
+
+
+@pytest.mark.parametrize("kind", [GPTLMHeadModel, ModernLMHeadModel])
+@pytest.mark.parametrize("n_held", [0, 5])
+@torch.no_grad()
+def test_a_call_that_fails_anywhere_leaves_the_cache_as_it_was(kind, n_held):
+    model = kind(dataclasses.replace(SMALL, dropout=0.0)).eval()
+    expected = in_chunks(model, IDS[:, :9], [5, 4], PADDING)
+    cache = model.new_cache()
+    if n_held:
+        model(IDS[:, :n_held], attention_mask=PADDING[:, :n_held], cache=cache)
+    before = held(cache)
+    inner = [*model.modules()][1:]
+    for module in (module for module in inner if type(module) is not nn.ModuleList):
+        handle = module.register_forward_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model(IDS[:, n_held:9], attention_mask=PADDING[:, :9], cache=cache)
+        handle.remove()
+        assert held(cache) == before
+    found = model(IDS[:, n_held:9], attention_mask=PADDING[:, :9], cache=cache)["logits"]
+    check_equal(found, expected[:, n_held:], PADDING[:, n_held:9])
+
+
+def test_a_cache_in_another_precision_is_refused_and_left_as_it_was():
+    cache = MODEL(IDS[:, :5], cache=True)["cache"]
+    before = held(cache)
+    other = random_model(std=0.2).bfloat16()
+    refused("bfloat16", other, IDS[:, 5:7], cache=cache)
+    assert held(cache) == before
+
+
+@torch.no_grad()
+def test_a_mask_that_is_changed_later_changes_no_cache():
+    mask = PADDING[:, :9].bool()
+    cache = MODEL(IDS[:, :9], attention_mask=mask, cache=True)["cache"]
+    before = held(cache)
+    mask[:] = True
+    assert held(cache) == before
+
+
+@torch.no_grad()
+def test_a_cache_that_forgot_everything_is_a_new_one():
+    cache = MODEL(IDS[:, :9], attention_mask=PADDING[:, :9], cache=True)["cache"]
+    cache.truncate(0)
+    assert held(cache) == held(MODEL.new_cache())
+    found = MODEL(IDS[:1, :4], cache=cache)["logits"]
+    check_equal(found, MODEL(IDS[:1, :4])["logits"])
+
+
+def test_a_cache_that_began_in_inference_mode_goes_on_outside_of_it_and_back():
+    expected = MODEL(IDS)["logits"]
+    with torch.inference_mode():
+        cache = MODEL(IDS[:, :5], cache=True)["cache"]
+    with torch.no_grad():
+        MODEL(IDS[:, 5:6], cache=cache)
+    with torch.inference_mode():
+        check_equal(MODEL(IDS[:, 6:], cache=cache)["logits"], expected[:, 6:])
+
+
+@torch.no_grad()
+def test_a_copy_of_a_cache_goes_on_by_itself():
+    cache = MODEL(IDS[:, :5], cache=True)["cache"]
+    other, before = copy.deepcopy(cache), held(cache)
+    MODEL(IDS[:, 9:12], cache=other)
+    other.truncate(1)
+    assert held(cache) == before
+
+
 def test_a_cache_that_does_not_fit_is_refused():
     cache = MODEL(IDS[:, :5], cache=True)["cache"]
     refused(r"\(3, 20, 2, 4, 6\), this call \(3, 20, 1, 4, 6\)", MODEL, IDS[:1, :1], cache=cache)

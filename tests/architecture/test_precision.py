@@ -166,8 +166,8 @@ def test_large_scores_leave_loss_and_gradients_finite_under_autocast(attend, dty
 
 def by_default():
     """Return tensors whose dtype and values must not hang on the default dtype."""
-    loss = TokenLoss(torch.clone)(lambda ids: {"logits": LOGITS}, IDS)
-    found = [loss, token_losses(LOGITS, IDS), next_token_loss(LOGITS, IDS)]
+    total = TokenLoss(torch.clone).total(lambda ids: {"logits": LOGITS}, IDS)
+    found = [total, token_losses(LOGITS, IDS), next_token_loss(LOGITS, IDS)]
     found += [attend(*HEADS, PADDING) for attend in ATTENTIONS.values()]
     return [*found, repeated(500, 400, 2, torch.Generator().manual_seed(1))]
 

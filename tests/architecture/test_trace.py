@@ -290,6 +290,9 @@ def test_what_cannot_be_traced_is_refused():
     for wrong in ("Linear", 3, None, [torch.nn.Linear]):
         refused("leaves=.* must be a tuple of class names", trace, MODEL, IDS, leaves=wrong)
     refused("model is a str", recorded_attention("gpt2").__enter__)
+    refused(
+        "model is a Linear without attention", recorded_attention(torch.nn.Linear(2, 2)).__enter__
+    )
     refused("measure=3 must be a function, or None", recorded_attention(MODEL, 3).__enter__)
     refused("model is a NoneType", recorded_outputs(None, "GPTMLP").__enter__)
     refused("kind='MLP' is no module .*GPTMLP", recorded_outputs(MODEL, "MLP").__enter__)

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from gpt_helpers.figures.vegalite import MIME
+from gpt_helpers.figures.vegalite import Chart
 from tests.helpers.book import ROOT
 
 TABLE = "<table><tr><td>{}</td></tr></table>"
@@ -35,13 +35,13 @@ CELLS = {
     ),
     "a true chart passes": (
         SHOW_CHART,
-        {MIME: {"name": "a", "data": [1, 2]}, "text/plain": "Chart('a')"},
+        Chart({"name": "a", "data": [1, 2]})._repr_mimebundle_() | {"text/plain": "Chart('a')"},
         [],
         "PASSED",
     ),
     "a false chart fails": (
         SHOW_CHART,
-        {MIME: {"name": "a", "data": [1, 3]}, "text/plain": "Chart('a')"},
+        Chart({"name": "a", "data": [1, 3]})._repr_mimebundle_() | {"text/plain": "Chart('a')"},
         [],
         "FAILED",
     ),

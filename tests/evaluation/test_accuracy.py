@@ -72,8 +72,8 @@ def test_only_what_is_wanted_can_be_ignored_not_what_was_found():
 
 
 def test_answers_of_another_shape_are_refused():
-    refused(r"\(2, 3\)", exactly, torch.ones(2, 3), torch.ones(2, 2))
-    refused(r"\(2,\)", exactly, torch.ones(2), torch.ones(2))
+    refused(r"\(2, 3\)", exactly, torch.ones(2, 3).long(), torch.ones(2, 2).long())
+    refused(r"\(2,\)", exactly, torch.ones(2).long(), torch.ones(2).long())
 
 
 def test_what_is_written_is_what_follows_the_prompt():

@@ -157,5 +157,5 @@ def test_an_exact_match_is_what_greedy_decoding_writes():
 
 def test_lengths_that_no_window_holds_are_refused():
     for lengths, wrong in (((0,), 0), ((1, 9), 9), ((1.0,), 1.0)):
-        message = f"length={wrong} must be an integer from 1 to 8"
+        message = f"lengths={wrong} must be an integer from 1 to 8"
         refused(message, exact_match, tiny_model(), WINDOWS, lengths)

@@ -267,12 +267,17 @@ def test_texts_that_are_no_samples_are_refused():
     for wrong in ("", "define", "def\n", " def f(): pass", "class C: pass", None, 3, b"def f(): 0"):
         for function in (function_text, lambda text: parses(text, True)):
             refused("must be a string that begins with 'def '", function, wrong)
-    refused("texts is the str 'def f", share_that_parses, BODY)
+    refused("texts is a str; it must be a list", share_that_parses, BODY)
     refused("texts is empty", share_that_parses, [])
     for wrong in (1, None, "yes"):
         refused(f"finished={wrong!r} must be True or False", parses, BODY, wrong)
 
 
-@pytest.mark.parametrize("wrong", ["def f(:\n", "x = '\0'", None, 3], ids=repr)
+@pytest.mark.parametrize("wrong", ["def f(:\n", "x = '\0'"], ids=repr)
 def test_a_file_that_does_not_parse_is_refused(wrong):
     refused("text .* does not parse .*give a whole file", functions_of, wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"def f(): 0"], ids=repr)
+def test_what_is_no_text_is_refused(wrong):
+    refused("text is a .*; it must be a text", functions_of, wrong)

@@ -42,6 +42,8 @@ def of_laws():
     yield Example(laws.compute_optimal, {"flops": 1e20, "fit": "printed"})
     budgets = {"flops": np.array([1e20, 1e21]), "fit": LAW}
     yield Example(laws.compute_optimal, budgets, {"flops": SHAPES})
+    any_text = {"E": "0", "source": "unknown empty", "flag": "unknown empty"}
+    yield Example(laws.LossLaw, dict(vars(LAW)), any_text)
     yield Example(laws.kaplan_optimal, {"flops": 1e20})
     yield Example(laws.law_of, {"fit": "refit"})
     yield Example(data_limits.effective_amount, {"amount": 9.0, "unique": 3.0, "decay": 2.0})

@@ -129,3 +129,14 @@ def test_the_command_runs_only_what_is_missing(tmp_path):
     before = path.read_bytes()
     assert ablations.main(["--csv", str(path), "--processes", "1"]) == 0
     assert path.read_bytes() == before
+
+
+def test_a_mean_is_of_runs_that_are_as_long_and_of_a_column_of_numbers():
+    rows = [{"tokens": 1000, "loss": 3.0, "rung": "RoPE"}, {"tokens": 2000, "loss": 2.0}]
+    assert ablations.mean_curve({0: rows, 1: rows}, "loss") == ([1.0, 2.0], [3.0, 2.0])
+    refused(
+        "seeds have different numbers of rows", ablations.mean_curve, {0: rows, 1: rows[:1]}, "loss"
+    )
+    refused("column='rung' is no number", ablations.mean_curve, {0: rows}, "rung")
+    refused(r"seeds\[0\]\[0\] has no tokens", ablations.mean_curve, {0: [{"loss": 1.0}]}, "loss")
+    refused("column='changes'", ablations.finals, "schedule", "changes")

@@ -49,6 +49,10 @@ def test_scores_and_values_come_back_by_variant_and_x(tmp_path):
 
 def test_what_is_not_planned_or_not_run_is_refused(tmp_path):
     refused("experiment='x' is unknown", applications.recorded, "x", "accuracy")
+    refused("measure='outside' of 'labels' is a value: use values", applications.scores,
+            "labels", "outside")  # fmt: skip
+    refused("measure='accuracy' of 'labels' is a count: use scores", applications.values,
+            "labels", "accuracy")  # fmt: skip
     path = tmp_path / "rows.csv"
     command = "run python -m gpt_helpers.experiments.applications"
     refused(command, applications.scores, "stories", "a", path)

@@ -16,6 +16,7 @@ from gpt_helpers.scaling_laws.counts import (
 from gpt_helpers.text.tokens import Tokens
 from gpt_helpers.training.optimizers import learning_rate
 from gpt_helpers.training.runs import Run
+from tests.helpers.reference import refused
 
 SHORT = Run(
     GPTConfig(50, n_positions=8, n_embd=16, n_layer=1, n_head=1, dropout=0.0),
@@ -152,3 +153,8 @@ def test_repeated_runs_read_a_part_of_the_corpus_whole_times_over():
     whole = [n_tokens_of(run) for run in repeated]
     assert sum(whole.count(n * budgets.N_UNIQUE) == 2 for n in budgets.WHOLE_EPOCHS) == 2
     assert {run.settings.max_lr for run in repeated} == {best_rate(budgets.REPEATED_WIDTH)}
+
+
+def test_widths_that_the_sweep_has_not_and_runs_without_tokens_are_refused():
+    refused("width=100 is unknown", run_on, 100, 1e12)
+    refused("no tokens are given, and vocab_size=50", budgets.do, SHORT)

@@ -222,3 +222,17 @@ def test_the_command_times_the_steps_on_demand(tmp_path):
     assert set(ladder.relative_times(path)) == set(TIMED)
     assert {row["round"] for row in ladder.TIMES.rows(path)} == {1, 2}
     assert ladder.TIMES.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ({"pre-LN": {0: 3.0}}, r"losses\['pre-LN'\] has seeds \[0\], 'post-LN' has not all"),
+        ({"post-LN": {1: 3.0}, "pre-LN": {0: 3.0}}, r"losses\['pre-LN'\] has seeds \[0\]"),
+        ({"post-LN": {}}, r"losses\['post-LN'\] has seeds \[\]"),
+        ({"post-LN": {0: float("nan")}}, r"losses\['post-LN'\]\[0\]=nan"),
+        ({"no rung": {0: 3.0}}, "a rung of losses='no rung' is unknown"),
+    ],
+)
+def test_losses_that_cannot_be_compared_are_refused(losses, reason):
+    refused(reason, ladder.compared, losses)

@@ -150,3 +150,13 @@ def test_the_committed_predictions_follow_from_the_committed_sweep():
     errors = {form: predicted["foretelling_error"] for form, predicted in predictions().items()}
     assert extrapolation_errors(recorded_runs()) == pytest.approx(errors, rel=0.02)
     assert chosen_prediction()["form"] == min(errors, key=errors.get)
+
+
+def test_rows_purposes_and_sizes_that_the_sweep_has_not_are_refused():
+    rows = made_up_rows()
+    refused("purposes is a str", law_runs, rows, "profile")
+    refused(r"purposes\[0\]='profiles' is unknown", law_runs, rows, ("profiles",))
+    refused("tokens of rows", law_runs, [rows[0] | {"tokens": math.nan}])
+    low = [row for row in rows if row not in sweep.runs_on(rows, max(budgets.PROFILES))]
+    refused("rows has no run on the highest budget", extrapolation_errors, low)
+    refused("flops=200000000000.0 is no budget", sweep.runs_on, rows, 2e11)

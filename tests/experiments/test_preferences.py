@@ -74,4 +74,7 @@ def test_preferences_are_measured_on_pairs_before_and_after_training():
 
 
 def test_pairs_that_never_differ_in_preference_cannot_be_trained_on():
-    refused("no rows", instructions.as_steps, torch.zeros(0, 2, 9), 3, 4, np.random.default_rng(0))
+    none = torch.zeros(0, 2, 9, dtype=torch.long)
+    refused(
+        "rows has shape .*at least one", instructions.as_steps, none, 3, 4, np.random.default_rng(0)
+    )

@@ -67,3 +67,6 @@ def test_items_for_tests_are_the_same_in_every_call_and_never_those_of_training(
 
 def test_unknown_formats_are_refused():
     refused("backwards", reasoning.sum_model, "backwards")
+    refused(
+        "digit_tokens=1 holds no text of 12 digits", reasoning.sum_model, "steps", digit_tokens=1
+    )

@@ -1,10 +1,12 @@
 """What a file of results lacks is done and appended, and nothing of it is ever lost."""
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import platform
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -21,6 +23,7 @@ from gpt_helpers.experiments.records import (
     result_row,
 )
 from gpt_helpers.files import write_rows
+from tests.helpers.reference import refused
 
 COLUMNS = ("name", "seed", "x")
 
@@ -75,13 +78,30 @@ def test_what_is_done_is_kept_if_the_rest_is_not(record):
         return row_of(key)
 
     with pytest.raises(StoppedError):
-        append_rows(
-            record.path, record.rows(), COLUMNS, stopping, [("a", 0), ("a", 1), ("b", 0)], 0
-        )
+        append_rows(record.path, COLUMNS, stopping, [("a", 0), ("a", 1), ("b", 0)], 0)
     assert len(record.rows()) == 3
 
 
-def killed_while_writing(path, rows, n_before, at):
+def test_programs_that_write_to_one_file_at_once_lose_no_row(record):
+    before = record.path.read_bytes()
+    runs = [[(name, seed) for seed in range(20)] for name in "bcd"]
+    with ThreadPoolExecutor(3) as pool:
+        done = [pool.submit(append_rows, record.path, COLUMNS, row_of, each, 0) for each in runs]
+        assert [each.result() for each in done] == [None] * 3
+    assert record.path.read_bytes().startswith(before)
+    assert record.missing(dict.fromkeys(itertools.chain(*runs)), record.rows()) == []
+    assert len(record.rows()) == 61
+
+
+def test_a_file_with_other_columns_is_refused_before_the_first_run(record):
+    other = ("name", "x")
+    before = record.path.read_bytes()
+    refused("has other columns", append_rows, record.path, other, pytest.fail, [("b", 0)], 0)
+    assert record.path.read_bytes() == before
+    assert [path.name for path in record.path.parent.iterdir()] == ["rows.csv"]
+
+
+def killed_while_writing(path, n_before, at):
     """Append rows, and die at a moment of the write after n_before whole ones."""
     real, calls = getattr(os, at), []
 
@@ -92,7 +112,7 @@ def killed_while_writing(path, rows, n_before, at):
         return real(*given)
 
     setattr(os, at, kill)  # of this process alone, which ends here
-    append_rows(path, rows, COLUMNS, row_of, [("b", seed) for seed in range(5)], 0)
+    append_rows(path, COLUMNS, row_of, [("b", seed) for seed in range(5)], 0)
 
 
 @pytest.mark.parametrize("at", ["fsync", "replace"])
@@ -101,7 +121,7 @@ def test_an_append_that_is_killed_loses_nothing_and_leaves_nothing_half_written(
     record, n_before, at
 ):
     before = record.path.read_bytes()
-    given = (record.path, record.rows(), n_before, at)
+    given = (record.path, n_before + 1, at)  # the first only looks at the file
     process = multiprocessing.get_context("fork").Process(target=killed_while_writing, args=given)
     process.start()
     process.join(60)
@@ -110,7 +130,7 @@ def test_an_append_that_is_killed_loses_nothing_and_leaves_nothing_half_written(
     assert after.startswith(before)
     assert [row["x"] for row in record.rows()] == [10, *range(0, 10 * n_before, 10)]
     assert after.endswith(b"\n")
-    append_rows(record.path, record.rows(), COLUMNS, row_of, [("c", 0)], 0)
+    append_rows(record.path, COLUMNS, row_of, [("c", 0)], 0)
     assert len(record.rows()) == n_before + 2  # what was left of the other write is in no way
 
 

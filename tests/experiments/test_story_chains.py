@@ -66,3 +66,7 @@ def test_every_variant_gives_rows_of_both_families_for_the_file(variant):
 
 def test_unknown_formats_are_refused():
     refused("backwards", story_chains.story_model, "backwards")
+
+
+def test_sizes_that_no_family_has_are_refused_and_not_left_out():
+    refused(r"sizes\[1\]=7 is unknown", story_chains.story_model, "steps", sizes=(2, 7))

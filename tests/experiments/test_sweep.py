@@ -69,7 +69,7 @@ def test_rows_that_are_there_stay_byte_for_byte_when_others_are_appended(tmp_pat
     path.write_bytes(before)
     rows = recorded_runs(path)
     new = rows[-1] | {"run": "new", "held_out_loss": 1 / 3}
-    append_rows(path, rows, sweep.RECORD.columns, lambda row: [row], [new], 0)
+    append_rows(path, sweep.RECORD.columns, lambda row: [row], [new], 0)
     assert path.read_bytes().startswith(before)
     assert path.read_bytes().count(b"\n") == before.count(b"\n") + 1
 

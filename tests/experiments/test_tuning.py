@@ -15,6 +15,7 @@ from gpt_helpers.experiments import tuning
 from gpt_helpers.tasks import instructions
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.variants.modern import ModernLMHeadModel
+from tests.helpers.reference import refused
 from tests.helpers.runs import brief_setup
 
 DECODE = instructions.VOCABULARY.decode
@@ -137,3 +138,9 @@ def test_every_way_of_tuning_is_measured_alike(variant):
     assert {row["steps"] for row in rows} == {2}
     if variant.startswith("LoRA"):
         assert {row["x"] for row in rows} == {int(variant.split()[1])}
+
+
+def test_prompts_and_answers_belong_together():
+    prompts, answers = instructions.questions(tuning.unseen_items(0, n_tests=3))
+    refused("3 prompts have 2 answers", tuning.answered, fresh(), prompts, answers[:2])
+    refused("n_examples=2", tuning.examples, 2, 0)

@@ -6,6 +6,7 @@ the package makes it now. What belongs to the pages of the book is in test_chart
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -48,7 +49,8 @@ def write_page(folder):
     """Write a page with every chart as the package makes it now, and what the theme adds."""
     parts = [theme_charts.to_html(make().spec, name, name) for name, make in MADE.items()]
     head = '<meta charset="utf-8"><link rel="stylesheet" href="charts.css">'
-    script = '<script defer src="charts.js"></script>'
+    script = '<script src="first.js"></script><script defer src="charts.js"></script>'
+    shutil.copy(theme_charts.HERE.parent / "static" / "first.js", folder)
     page = f'<!doctype html><html lang="en"><head>{head}{script}</head><body>{"".join(parts)}'
     (folder / "page.html").write_text(page, encoding="utf-8")
     theme_charts.write_files(folder)
@@ -187,12 +189,37 @@ def test_the_line_above_says_what_the_sliders_give(drawn):
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_a_chart_is_the_same_each_time_and_shows_its_specification_only(name):
+def test_a_chart_is_the_same_each_time_and_shows_its_specification(name):
     first, second = MADE[name](), MADE[name]()
-    assert json.dumps(first.spec) == json.dumps(second.spec)
-    assert first._repr_mimebundle_() == {"application/vnd.vegalite.v5+json": first.spec}
+    assert json.dumps(first._repr_mimebundle_()) == json.dumps(second._repr_mimebundle_())
     assert repr(first) == f"Chart('{name}')"
-    assert "/v5." in first.spec["$schema"]
+    version = re.search(r"/vega-lite/v(\d+)\.", first.spec["$schema"])[1]
+    assert first._repr_mimebundle_()[f"application/vnd.vegalite.v{version}+json"] == first.spec
+
+
+FAR = re.compile("https://cdn.jsdelivr.net/npm/")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_where_its_type_is_not_known_a_chart_is_html_with_its_sliders(page, name):
+    bundle = theme_charts.vl_convert.javascript_bundle(vl_version=theme_charts.VERSION)
+    script = {"body": f"(() => {{ {bundle} }})()", "content_type": "text/javascript"}
+    page.route(FAR, lambda route: route.fulfill(**script))
+    _, errors = listen(page, "https://cdn.jsdelivr.net/")
+    page.set_content(MADE[name]()._repr_mimebundle_()["text/html"])
+    page.locator(f"#chart-{name} :is(canvas, svg)").first.wait_for()
+    sliders = [p for p in MADE[name]().spec["params"] if "bind" in p]
+    assert page.locator(f"#chart-{name} :is(input, select)").count() == len(sliders) > 0
+    assert errors == []
+
+
+def test_the_html_of_a_chart_says_that_it_needs_the_network_and_is_not_ended_by_a_token(page):
+    chart = sampling_chart.sampling_explorer(LOGITS, lambda token: "</script><b>x</b>")
+    page.route(FAR, lambda route: route.abort())
+    page.set_content(chart._repr_mimebundle_()["text/html"])
+    page.locator("#chart-sampling .error").wait_for()
+    assert page.locator("body").inner_text().startswith("Error loading script: https://cdn.")
+    assert page.locator("b").count() == 0
 
 
 @pytest.mark.parametrize("name", MADE)

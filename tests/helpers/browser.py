@@ -100,13 +100,13 @@ def run_axe(page, options, within=None, boxes=":not(*)"):
 
 
 def find_chromium(playwright):
-    """Return the path of a Chromium, or fail with what to do."""
+    """Return the path of a Chromium, or raise FileNotFoundError with what to do."""
     found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), MAC]
     for path in [*found, playwright.chromium.executable_path]:
         if path and Path(path).exists():
             return path
-    pytest.fail(
-        "The page tests need Chromium. Install the package chromium, or run "
+    raise FileNotFoundError(
+        "The pages need Chromium. Install the package chromium, or run "
         "'playwright install chromium', or set CHROMIUM to the path of a browser."
     )
 

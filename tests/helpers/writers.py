@@ -2,6 +2,7 @@
 
 import torch
 
+from gpt_helpers.config import GPTConfig
 from gpt_helpers.tasks import sums
 
 
@@ -12,6 +13,7 @@ class Writer(torch.nn.Module):
         """Remember the words and the function."""
         super().__init__()
         self.vocabulary, self.continued = vocabulary, continued
+        self.config = GPTConfig(len(vocabulary))
 
     def generate(self, prompts, n_tokens, **settings):
         """Return prompts, and after each what the function says, filled up with padding."""

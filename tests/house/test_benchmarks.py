@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import attention as versus
 from benchmarks import pages, race, steps, timing
+from gpt_helpers.experiments.speed import recorded_speed
 from gpt_helpers.scaling_laws.counts import count_parameters, flops_per_token
 from gpt_helpers.training.recipes import RECIPES
 from tests.helpers import reference
@@ -51,7 +52,7 @@ def benchmark(monkeypatch, capsys):
 
     def run(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        importlib.import_module(name).main()
+        assert importlib.import_module(name).main() == 0
         return capsys.readouterr().out
 
     return run
@@ -79,7 +80,7 @@ def test_the_generation_benchmark_prints_and_writes_a_row_per_method(benchmark, 
     assert (table["tokens_per_second"] > 0).all()
     assert all(method in printed for method in table["method"])
     assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
-    assert list(table.columns) == list(pd.read_csv(ROOT / "benchmarks/generation.csv").columns)
+    assert list(table.columns) == list(recorded_speed("generation").columns)
 
 
 def test_the_step_benchmark_writes_a_row_per_method_and_compares_with_the_fastest_peer(
@@ -219,13 +220,13 @@ def test_two_recipes_end_together_and_the_first_loss_at_or_below_the_target_coun
 
 
 def test_the_committed_table_has_both_numbers_of_threads():
-    table = pd.read_csv(ROOT / "benchmarks/generation.csv")
+    table = recorded_speed("generation")
     assert set(table["threads"]) == {1, 2}
     assert set(table.columns) >= MACHINE
 
 
 def test_the_committed_table_of_steps_has_both_shapes_on_two_threads():
-    table = pd.read_csv(ROOT / "benchmarks/training_step.csv")
+    table = recorded_speed("steps")
     assert set(table.columns) == STEP_COLUMNS
     cases = table.groupby(["shape", "threads"])["method"].apply(set)
     assert set(cases.index) == {("live", 2), ("3M", 2)}
@@ -240,7 +241,7 @@ def test_the_committed_table_of_steps_has_both_shapes_on_two_threads():
 
 
 def test_the_committed_table_of_recipes_has_three_seeds_of_the_recipes_as_they_are():
-    table = pd.read_csv(ROOT / "benchmarks/training_recipes.csv")
+    table = recorded_speed("recipes")
     assert set(table.columns) == RECIPE_COLUMNS
     assert table["seed"].tolist() == [0, 1, 2]
     assert set(table["windows"]) == {128}
@@ -256,7 +257,7 @@ def test_the_benchmark_of_the_live_model_compares_equal_texts(tmp_path, site):
     assert table["method"].str.startswith("page").sum() == 3
     assert (table["tokens_per_second"] > 0).all()
     assert set(table["seconds_from_click_to_first_token"] > 0) == {True}
-    committed = pd.read_csv(ROOT / "benchmarks" / "live.csv")
+    committed = recorded_speed("live")
     assert committed.columns.tolist() == table.columns.tolist()
 
 
@@ -287,11 +288,11 @@ def test_the_benchmark_of_the_pages_sees_both_paints_and_writes_a_row_per_page(t
     assert table["page"].tolist() == ["ja/index"]
     assert (table[["FCP_ms", "LCP_ms", "work_ms"]] > 0).all(axis=None)
     assert table["score"].between(0, 100).all()
-    committed = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    committed = recorded_speed("pages")
     assert committed.columns.tolist() == table.columns.tolist()
 
 
 def test_every_page_of_the_committed_table_is_one_that_lighthouse_calls_fast():
-    table = pd.read_csv(ROOT / "benchmarks" / "pages.csv")
+    table = recorded_speed("pages")
     assert table["page"].tolist() == pages.PAGES
     assert (table["score"] >= 95).all()

@@ -1,21 +1,26 @@
 """The package as others install it: a wheel with every file, and the packages that it asks for."""
 
 import ast
-import io
 import os
 import re
 import subprocess
 import sys
-import tarfile
 import tomllib
 import zipfile
+from importlib.metadata import distributions
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from tests.helpers.book import ROOT, code_cells, notebooks, read_notebook
+from tests.helpers.elsewhere import build_wheel, git, install
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 NOT_NEEDED = {"huggingface_hub"}  # asked for by name, in an error, where a model is to be fetched
+PINS = [ROOT / name for name in ("requirements.txt", "constraints.txt", "tests/requirements.txt")]
 READ = """
 from gpt_helpers import demo
 from gpt_helpers.variants.published import published_models
@@ -27,28 +32,10 @@ print(load_model()[0].config.n_layer)
 """
 
 
-def git(*arguments):
-    """Return what git writes."""
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Return the path of a wheel of the files that git knows, as they are in the working tree."""
-    folder = tmp_path_factory.mktemp("wheel")
-    names = [name for name in git("ls-files", "-z").decode().split("\0") if name]
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name in names:
-            if (ROOT / name).is_file():
-                tar.add(ROOT / name, name)
-    archive.seek(0)
-    with tarfile.open(fileobj=archive) as tar:
-        tar.extractall(folder / "source", filter="data")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-    command += ["--wheel-dir", str(folder), str(folder / "source")]
-    subprocess.run(command, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+    """Return the path of a wheel."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
@@ -61,9 +48,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
 @pytest.fixture(scope="module")
 def run_installed(wheel):
     """Return a function that runs Python in a folder, with the package from the wheel."""
-    installed = wheel.with_name("installed")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(installed)
+    installed = install(wheel)
 
     def run(folder, *arguments):
         command = [sys.executable, *arguments]
@@ -83,6 +68,22 @@ def test_an_installed_package_finds_its_texts_its_records_and_its_model(run_inst
     place, *counts = run_installed(tmp_path, "-c", READ).splitlines()
     assert "installed" in place
     assert [int(count) > 1 for count in counts] == [True] * 4
+
+
+def test_notebooks_are_run_in_an_empty_folder_with_the_installed_package(tmp_path):
+    sources = [
+        "import os, gpt_helpers; assert os.listdir() == []",
+        "assert 'installed' in gpt_helpers.__file__",
+        "try:\n    import triton\nexcept ImportError as e:\n    assert e.name == 'triton'\n"
+        "else:\n    raise AssertionError('triton is here')",
+    ]
+    page = new_notebook(cells=[new_code_cell(source) for source in sources])
+    nbformat.write(page, tmp_path / "page.ipynb")
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
+    command += ["-p", "tests.helpers.elsewhere", "--without", "triton", "--rootdir", str(tmp_path)]
+    command += ["-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path / "page.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert f"{len(sources)} passed" in done.stdout, done.stdout + done.stderr
 
 
 def imported():
@@ -115,3 +116,16 @@ def test_what_is_pinned_is_what_the_package_may_run_with():
 def numbers(version):
     """Return the numbers of a version."""
     return [int(part) for part in version.split(".")]
+
+
+def test_every_pin_can_be_installed_with_each_python_that_the_package_promises():
+    least, most = re.findall(r"3\.\d+", PROJECT["requires-python"])
+    releases = [f"{least}.0", f"3.{int(most[2:]) - 1}.0"]
+    pins = "\n".join(path.read_text("utf-8") for path in PINS)
+    pinned = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", pins, re.M)}
+    for found in distributions():
+        if canonicalize_name(found.name) not in pinned:
+            continue
+        wanted = SpecifierSet(found.metadata["Requires-Python"] or "")
+        lacking = [release for release in releases if not wanted.contains(release)]
+        assert not lacking, f"{found.name} {found.version} is not for Python {lacking}"

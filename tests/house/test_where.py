@@ -72,9 +72,7 @@ def faults_of(row, root=ROOT):
 
 
 def test_every_row_names_an_object_a_section_in_both_editions_and_a_test():
-    needs_triton = importlib.util.find_spec("triton") is None
-    rows = [row for row in read_rows() if not needs_triton or "flash_" not in row["object"]]
-    found = [fault for row in rows for fault in faults_of(row)]
+    found = [fault for row in read_rows() for fault in faults_of(row)]
     assert not found, "\n".join(found)
 
 

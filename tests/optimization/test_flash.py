@@ -1,6 +1,5 @@
 """FlashAttention-2's kernels against the equation: on a GPU, or in Triton's interpreter."""
 
-import builtins
 import dataclasses
 
 import pytest
@@ -232,20 +231,6 @@ def test_gradients_of_gradients_are_refused():
     (gradient,) = torch.autograd.grad(y.square().sum(), parts[:1], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
-
-
-def test_where_triton_is_missing_the_error_says_what_to_use(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.split(".")[0] == "triton":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    flash.kernels_for.cache_clear()
-    with pytest.raises(ImportError, match="Linux only; use attention_fused"):
-        attention_flash(Q, K, V)
 
 
 def test_the_interpreter_is_used_by_these_kernels_only():

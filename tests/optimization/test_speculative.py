@@ -378,7 +378,7 @@ def test_a_model_as_draft_reads_only_what_is_new_and_forgets_what_was_dropped():
         with torch.no_grad():
             expected = model(ids)["logits"][:, -1]
         torch.testing.assert_close(draft.logits(ids), expected, atol=1e-4, rtol=1e-4)
-        assert draft.cache.length == ids.shape[1]
+        assert draft.read[1].length == ids.shape[1]
 
 
 def test_the_mode_of_the_model_and_the_prompt_are_left_as_they_were():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -231,3 +232,22 @@ def test_what_is_no_command_on_words_is_refused():
     for command in [("binary",), (), ("reverse",) * 3, ("rotate",)]:
         refused("command=", draw_from, [command])
     refused("n_items=0", tuning_items, 0, rng())
+
+
+def test_items_that_ask_for_nothing_that_can_be_answered_are_refused():
+    letters, two = item_of(("reverse",), "cab"), item_of(("reverse", "sort"), "cab")
+    nothing, no_word = letters * np.array([0, 1, 1, 1, 1, 1, 1]), letters * (np.arange(7) < 2)
+    for bad in (nothing, no_word, item_of(("binary",), "cab"), letters + 100, letters - 1):
+        refused("item=|item has the row", response, bad)
+        refused(r"items\[1\]", questions, [letters, bad])
+    refused("item=.* 1 operation", statement, two, 0)
+    refused(r"items\[1\]", unfinished, np.stack([letters, two]))
+    refused(r"names\[0\]=3", instruction, letters, 0, (3,))
+
+
+def test_rows_to_draw_from_have_ids_of_the_vocabulary():
+    rows = encoded(["give the input reversed ."] * 4)
+    assert as_steps(torch.stack([rows, rows], 1), 3, 2, rng()).shape == (3, 2, 2, 5)
+    for bad in (rows + len(VOCABULARY), rows - 50, rows[None], rows[0], rows[:0]):
+        refused("rows", as_steps, bad, 3, 2, rng())
+    refused("row spans", judged, rows[0] + len(VOCABULARY), number_items()[0])

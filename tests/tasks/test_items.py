@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gpt_helpers.tasks.items import SHARE, ItemBatches, Mixture, draw_items, held_out
+from gpt_helpers.tasks.items import (
+    SHARE,
+    ItemBatches,
+    Mixture,
+    check_items,
+    draw_items,
+    held_out,
+)
 from tests.helpers.reference import refused
 
 
@@ -113,3 +120,16 @@ def test_a_mixture_has_the_rows_of_every_source_padded_on_the_right():
     assert torch.equal(mixed[:2], torch.nn.functional.pad(short[3], (0, 2)))
     assert torch.equal(mixed[2:], long[3])
     refused("0 sources", Mixture, [])
+
+
+def test_items_have_their_columns_and_each_number_lies_below_its_limit():
+    items = np.array([[3, 0], [9, 4]])
+    check_items("items", items, 10)
+    check_items("items", items, (10, 5))
+    check_items("items", items[:0], (10, 5))
+    for bad, limits in [
+        (items, 9), (items, (10, 4)), (items - 1, 10), (items, (10, 5, 5)), (items[0], 10),
+        (items.astype(float), 10), (items.tolist(), 10), (items[:, :0], 10), (items > 3, 10),
+    ]:  # fmt: skip
+        refused("^items", check_items, "items", bad, limits)
+    refused("items is empty", check_items, "items", items[:0], 10, empty=False)

@@ -12,6 +12,7 @@ from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.tasks import labels
 from gpt_helpers.tasks.items import ItemBatches, draw_items, held_out
+from tests.helpers.reference import refused
 
 
 def drawn(draw=labels.draw_labelled, n_items=3000, seed=0):
@@ -207,3 +208,13 @@ def test_words_are_marked_with_the_earlier_labels_of_their_class_and_nothing_els
 def test_counts_that_cannot_be_are_refused(k, partners):
     with pytest.raises(ValueError, match="must be"):
         labels.best_possible(k, partners)
+
+
+def test_ids_that_are_no_words_and_labels_by_turns_are_refused():
+    ids = torch.tensor(labels.labelled_rows(drawn(n_items=4)))
+    only_labels = ids[:, 1::2].repeat_interleave(2, 1)
+    for bad in (ids.roll(1, 1), only_labels, ids * 0, ids + 6, ids[:, :16], ids.float()):
+        for door in (labels.same_class, lambda x: labels.label_scores(model(), x)):
+            refused("^ids", door, bad)
+    refused("wanted is", labels.label_scores, model(), ids, ids[:2, 1::2])
+    refused("the row", labels.labelled_rows, drawn(n_items=4) + 5)

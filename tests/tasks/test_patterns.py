@@ -9,6 +9,7 @@ import torch
 from gpt_helpers.architecture.generation import generate
 from gpt_helpers.tasks import patterns
 from gpt_helpers.weights.pretrained import load_model
+from tests.helpers.reference import refused
 
 ITEM = np.array([10, 0, 1, 2, 3, 4, 5, 6, 79])
 
@@ -121,3 +122,9 @@ def test_padding_beside_longer_texts_changes_no_score(shipped):
         patterns.pattern_scores(*shipped, pattern, items, batch_size=size) for size in (1, 20)
     )
     assert alone == together
+
+
+def test_a_word_or_a_syllable_that_is_not_there_is_refused(shipped):
+    pattern = patterns.PATTERNS["x = c"]
+    for bad in (ITEM[None] + 40, ITEM[None] - 1, ITEM[None, :8]):
+        refused("^items", patterns.pattern_scores, *shipped, pattern, bad)

@@ -172,3 +172,7 @@ def test_wrong_sizes_are_refused():
     refused("n_events=0", FAMILIES["things"].draw, 0, rng, 3)
     refused("n_legs=5", FAMILIES["legs"].draw, 5, rng, 3)
     refused("n_legs=0", FAMILIES["legs"].draw, 0, rng, 3)
+
+
+def test_a_result_that_is_no_word_is_refused():
+    refused("999", stories.story_results, [stories.Story("How many ?", (), 999, "pens")])

@@ -128,3 +128,6 @@ def test_wrong_arguments_are_refused():
     refused("n_digits=0", sums.draw_digits, 0, np.random.default_rng(0), 2)
     for at in (0, 3):
         refused(f"at={at}", sums.with_wrong_step, ITEM, at, np.random.default_rng(0))
+    for bad in (ITEM + 9, ITEM - 5, ITEM[0], ITEM[:, :0]):
+        refused("^items", sums.sum_of, bad)
+        refused("^items", sums.sum_texts, sums.steps, bad)

@@ -1,6 +1,7 @@
 """The corpus: which files it holds, and on which side of the split each of them is."""
 
 import ast
+import os
 
 import pytest
 
@@ -52,11 +53,35 @@ def test_a_folder_of_ones_own_is_split_by_name_only(tmp_path):
     assert {d.name for d in corpus.held_out} == set(filter(is_held_out, found))
 
 
+def test_what_is_no_file_of_the_folder_itself_is_left_out(tmp_path):
+    folder, elsewhere = tmp_path / ".lib", tmp_path / "elsewhere.py"
+    (folder / "package.py").mkdir(parents=True)
+    for name in ("a.py", "package.py/b.py", "z.pyi"):
+        (folder / name).write_text(f"# {name}\n", encoding="utf-8")
+    for hidden in (".venv", ".ipynb_checkpoints", "deep/.git"):
+        (folder / hidden).mkdir(parents=True)
+        (folder / hidden / "a-checkpoint.py").write_text("# hidden\n", encoding="utf-8")
+    (folder / ".hidden.py").write_text("# hidden\n", encoding="utf-8")
+    elsewhere.write_text("# elsewhere\n", encoding="utf-8")
+    (folder / "link.py").symlink_to(elsewhere)
+    (folder / "inner.py").symlink_to(folder / "a.py")
+    (folder / "dangling.py").symlink_to(folder / "nowhere.py")
+    (folder / ".#lock.py").symlink_to("user@host.123")
+    (folder / "loop.py").symlink_to(folder / "loop.py")
+    (folder / "round").symlink_to(folder)
+    os.mkfifo(folder / "pipe.py")
+    corpus = load_corpus(folder)
+    found = sorted(document.name for document in (*corpus.training, *corpus.held_out))
+    assert found == ["a.py", "package.py/b.py"]
+
+
 def test_a_folder_without_python_is_refused(tmp_path):
     refused("folder=.* holds no .py files", load_corpus, tmp_path)
     refused("folder=.*none.* holds no .py files", load_corpus, tmp_path / "none")
     for wrong in (3, ["lib"], True):
-        refused("folder=.* must be a path, or None", load_corpus, wrong)
+        refused("folder is a .*must be a path", load_corpus, wrong)
+    (tmp_path / "link.py").symlink_to(__file__)
+    refused("holds no .py files, links to them aside", load_corpus, tmp_path)
     (tmp_path / "bad.py").write_bytes(b"# \xff\xfe\n")
-    refused("bad.py cannot be decoded", load_corpus, tmp_path)
-    refused("bad.py cannot be decoded", read_source, tmp_path / "bad.py")
+    refused("bad.py cannot be read as Python", load_corpus, tmp_path)
+    refused("bad.py cannot be read as Python", read_source, tmp_path / "bad.py")

@@ -1,11 +1,14 @@
 """The tokenizer: text to tokens and back without loss, trained, and built from merges."""
 
 import functools
+import random
+import time
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import processors
 
 from gpt_helpers.text.corpus import HUMAN_RIGHTS, Document
 from gpt_helpers.text.tokenizer import (
@@ -71,10 +74,12 @@ def test_a_tokenizer_built_from_merges_encodes_and_decodes_as_the_trained_one(te
 
 def test_merges_that_join_what_is_not_there_are_refused(tokenizer):
     merges = merges_of(tokenizer)
-    refused("merge .* joins no two earlier tokens; the list is incomplete", build_tokenizer,
+    refused("merges hold .* joins no two earlier tokens; the list is incomplete", build_tokenizer,
             merges[::-1])  # fmt: skip
-    for wrong in (["a"], ["a", "b", "c"], ["a", "ab"], ["a", 3], ""):
-        refused(r"merge .* joins no two", build_tokenizer, [wrong])
+    for wrong in (["a"], ["a", "b", "c"], ["a", "ab"], ["a", 3], []):
+        refused(r"merges hold .* joins no two", build_tokenizer, [wrong])
+    for wrong in (["ab"], [3], "ab", None):
+        refused(r"merges.* must be a list", build_tokenizer, wrong)
     refused("tokenizer is a NoneType", merges_of, None)
 
 
@@ -91,6 +96,68 @@ def test_documents_are_encoded_in_one_row_each_closed_by_the_end_of_text(tokeniz
     assert tokens.dtype == torch.int64
     expected = [*tokenizer.encode(TEXTS[0]).ids, 0, 0, *tokenizer.encode(TEXTS[1]).ids, 0]
     assert tokens.tolist() == expected
+
+
+WILD = [
+    END_OF_TEXT,
+    f"a = '{END_OF_TEXT}'  # {END_OF_TEXT}",
+    "<|im_start|> <s> [MASK] <|endoftext|",
+    "ｆｕｌｌ　ｗｉｄｔｈ （）１２３",
+    "e\u0301 é ﬁ ㍿ \u1e9b\u0323",
+    "👨‍👩‍👧‍👦🏳️‍🌈 \U0010ffff",
+    "\ufeffa\r\nb\rc\x00d\x1b\u2028e\u200b",
+    "ab" * 20_000,
+    "あ" * 20_000,
+    " " * 20_000,
+    "אبא" * 99,
+]
+
+
+@pytest.mark.parametrize("text", WILD, ids=range(len(WILD)))
+def test_a_document_is_text_whatever_it_holds(tokenizer, text):
+    documents = [Document("a.py", text), Document("b.py", f"x{text}")]
+    tokens = encode(tokenizer, documents).tolist()
+    assert tokens.count(0) == 2  # one end for each document, and none within
+    end = tokens.index(0)
+    assert tokenizer.decode(tokens[:end]) == text
+    assert tokenizer.decode(tokens[end + 1 : -1]) == f"x{text}"
+    trained = train_tokenizer([text, "and more"], 270)
+    assert trained.decode(encode(trained, documents).tolist()[:-1]).startswith(text)
+    assert trained.token_to_id(END_OF_TEXT) == 0
+
+
+def test_encoding_neither_follows_nor_changes_the_settings_of_a_tokenizer(tokenizer):
+    documents = [Document("a.py", TEXTS[0]), Document("b.py", "short")]
+    expected = encode(tokenizer, documents)
+    tokenizer = build_tokenizer(merges_of(tokenizer))
+    tokenizer.enable_truncation(4)
+    tokenizer.enable_padding(length=50)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{END_OF_TEXT} $A {END_OF_TEXT}", special_tokens=[(END_OF_TEXT, 0)]
+    )
+    before = tokenizer.to_str()
+    assert torch.equal(encode(tokenizer, documents), expected)
+    assert tokenizer.to_str() == before
+    assert not tokenizer.encode_special_tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("a\ud800b", 1), ("\udfff", 0), ("\ud83d \ude00", 0)], ids=range(3)
+)
+def test_half_a_character_is_refused_with_its_place(tokenizer, text, place):
+    message = rf"holds '\\ud.*' at {place}, half a character; decode its bytes"
+    refused(rf"texts\[1\] {message}", train_tokenizer, ["a", text], 300)
+    refused(rf"documents: 'b.py' {message}", encode, tokenizer, [Document("b.py", text)])
+
+
+def test_a_very_long_word_is_learned_from_in_a_short_time():
+    draw = random.Random(0)
+    word = "".join(draw.choice("abcdef") for _ in range(200_000))
+    began = time.perf_counter()
+    tokenizer = train_tokenizer([word], 300)
+    assert time.perf_counter() - began < 20  # whole, it takes several minutes
+    assert tokenizer.decode(tokenizer.encode(word).ids) == word
+    assert len(tokenizer.encode(word).ids) < 0.7 * len(word)
 
 
 @pytest.mark.parametrize("wrong", [256, 0, -1, True, 300.0, "300", None], ids=repr)

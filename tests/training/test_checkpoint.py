@@ -204,3 +204,25 @@ def test_states_that_do_not_fit_are_refused_before_a_weight_is_changed(tmp_path)
         before = weights_of(fresh)
         refused("of another model", train, fresh, batches, settings, folder=tmp_path)
         assert are_equal(weights_of(fresh), before)
+
+
+def test_states_of_weights_that_are_frozen_now_are_refused_before_a_weight_is_changed(tmp_path):
+    model, batches, settings = parts_of("adamw")
+    run_until(2, model, batches, settings, folder=tmp_path)
+    fresh = tiny_model(seed=7)
+    fresh.transformer.wpe.requires_grad_(False)
+    before = weights_of(fresh)
+    refused("of another model.*wpe", train, fresh, batches, settings, folder=tmp_path)
+    assert are_equal(weights_of(fresh), before)
+
+
+@pytest.mark.parametrize("name", ["log", "scaler", "identity"])
+def test_a_checkpoint_that_lacks_a_fact_is_refused_before_a_weight_is_changed(tmp_path, name):
+    model, batches, settings = parts_of("adamw")
+    run_until(2, model, batches, settings, folder=tmp_path)
+    tensors, facts = read_sealed(tmp_path / FILE_NAME)
+    write_sealed(tmp_path / FILE_NAME, tensors, {k: v for k, v in facts.items() if k != name})
+    fresh = tiny_model(seed=7)
+    before = weights_of(fresh)
+    refused(rf"it lacks \['{name}'\]", train, fresh, batches, settings, folder=tmp_path)
+    assert are_equal(weights_of(fresh), before)

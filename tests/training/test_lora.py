@@ -148,6 +148,35 @@ def test_a_copy_of_the_updated_model_is_independent():
     assert not torch.equal(logits(other), logits(model))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("merged_first", ["copy", "original", "a copy of the copy"])
+def test_merging_one_of_several_copies_leaves_the_others_their_updates(kind, merged_first):
+    original = trained(add_lora(fresh(kind), 2))
+    copies = {"original": original, "copy": copy.deepcopy(original)}
+    copies["a copy of the copy"] = copy.deepcopy(copies["copy"])
+    expected, n_updates = logits(original), len(updates_of(original))
+    merged = merge_lora(copies.pop(merged_first))
+    assert (logits(merged) - expected).abs().max() <= 1e-5
+    for other in copies.values():
+        assert len(updates_of(other)) == n_updates
+        assert torch.equal(logits(other), expected)
+        assert not torch.equal(logits(trained(copy.deepcopy(other))), expected)
+    for other in copies.values():
+        assert (logits(merge_lora(other)) - expected).abs().max() <= 1e-5
+        assert [type(m) for m in other.modules()] == [type(m) for m in fresh(kind).modules()]
+
+
+def test_what_was_frozen_before_the_updates_is_frozen_after_them():
+    model = fresh()
+    model.transformer.wte.requires_grad_(False)
+    before = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    attributes = sorted(vars(model))
+    assert merge_lora(add_lora(model, 2)) is model
+    assert {name: weight.requires_grad for name, weight in model.named_parameters()} == before
+    assert sorted(vars(model)) == attributes
+    assert count_trained(model) < count_trained(fresh())
+
+
 def test_a_run_that_stopped_goes_on_from_its_checkpoint(tmp_path):
     whole = trained(add_lora(fresh(), 2, generator=torch.Generator().manual_seed(3)))
     settings = dataclasses.replace(SETTINGS, save_every=3)
@@ -174,13 +203,26 @@ def test_a_run_that_stopped_goes_on_from_its_checkpoint(tmp_path):
         ({"rank": 2, "layers": ("q_proj",)}, "q_proj"),
         ({"rank": 2, "layers": ()}, "layers"),
         ({"rank": 2, "layers": ("lm_head",)}, "tied"),
+        ({"rank": 2, "layers": "c_attn"}, "layers is a str"),
+        ({"rank": 2, "generator": 3}, "generator=3"),
     ],
 )
 def test_what_no_model_can_have_is_refused_and_changes_nothing(arguments, named):
     model = fresh()
+    model.transformer.wpe.requires_grad_(False)
+    attributes = sorted(vars(model))
     refused(named, add_lora, model, **arguments)
-    assert all(weight.requires_grad for weight in model.parameters())
+    assert count_trained(model) == count_trained(fresh()) - model.transformer.wpe.weight.numel()
     assert not updates_of(model)
+    assert sorted(vars(model)) == attributes
+
+
+def test_a_layer_that_shares_its_weight_with_any_other_is_refused():
+    model = fresh()
+    first, second = (block.mlp.c_fc for block in model.transformer.h)
+    second.weight = first.weight
+    refused("tied to another", add_lora, model, 2, layers=("c_fc",))
+    assert count_trained(add_lora(model, 2, layers=("c_attn",))) > 0
 
 
 def test_updates_are_not_added_twice_nor_merged_twice():

@@ -98,6 +98,8 @@ def test_a_loss_counts_and_adds_up_apart():
     expected = model(ids, labels=ids.masked_fill(ids == 0, -100))["loss"]
     torch.testing.assert_close(sum(totals) / 12, expected)
     torch.testing.assert_close(text_loss(model, ids), expected)
+    refused(r"ids \(1, 8\) leave nothing to predict", text_loss, model, ids[-1:])
+    refused("model is a NoneType", text_loss, None, ids)
 
 
 def test_what_is_no_loss_is_refused():

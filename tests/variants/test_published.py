@@ -475,6 +475,15 @@ def written(path, **changes):
     return path
 
 
+def test_a_file_of_something_else_is_refused(tmp_path):
+    missing, other = tmp_path / "missing.csv", tmp_path / "other.csv"
+    refused("missing.csv'.* is no file", load_models, missing)
+    refused("is no file", load_models, tmp_path)
+    other.write_text("model,colour\nGPT-3,red\n")
+    refused("has the columns .'model', 'colour'", load_models, other)
+    refused("lacks the models .'GPT-3 Small'", published_models, written(other))
+
+
 def test_cells_become_values_of_their_fields(tmp_path):
     model = load_models(written(tmp_path / "a.csv", n_tokens="4.02e11", n_layer="", tied="no"))[0]
     assert model.n_tokens == 402_000_000_000
@@ -504,5 +513,4 @@ def test_a_cell_that_its_field_cannot_hold_is_found(tmp_path, changes, message):
 def test_a_count_that_is_no_number_and_a_column_that_is_no_field_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="'twelve'"):
         load_models(written(tmp_path / "a.csv", n_layer="twelve"))
-    with pytest.raises(TypeError, match="'colour'"):
-        load_models(written(tmp_path / "a.csv", colour="blue"))
+    refused("'colour'", load_models, written(tmp_path / "a.csv", colour="blue"))

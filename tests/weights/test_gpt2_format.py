@@ -7,11 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_helpers.architecture.model import ACTIVATIONS
 from gpt_helpers.config import ACTIVATION_NAMES, GPTConfig
 from gpt_helpers.weights.gpt2_format import (
     CONV1D,
+    check_numbers,
     check_orientation,
-    check_precision,
     config_of,
     gpt2_settings,
     named_alike,
@@ -19,6 +20,7 @@ from gpt_helpers.weights.gpt2_format import (
 )
 from gpt_helpers.weights.sealed import copy_tensors
 from tests.helpers.reference import SMALL, random_model, refused
+from tests.helpers.runs import are_equal, weights_of
 
 MODEL = random_model(std=0.1)
 SETTINGS = gpt2_settings(SMALL)
@@ -28,7 +30,7 @@ FIRST = "transformer.h.0.attn.c_attn.weight"
 def read(tensors, model=MODEL):
     """Copy tensors of a file into a model, with every check that loading makes."""
     tensors = named_alike(tensors, "file")
-    check_precision(tensors, "file")
+    check_numbers(tensors, "file")
     check_orientation(stored_weights(model), tensors, "file")
     copy_tensors(stored_weights(model), tensors, "file")
 
@@ -73,6 +75,11 @@ def test_two_names_of_one_activation_are_read_alike():
     for name, ours in (("gelu_pytorch_tanh", "gelu"), ("swish", "swish"), ("silu", "swish")):
         found = config_of(SETTINGS | {"activation_function": name}, "config.json")
         assert found.activation == ours
+    from transformers.activations import ACT2FN
+
+    x, settings = torch.linspace(-6, 6, 99), SETTINGS | {"activation_function": "gelu_fast"}
+    ours = ACTIVATIONS[config_of(settings, "config.json").activation]
+    assert (ours(x) - ACT2FN["gelu_fast"](x)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,9 @@ def test_two_names_of_one_activation_are_read_alike():
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx=True"),
         ({"add_cross_attention": True}, "add_cross_attention=True"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings=False"),
-        ({"activation_function": "gelu_fast"}, "activation_function='gelu_fast'; known are"),
+        ({"activation_function": ["gelu"]}, r"activation_function=\['gelu'\]; known are"),
+        ({"quantization_config": {"bits": 4}}, "config.json is of a quantized model; give one"),
+        ({"activation_function": "quick_gelu"}, "activation_function='quick_gelu'; known are"),
         ({"activation_function": None}, "activation_function=None; known are"),
         ({"attn_pdrop": 0.2}, r"'attn_pdrop': 0.2.*one dropout, make them equal"),
         ({"n_embd": 25}, "config.json is wrong: n_embd=25 does not divide into n_head=4"),
@@ -154,9 +163,21 @@ def test_a_missing_tensor_is_named(missing):
     refused(rf"file is of another model: it lacks \['{missing}'\]", read, stored(**{missing: None}))
 
 
-def test_a_head_alone_is_no_embedding():
-    alone = {"transformer.wte.weight": None, "lm_head.weight": MODEL.lm_head.weight}
-    refused(r"it lacks \['transformer.wte.weight'\]", read, stored(**alone))
+def test_a_head_alone_is_the_embedding_too():
+    alone = {"transformer.wte.weight": None, "lm_head.weight": MODEL.lm_head.weight.detach()}
+    model = random_model(seed=1)
+    read(stored(**alone), model)
+    assert are_equal(weights_of(model), weights_of(MODEL))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("head", [False, True])
+@pytest.mark.parametrize("name", ["transformer.wte.weight", FIRST, "transformer.ln_f.bias"])
+def test_a_number_that_is_not_finite_is_refused_by_the_name_of_its_tensor(name, head, value):
+    wrong = stored()
+    wrong[name][(1,) * wrong[name].ndim] = value
+    more = {"lm_head.weight": wrong["transformer.wte.weight"]} if head else {}
+    refused(f"file holds numbers in {name} that are not finite", read, wrong | more)
 
 
 @pytest.mark.parametrize("extra", ["transformer.h.3.ln_1.bias", "score.weight", "lm_head.bias"])

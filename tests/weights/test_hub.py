@@ -3,17 +3,20 @@
 import json
 import os
 import random
+import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from gpt_helpers.text.tokenizer import train_tokenizer
+from gpt_helpers.text.tokenizer import merges_of, train_tokenizer
 from gpt_helpers.weights import hub
 from gpt_helpers.weights.gpt2_format import gpt2_settings
-from gpt_helpers.weights.hub import fetch_folder, find_folder, read_tokenizer
+from gpt_helpers.weights.hub import fetch_folder, read_tokenizer
 from gpt_helpers.weights.pretrained import load_gpt2, save_gpt2
-from tests.helpers.reference import SMALL, random_model, refused
+from tests.helpers.reference import SMALL, hugging_face, random_model, refused
 from tests.helpers.runs import are_equal, weights_of
 
 MODEL = random_model(std=0.1)
@@ -81,9 +84,29 @@ def test_other_files_in_the_place_of_weights_are_refused(weights):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_missing_is_named_with_what_is_there(folder, name):
-    (folder / name).rename(folder / "pytorch_model.bin")
-    message = rf"{name} is missing; the folder holds \[.*'pytorch_model.bin'\]"
+    (folder / name).rename(folder / "other.bin")
+    message = rf"{name} is missing; copy it there. The folder holds \[.*'other.bin'\]"
     refused(message, load_gpt2, folder)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "tokenizer.json", "vocab.json"])
+def test_a_folder_or_a_link_to_nothing_in_the_place_of_a_file_is_told(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(folder / "nowhere")
+    refused(rf"{name} is a link to nothing; copy it there", load_gpt2, folder)
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    refused(rf"{name} is a folder; copy it there", load_gpt2, folder)
+
+
+def test_links_to_files_and_hidden_folders_are_read(folder, tmp_path):
+    for place in (tmp_path / ".hidden", tmp_path / "a.b.safetensors"):
+        place.mkdir()
+        for file in folder.iterdir():
+            (place / file.name).symlink_to(file)
+        assert are_equal(weights_of(load_gpt2(place)[0]), weights_of(MODEL))
+    (tmp_path / "link").symlink_to(folder)
+    assert are_equal(weights_of(load_gpt2(tmp_path / "link")[0]), weights_of(MODEL))
 
 
 def test_settings_that_are_no_json_are_refused(folder):
@@ -103,13 +126,118 @@ def test_a_damaged_tokenizer_is_refused_and_none_is_none(folder):
         refused("tokenizer.json holds no tokenizer", load_gpt2, folder)
 
 
-def test_pickles_are_never_opened(folder, weights):
-    (folder / "pytorch_model.bin").write_bytes(b"not read")
+def test_an_older_form_of_a_tokenizer_is_read_and_half_of_it_is_refused(tmp_path):
+    from transformers import GPT2Tokenizer
+
+    tokenizer = train_tokenizer(["def f(x):\n    return x\n注意は自己注意である。" * 9], 290)
+    save_gpt2(tmp_path, random_model(vocab_size=290))
+    tokenizer.model.save(str(tmp_path))
+    found = load_gpt2(tmp_path)[1]
+    theirs = GPT2Tokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    for text in ("return  x\n", " 注意 ", "a<|endoftext|>b", "ＦＵＬＬ　ｗｉｄｔｈ\r\n\x00"):
+        assert found.encode(text).ids == tokenizer.encode(text).ids == theirs.encode(text)
+        assert found.decode(found.encode(text).ids, skip_special_tokens=False) == text
+    (tmp_path / "merges.txt").unlink()
+    refused("merges.txt is missing; copy it there", load_gpt2, tmp_path)
+
+
+def test_a_tokenizer_that_cuts_or_fills_up_texts_does_so_no_more(folder):
+    tokenizer = train_tokenizer(["a"], 257)
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=9)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert len(read_tokenizer(folder).encode("abcd" * 9).ids) == 36
+
+
+def split(folder, suffix):
+    """Store the weights of a folder in three parts with an index, as .safetensors or .bin."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    stem = "model" if suffix == ".safetensors" else "pytorch_model"
+    places = {
+        name: f"{stem}-0000{number % 3 + 1}-of-00003{suffix}"
+        for number, name in enumerate(sorted(tensors))
+    }
+    for part in set(places.values()):
+        held = {name: tensors[name] for name in tensors if places[name] == part}
+        if suffix == ".bin":
+            torch.save(held, folder / part)
+        else:
+            save_file(held, folder / part)
+    index = folder / f"{stem}{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return index, places
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_weights_in_several_files_are_one_model(folder, suffix):
+    index, places = split(folder, suffix)
+    for place in (folder, index):
+        assert are_equal(weights_of(load_gpt2(place)[0]), weights_of(MODEL))
+    part = sorted(places.values())[1]
+    refused("give one of these, or the folder", load_gpt2, folder / part)
+    data = (folder / part).read_bytes()
+    for wrong, message in ((data[:-9], "damaged or cut short"), (None, "is missing; copy it")):
+        (folder / part).unlink()
+        if wrong is not None:
+            (folder / part).write_bytes(wrong)
+        refused(rf"{part} {message}|{part} is {message}", load_gpt2, folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda map_: map_ | {"new.weight": map_["transformer.wte.weight"]},
+            "promises.*new.weight",
+        ),
+        (lambda map_: map_ | {"transformer.wte.weight": "../x.safetensors"}, "names no files"),
+        (lambda map_: map_ | {"transformer.wte.weight": "/etc/passwd"}, "names no files"),
+        (lambda map_: map_ | {"transformer.wte.weight": None}, "names no files"),
+        (lambda map_: map_ | {"transformer.wte.weight": "gone.safetensors"}, "gone.* is missing"),
+        (lambda map_: [], "names no files"),
+        (lambda map_: {}, "0 blocks"),
+    ],
+    ids=range(7),
+)
+def test_an_index_that_does_not_fit_its_parts_is_refused(folder, change, message):
+    index, places = split(folder, ".safetensors")
+    index.write_text(json.dumps({"weight_map": change(places)}))
+    refused(message, load_gpt2, folder)
+
+
+class Code:
+    """What runs a program when it is unpickled carelessly."""
+
+    def __reduce__(self):
+        return os.mkdir, ("it-ran",)
+
+
+def test_pickles_are_read_for_their_weights_only(folder, weights, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (folder / "pytorch_model.bin").write_bytes(b"not read, as there is model.safetensors")
     load_gpt2(folder)
-    torch.save(MODEL.state_dict(), weights)
-    refused("is damaged or cut short", load_gpt2, weights)
-    torch.save(MODEL.state_dict(), folder / "model.pt")
-    refused("model.pt is not named model.safetensors", load_gpt2, folder / "model.pt")
+    weights.unlink()
+    refused("pytorch_model.bin is damaged or cut short", load_gpt2, folder)
+    file = folder / "pytorch_model.bin"
+    for wrong in (Code(), {"transformer.wte.weight": Code()}, MODEL):
+        torch.save(wrong, file)
+        refused("pytorch_model.bin .*or holds more than weights", load_gpt2, folder)
+    assert not (tmp_path / "it-ran").exists()
+    named = hugging_face(MODEL).state_dict()
+    for wrong in ({"model": named, "step": 3}, [torch.ones(3)], {1: torch.ones(3)}, torch.ones(3)):
+        torch.save(wrong, file)
+        refused("pytorch_model.bin holds .*, no tensors by name", load_gpt2, folder)
+    for old in (False, True):
+        torch.save(named, file, _use_new_zipfile_serialization=not old)
+        for place in (folder, file):
+            assert are_equal(weights_of(load_gpt2(place)[0]), weights_of(MODEL))
+    data = file.read_bytes()
+    for length in range(0, len(data), len(data) // 10):
+        file.write_bytes(data[:length])
+        refused("pytorch_model.bin is damaged or cut short", load_gpt2, folder)
+    torch.save(named, folder / "model.pt")
+    refused("model.pt is none of .*model.safetensors", load_gpt2, folder / "model.pt")
 
 
 @pytest.mark.parametrize("wrong", ["", "no/such/folder", "/none", "./gpt2", "a b", "x/../y", "~/g"])
@@ -121,22 +249,41 @@ def test_what_is_neither_a_path_nor_a_name_is_refused(wrong, tmp_path, monkeypat
     else:
         refused("is neither a file nor a folder; check the path", load_gpt2, wrong)
     for other in (None, 3, b"gpt2", MODEL):
-        refused("must be a path, or a name on the hub", load_gpt2, other)
+        refused("path_or_name is a .*; it must be a path", load_gpt2, other)
+    refused("path_or_name='a.*' holds a zero byte", load_gpt2, "a\0b")
 
 
-def test_a_name_is_fetched_once_with_the_three_files_that_are_read(folder, monkeypatch):
+@pytest.mark.parametrize("form", ["whole", "in parts", ".bin"])
+def test_a_name_is_fetched_with_the_files_that_are_read_and_no_others(
+    folder, monkeypatch, tmp_path, form
+):
     import huggingface_hub
 
-    calls = []
+    if form == "in parts":
+        split(folder, ".safetensors")
+    elif form == ".bin":
+        torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    else:
+        (folder / "pytorch_model.bin").write_bytes(b"not fetched")
+    expected = {file.name for file in folder.iterdir()} - (
+        {"pytorch_model.bin"} if form == "whole" else set()
+    )
+    for other in ("tf_model.h5", "README.md", "rust_model.ot"):
+        (folder / other).write_bytes(b"not fetched")
+    fetched = tmp_path / "fetched"
 
     def snapshot_download(name, allow_patterns):
-        calls.append((name, sorted(allow_patterns)))
-        return str(folder)
+        assert name == "some-one/gpt2.x_y"
+        fetched.mkdir(exist_ok=True)
+        for file in folder.iterdir():
+            if any(file.match(pattern) for pattern in allow_patterns):
+                shutil.copy(file, fetched)
+        return str(fetched)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert are_equal(weights_of(load_gpt2("some-one/gpt2.x_y")[0]), weights_of(MODEL))
-    assert calls == [("some-one/gpt2.x_y", [*NAMES, "tokenizer.json"])]
-    assert find_folder("gpt2") == folder
+    assert {file.name for file in fetched.iterdir()} == expected
 
 
 def test_a_folder_here_comes_before_a_name(folder, monkeypatch):
@@ -172,26 +319,99 @@ class StoppedError(Exception):
     """What stops a write."""
 
 
-@pytest.mark.parametrize("n_renamed", [0, 1])
-def test_a_write_that_is_interrupted_leaves_no_mixture_of_two_models(
-    folder, n_renamed, monkeypatch
+OTHER = random_model(n_head=2, seed=1, std=0.1, vocab_size=300)
+TOKENIZERS = [train_tokenizer([text * 9], 300) for text in ("the cat sat", "注意は自己注意")]
+
+
+def model_in(folder):
+    """Return which of two models a folder holds, and the merges that it holds with it."""
+    found, tokenizer = load_gpt2(folder)
+    for name, model in (("old", MODELS[0]), ("new", MODELS[1])):
+        if found.config == model.config and are_equal(weights_of(found), weights_of(model)):
+            return name, None if tokenizer is None else merges_of(tokenizer)
+    return None
+
+
+MODELS = random_model(std=0.1, vocab_size=300), OTHER
+
+
+@pytest.mark.parametrize("with_tokenizers", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("call", ["replace", "unlink", "fsync", "rmdir"])
+def test_a_write_that_ends_anywhere_leaves_the_old_model_or_the_new_one(
+    tmp_path, with_tokenizers, call, monkeypatch
 ):
-    other, replace, renamed = random_model(n_head=2, seed=1, std=0.1), os.replace, []
+    old, new = (
+        (tokenizer if given else None)
+        for tokenizer, given in zip(TOKENIZERS, with_tokenizers, strict=True)
+    )
+    possible = [("old", old and merges_of(old)), ("new", new and merges_of(new))]
+    real, states = getattr(os, call), []
+    for last in range(20):
+        folder, made = tmp_path / str(last), []
+        save_gpt2(folder, MODELS[0], old)
 
-    def stop_later(*paths):
-        if len(renamed) == n_renamed:
-            raise StoppedError
-        renamed.append(paths)
-        replace(*paths)
+        def stop_later(*arguments, last=last, made=made, **options):
+            made.append(arguments)
+            if len(made) > last:
+                raise StoppedError
+            return real(*arguments, **options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", stop_later)
-        with pytest.raises(StoppedError):
-            save_gpt2(folder, other)
-    refused("config.json is missing", load_gpt2, folder)
-    save_gpt2(folder, other)
-    assert sorted(path.name for path in folder.iterdir()) == NAMES
-    assert load_gpt2(folder)[0].config == other.config
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, stop_later)
+            try:
+                save_gpt2(folder, OTHER, new)
+            except StoppedError:
+                pass
+            else:
+                break
+        state = model_in(folder)
+        assert state in possible
+        states.append(state)
+        assert {file.name for file in folder.iterdir()} >= set(NAMES)
+        save_gpt2(folder, OTHER, new)
+        assert model_in(folder) == possible[1]
+    assert 0 < len(states) < 20
+    assert states == sorted(states, key=possible.index)  # from some moment on it is the new one
+
+
+def test_a_save_over_an_older_one_leaves_nothing_that_tells_of_that_one(folder):
+    from transformers import GPT2TokenizerFast
+
+    save_gpt2(folder, MODELS[0], TOKENIZERS[0])
+    GPT2TokenizerFast(tokenizer_object=TOKENIZERS[0]).save_pretrained(folder)
+    hugging_face(MODELS[0]).generation_config.save_pretrained(folder)
+    (folder / "notes.txt").write_text("mine")
+    assert len(list(folder.iterdir())) > 4
+    save_gpt2(folder, OTHER)
+    assert sorted(file.name for file in folder.iterdir()) == [*NAMES, "notes.txt"]
+    assert model_in(folder) == ("new", None)
+    smaller = random_model()
+    save_gpt2(folder, smaller)
+    assert are_equal(weights_of(load_gpt2(folder)[0]), weights_of(smaller))
+
+
+def test_threads_that_save_and_load_at_once_never_see_a_mixture(tmp_path):
+    save_gpt2(tmp_path, MODELS[0], TOKENIZERS[0])
+    pairs = list(zip(MODELS, TOKENIZERS, strict=True))
+    possible = [(name, merges_of(t)) for name, t in zip(("old", "new"), TOKENIZERS, strict=True)]
+
+    def work(number):
+        if number % 3 == 0:
+            save_gpt2(tmp_path, *pairs[number % 2])
+        return model_in(tmp_path)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(work, range(40)))
+    assert all(state in possible for state in found)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_written(folder):
+    (folder / "tokenizer.json").mkdir()
+    refused("tokenizer.json is a folder; move it away", save_gpt2, folder, OTHER)
+    (folder / "tokenizer.json").rmdir()
+    assert are_equal(weights_of(load_gpt2(folder)[0]), weights_of(MODEL))
+    refused("is, or lies in, what is no folder", save_gpt2, folder / "config.json", OTHER)
+    refused("is, or lies in, what is no folder", save_gpt2, folder / "config.json" / "x", OTHER)
 
 
 def test_weights_that_cannot_be_written_leave_the_old_model(folder, monkeypatch):
@@ -201,6 +421,7 @@ def test_weights_that_cannot_be_written_leave_the_old_model(folder, monkeypatch)
     monkeypatch.setattr(hub, "save_file", fail)
     with pytest.raises(OSError, match="no space"):
         save_gpt2(folder, random_model(seed=1))
+    assert sorted(file.name for file in folder.iterdir()) == NAMES
     assert are_equal(weights_of(load_gpt2(folder)[0]), weights_of(MODEL))
 
 

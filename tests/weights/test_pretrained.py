@@ -99,7 +99,7 @@ def test_a_model_that_could_not_be_loaded_again_is_not_saved(tmp_path, tokenizer
 
 def test_files_that_hold_no_model_are_refused(path):
     halves, facts = read_sealed(path)
-    refused("none is not a file", load_model, path.parent / "none")
+    refused("none' is not a file", load_model, path.parent / "none")
     wrong = {
         "holds no model; give a file that save_model wrote": {},
         "holds no model": {"model": "GPTLMHeadModel", "config": facts["config"]},
@@ -108,7 +108,7 @@ def test_files_that_hold_no_model_are_refused(path):
         "n_embd=-1 must be": facts | {"config": facts["config"] | {"n_embd": -1}},
         r"wte.weight is \(300, 16\), not \(301, 16\)": facts
         | {"config": facts["config"] | {"vocab_size": 301}},
-        "merge .* joins no two earlier tokens": facts | {"merges": facts["merges"][1:]},
+        "merges hold .* joins no two earlier tokens": facts | {"merges": facts["merges"][1:]},
     }
     for message, others in wrong.items():
         write_sealed(path, halves, others)

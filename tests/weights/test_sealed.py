@@ -184,7 +184,7 @@ def test_a_foreign_seal_is_refused(tmp_path):
 
 
 def test_what_is_no_file_is_refused(tmp_path):
-    refused("none is not a file; check the path", read_sealed, tmp_path / "none")
+    refused("none' is not a file; check the path", read_sealed, tmp_path / "none")
     refused("is not a file; check the path", read_sealed, tmp_path)
 
 

@@ -25,7 +25,7 @@
     constructor(merges) {
       this.alphabet = byteAlphabet();
       this.byteOf = new Map(this.alphabet.map((character, byte) => [character, byte]));
-      this.tokens = [END_OF_TEXT, ...this.alphabet.toSorted()];
+      this.tokens = [END_OF_TEXT, ...[...this.alphabet].sort()];
       this.ids = new Map(this.tokens.map((token, id) => [token, id]));
       this.ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
       for (const token of merges.map((pair) => pair.join(""))) {

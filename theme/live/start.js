@@ -4,49 +4,14 @@
   "use strict";
 
   const FOLDER = document.currentScript.src.replace(/[^/]*$/, "");
-  const ready = new Map(); // what is loaded or being loaded, so that panels share it
+  let model; // what is loaded or being loaded, so that panels share it
+  let tries = 0;
 
-  function once(name, load) {
-    if (!ready.has(name))
-      ready.set(
-        name,
-        load().catch((error) => {
-          ready.delete(name);
-          throw error;
-        }),
-      );
-    return ready.get(name);
-  }
-
-  function script(name) {
-    return once(
-      `${name}.js`,
-      () =>
-        new Promise((resolve, reject) => {
-          const failed = () => reject(Object.assign(new Error(name), { reason: "missing" }));
-          document.head.append(
-            Object.assign(document.createElement("script"), {
-              src: `${FOLDER}${name}.js`,
-              async: false,
-              onload: resolve,
-              onerror: failed,
-            }),
-          );
-        }),
-    );
-  }
-
-  /** The file as an ArrayBuffer: pages from disk may not fetch, so they read it as a script. */
-  async function weights(report) {
-    if (location.protocol === "file:") {
-      await script("weights");
-      return Uint8Array.from(atob(gpt.weights), (character) => character.charCodeAt(0)).buffer;
-    }
-    const response = await fetch(`${FOLDER}model.safetensors`).catch((error) => ({
-      statusText: error.message,
-    }));
-    if (!response.ok)
-      throw Object.assign(new Error(response.status ?? response.statusText), { reason: "missing" });
+  /** The file as an ArrayBuffer. Who tries again may not be given the copy that was damaged. */
+  async function download(report) {
+    const options = { cache: tries++ ? "reload" : "default" };
+    const response = await fetch(`${FOLDER}model.safetensors`, options);
+    if (!response.ok) throw new Error(response.status);
     const chunks = [];
     let length = 0;
     for (const reader = response.body.getReader(); ; report(length)) {
@@ -57,38 +22,53 @@
     }
   }
 
-  function load(report) {
-    return once("model", async () => {
-      const [buffer] = await Promise.all([weights(report), script("live")]);
-      const sealed = await gpt.readSealed(buffer);
-      return {
-        model: new gpt.GPTLMHeadModel(sealed),
-        tokenizer: new gpt.Tokenizer(sealed.facts.merges),
-      };
+  /** Pages from disk, or in a sandboxed frame, may not fetch, so they read it as a script. */
+  async function weights(report) {
+    if (self.origin === "null") {
+      await loadScript(`${FOLDER}weights.js`, () => gpt.weights);
+      return Uint8Array.from(atob(gpt.weights), (character) => character.charCodeAt(0)).buffer;
+    }
+    return download(report).catch((error) => {
+      throw Object.assign(new Error(error.message), { reason: "missing" });
     });
+  }
+
+  async function load(report) {
+    const script = loadScript(`${FOLDER}live.js`, () => gpt.Panel);
+    const [buffer] = await Promise.all([weights(report), script]);
+    const sealed = await gpt.readSealed(buffer);
+    return {
+      model: new gpt.GPTLMHeadModel(sealed),
+      tokenizer: new gpt.Tokenizer(sealed.facts.merges),
+    };
   }
 
   async function open(box) {
     const words = JSON.parse(box.dataset.words),
-      status = box.querySelector(".live-status");
+      status = box.querySelector(".live-status"),
+      button = box.querySelector(".live-start"),
+      closed = [...box.childNodes];
     const say = (key, detail) => {
       status.textContent = words[key].replace(/\{\w+\}/, detail);
     };
-    const button = box.querySelector(".live-start");
-    if (button.ariaDisabled === "true") return;
-    button.ariaDisabled = "true";
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
     say("loading");
     try {
-      const report = (bytes) => say("loaded-megabytes", (bytes / 1e6).toFixed(1));
-      const { model, tokenizer } = await load(report);
-      new gpt.Panel(box, model, tokenizer);
+      model ??= load((bytes) => say("loaded-megabytes", (bytes / 1e6).toFixed(1)));
+      const loaded = await model;
+      new gpt.Panel(box, loaded.model, loaded.tokenizer);
     } catch (error) {
+      model = undefined;
+      box.replaceChildren(...closed);
       say(words[error.reason] ? error.reason : "unknown", error.message);
-      button.ariaDisabled = null;
+      button.removeAttribute("aria-disabled");
     }
   }
 
   for (const box of document.querySelectorAll(".live-model")) {
-    box.querySelector(".live-start").addEventListener("click", () => open(box));
+    const button = box.querySelector(".live-start");
+    button.addEventListener("click", () => open(box));
+    button.classList.remove("needs-script");
   }
 })((globalThis.gpt ??= {}));

@@ -1,4 +1,4 @@
-// What the packages leave open: words, search from disk, keys for what is wide, paper, and haste.
+// What the packages leave open: words, buttons, the other edition, what is wide, paper, and haste.
 
 // sphinx-copybutton has no Japanese; its words are global and are read when the page has loaded.
 if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
@@ -11,17 +11,41 @@ if (typeof messages !== "undefined" && document.documentElement.lang === "ja") {
   locale = "ja";
 }
 
-// Sphinx has the words of the search page, but these two are empty in Japanese.
-if (typeof Documentation !== "undefined" && document.documentElement.lang === "ja") {
-  Object.assign(Documentation.TRANSLATIONS, {
-    "Search finished, found ${resultCount} page(s) matching the search query.":
-      "${resultCount} 件のページが見つかった。",
-    ", in ": "、",
+// What the buttons do is not in their attributes, where a policy may forbid it.
+const PRESSED = {
+  "window.print()": () => print(),
+  "toggleFullScreen()": () => toggleFullScreen(),
+};
+document.querySelectorAll("[data-press]").forEach((button) => {
+  button.addEventListener("click", PRESSED[button.dataset.press]);
+});
+
+// The other edition is opened where the reader is: at a section of the same number, as those of
+// its own language have other names, or at a figure, an equation, an object of the same name.
+const SECTIONS = "article section[id]";
+const numbered = location.hash.match(/^#section-(\d+)$/);
+if (numbered) {
+  const section = document.querySelectorAll(SECTIONS)[numbered[1]];
+  if (section) location.replace(`#${section.id}`);
+}
+function placeOf(hash) {
+  try {
+    return document.getElementById(decodeURIComponent(hash.slice(1)));
+  } catch {
+    return null; // no name that can be read
+  }
+}
+function keepPlace() {
+  const place = placeOf(location.hash);
+  const section = place?.matches("section, section > span, dt[id^=term-]") && place.closest(SECTIONS);
+  const number = [...document.querySelectorAll(SECTIONS)].indexOf(section);
+  document.querySelectorAll("a.language-switch").forEach((link) => {
+    link.hash = section ? `section-${number}` : location.hash;
+    link.search = location.search;
   });
 }
-
-// Pages opened from disk may not read each other, so search lists them without excerpts.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+addEventListener("hashchange", keepPlace);
+keepPlace();
 
 // A box that scrolls must be reachable by keyboard; one that does not should not stop the tab key.
 const boxes = new ResizeObserver((entries) => {
@@ -50,12 +74,16 @@ new MutationObserver(dressForPaper).observe(document.documentElement, { attribut
 dressForPaper();
 
 // The theme's scripts add to a page that can be read without them: they come when it is drawn.
+// Until then book.css hides the buttons that they answer.
 const scripts = ["bootstrap", "pydata-sphinx-theme"].map(
   (name) => new URL(`scripts/${name}.js`, document.currentScript.src).href,
 );
 function addScripts() {
-  for (const src of scripts) {
-    document.body.append(Object.assign(document.createElement("script"), { src, async: false }));
-  }
+  const all = Promise.all(scripts.map((src) => loadScript(src)));
+  return all.then(() => (document.documentElement.dataset.awake = ""));
 }
-addEventListener("load", () => requestAnimationFrame(() => setTimeout(addScripts)));
+addEventListener("load", () =>
+  requestAnimationFrame(() =>
+    setTimeout(() => addScripts().catch(addScripts).catch((error) => tellFault(error.message))),
+  ),
+);

@@ -2,6 +2,10 @@
 // Sphinx lists a page before the heading that is asked for, and asks for every word of the query.
 
 (() => {
+  const IS_JAPANESE = document.documentElement.lang === "ja";
+  const FAILED = IS_JAPANESE
+    ? "検索できなかった。ページを読み込み直すと、もう一度試す。"
+    : "The search failed. To try again, reload the page.";
   const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
   const LISTS = /^(api|where)/; // pages that name what others are about
   const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
@@ -63,7 +67,7 @@
   // The pages that hold a word, or a longer one if none holds it alone.
   function holders(table, word) {
     const longer = () => Object.keys(table).filter((key) => key.includes(word));
-    const keys = Object.hasOwn(table, word) ? [word] : word.length > 2 ? longer() : [];
+    const keys = Object.prototype.hasOwnProperty.call(table, word) ? [word] : word.length > 2 ? longer() : [];
     return new Set(keys.flatMap((key) => table[key]));
   }
 
@@ -71,7 +75,7 @@
   function weigher(words) {
     const terms = [...words];
     const pairs = terms.slice(1).map((term, i) => `${terms[i]} ${term}`);
-    return (page) => [...terms, ...pairs].reduce((sum, term) => sum + (Search.weights[term]?.[page] ?? 0), 0);
+    return (page) => [...terms, ...pairs].reduce((sum, term) => sum + (Search.weights?.[term]?.[page] ?? 0), 0);
   }
 
   // Pages that hold the words; if none holds all of them, those that hold most.
@@ -107,15 +111,55 @@
     return results.sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
   };
 
-  // Excerpts and the page that is opened mark the words of a query, not pairs of characters.
+  // Sphinx drops numbers from a query. Excerpts, and the page that is opened, mark them as the text
+  // writes them, with signs between the thousands, and in Japanese whole words, not pairs.
+  const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
   const parse = Search._parseQuery;
   Search._parseQuery = (query) => {
-    const parts = parse(query);
-    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-    if (document.documentElement.lang === "ja") {
-      parts[3] = new Set(words);
-      localStorage.setItem("sphinx_highlight_terms", words.join(" "));
+    const [written, words, excluded, shown, objects] = parse(query);
+    const numbers = splitQuery(query).filter((term) => /^\d+$/.test(term));
+    const marked = new Set(IS_JAPANESE ? query.toLowerCase().split(/\s+/).filter(Boolean) : shown);
+    for (const number of numbers) {
+      words.add(number);
+      marked.add(number).add(grouped(number));
     }
-    return parts;
+    localStorage.setItem("sphinx_highlight_terms", [...marked].join(" "));
+    return [written, words, excluded, marked, objects];
   };
+
+  // What cannot be answered is not "searching" for ever.
+  function fail() {
+    if (!Search.title) return; // nothing was asked
+    Search.stopPulse();
+    Search.title.textContent = FAILED;
+  }
+  const answer = Search.query;
+  Search.query = (query) => {
+    try {
+      answer(query);
+    } catch (error) {
+      fail();
+      throw error;
+    }
+  };
+  addEventListener("load", () => Search.hasIndex() || fail());
+
+  // Pages opened from disk, or in a sandboxed frame, may not read each other: no excerpts.
+  if (self.origin === "null") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+  // Sphinx's own Japanese words come with code that a policy may forbid, and lack two of these.
+  if (IS_JAPANESE) {
+    Object.assign(Documentation.TRANSLATIONS, {
+      Searching: "検索中",
+      "Preparing search...": "検索を準備しています...",
+      "Search Results": "検索結果",
+      "Search finished, found ${resultCount} page(s) matching the search query.":
+        "${resultCount} 件のページが見つかった。",
+      "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've selected enough categories.":
+        "どのページにも見つからなかった。語の綴りを確かめるか、語を減らすこと。",
+      ", in ": "、",
+    });
+  }
+
+  document.querySelector("main form.bd-search input").select();
 })();
