@@ -6,7 +6,6 @@ browser may be old; the book may lie below another address, or on a disk.
 """
 
 import re
-from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -304,7 +303,9 @@ def test_search_and_model_work_in_a_sandboxed_frame(page, address, edition):
         f'<iframe name="{name}" sandbox="allow-scripts" src="/{edition}/{url}"></iframe>'
         for name, url in frames.items()
     )
-    page.route("**/frames.html", lambda route: route.fulfill(body=sources, content_type="text/html"))
+    page.route(
+        "**/frames.html", lambda route: route.fulfill(body=sources, content_type="text/html")
+    )
     page.goto(f"{address}/frames.html")
     page.frame("search").locator("ul.search > li").nth(2).wait_for()
     page.frame("index").locator(".live-start").click()
