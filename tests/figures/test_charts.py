@@ -241,9 +241,10 @@ def test_what_cannot_be_drawn_is_refused_with_the_value():
     )
     refused("n_shown=0 must be", sampling_chart.sampling_explorer, LOGITS, str, 0)
     refused("run_steps=0 must be", charts.schedule_explorer, 0)
-    refused("size='gpt5' is unknown", charts.memory_explorer, ["gpt5"])
-    refused("fit='best' is unknown", charts.loss_explorer, ["best"])
-    refused("log_C=30 must be in 18 to 26", charts.loss_explorer, flops_exponent=30)
+    refused("sizes='gpt5' is unknown", charts.memory_explorer, ["gpt5"])
+    refused("fits='best' is unknown", charts.loss_explorer, ["best"])
+    refused("flops_exponent=30 must be", charts.loss_explorer, flops_exponent=30)
+    refused("C=30 must be in 18 to 26", vegalite.slider, "C", 30, 18, 26, 0.1)
     refused("7 names for 6 colours", vegalite.palette, "abcdefg")
 
 
