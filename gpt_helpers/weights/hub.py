@@ -46,7 +46,7 @@ def find_folder(path_or_name):
             raise ValueError(f"{path} is none of {WEIGHTS}; give one of these, or the folder")
         return path.parent
     if not HUB_NAME.fullmatch(str(path_or_name)):
-        raise ValueError(f"{path_or_name} is neither a file nor a folder; check the path")
+        raise ValueError(f"{path_or_name=} is neither a file nor a folder; check the path")
     return fetch_folder(str(path_or_name))
 
 
@@ -98,8 +98,11 @@ def read_json(path):
 
 def weights_file(path):
     """Return the file of weights that a path names, or that is read of a folder."""
-    if Path(path).is_file():
-        return Path(path)
+    path = as_path("path", path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ValueError(f"path={str(path)!r} is neither a file nor a folder; check the path")
     there = [name for name in WEIGHTS if (path / name).is_file()]
     return path / (there[0] if there else WEIGHTS_FILE)
 
@@ -179,7 +182,8 @@ def existing(path):
     if not path.is_file():
         state = "is a folder" if path.is_dir() else "is missing"
         state = "is a link to nothing" if path.is_symlink() and not path.exists() else state
-        found = sorted(file.name for file in path.parent.iterdir())[:9]
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        found = sorted(file.name for file in there)[:9]
         raise ValueError(f"{path} {state}; copy it there. The folder holds {found}")
     return path
 
