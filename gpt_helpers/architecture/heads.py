@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating, hooked
 from gpt_helpers.architecture.trace import recorded_attention
@@ -51,8 +52,8 @@ def attention_to(model, ids, marked):
     a query are added up, and the mean is taken over all queries with at least one. Raises
     ValueError for shapes that do not fit, or if nothing is marked.
     """
-    check_model(model)
-    check_two_tokens(ids)
+    check_two_tokens(ids, model)
+    check_tensor("marked", marked, "(B, T, T)")
     if marked.shape != (*ids.shape, ids.shape[1]) or marked.dtype != torch.bool:
         raise ValueError(
             f"marked is {marked.dtype} {tuple(marked.shape)}; for ids {tuple(ids.shape)} make it"
@@ -73,12 +74,13 @@ def induction_scores(model, ids):
     It is the attention paid to tokens that came next after an earlier occurrence of the present
     token, over all tokens that have one. Source: olsson2022induction.
     """
+    check_two_tokens(ids, model)
     return attention_to(model, ids, after_same(ids))  # (L, H)
 
 
 def previous_scores(model, ids):
     """Return (L, H): the attention that each head pays to the token just before, on ids (B, T)."""
-    check_two_tokens(ids)
+    check_two_tokens(ids, model)
     at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
     before = at == at[:, None] - 1  # (T, T)
     return attention_to(model, ids, before.expand(len(ids), -1, -1))  # (L, H)
@@ -90,7 +92,7 @@ def repetition_losses(model, ids):
     The halves are the same, as in repeated. The first token of each, which nothing that stood
     before can tell, is not counted.
     """
-    check_two_tokens(ids)
+    check_two_tokens(ids, model)
     n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
         losses = token_losses(model(ids)["logits"], ids)  # (B, T-1)
@@ -99,6 +101,9 @@ def repetition_losses(model, ids):
 
 def ranked(scores):
     """Return all heads (layer, head) of scores (L, H), the highest score first."""
+    check_tensor("scores", scores, "(L, H)", floats=True, empty=False)
+    if not scores.isfinite().all():
+        raise ValueError("scores hold a number that is not finite; no head can have it")
     order = scores.flatten().argsort(descending=True, stable=True).tolist()
     return [divmod(index, scores.shape[1]) for index in order]
 
@@ -112,6 +117,8 @@ def without_heads(model, heads):
     """
     check_model(model)
     config = model.config
+    if not isinstance(heads, list | tuple | set) or not all(map(is_pair, heads)):
+        raise ValueError(f"heads={heads!r:.60} must be a list of pairs (layer, head)")
     for head in (heads := set(heads)):
         layer, index = head
         if not (0 <= layer < config.n_layer and 0 <= index < config.n_head):
@@ -130,6 +137,11 @@ def without_heads(model, heads):
         yield model
 
 
+def is_pair(head):
+    """Return whether this is a tuple of two integers."""
+    return isinstance(head, tuple) and len(head) == 2 and all(type(part) is int for part in head)
+
+
 def silencing(heads, n_head):
     """Return the hook that sets the columns of these heads, each W wide, to 0."""
 
@@ -141,8 +153,11 @@ def silencing(heads, n_head):
     return hook
 
 
-def check_two_tokens(ids):
-    """Raise ValueError unless ids is a tensor (B, T) of at least two tokens."""
-    check_tensor("ids", ids, "(B, T)", integers=True)
+def check_two_tokens(ids, model=None):
+    """Raise ValueError unless ids is a tensor (B, T) with T >= 2, and a model, if given, has them."""
+    check_tensor("ids", ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] < 2:
         raise ValueError(f"ids has shape {tuple(ids.shape)}; it must be (B, T) with T >= 2")
+    if model is not None:
+        check_model(model)
+        check_ranges(ids=(ids, "vocab_size", model.config.vocab_size))

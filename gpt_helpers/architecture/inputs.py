@@ -151,13 +151,13 @@ def check_temperature(logits, temperature):
 
 def check_top_k(logits, k):
     """Raise ValueError unless the k highest logits can be kept."""
-    check_integer("top_k", k, at_least=1)
+    check_integer("k", k, at_least=1)
     check_logits(logits)
 
 
 def check_top_p(logits, p):
     """Raise ValueError unless p is a share of probability that logits can keep."""
-    check_real("top_p", p, above=0, at_most=1)
+    check_real("p", p, above=0, at_most=1)
     check_logits(logits)
 
 

@@ -18,7 +18,7 @@ from gpt_helpers.architecture.kv_cache import KVCache, unchanged_by_failure
 from gpt_helpers.architecture.losses import check_predictions
 from gpt_helpers.architecture.operands import widened
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_callable, check_module, check_real, checked_by
+from gpt_helpers.validation import check_callable, check_flag, check_module, check_real, checked_by
 
 ACTIVATIONS = {
     "gelu": functools.partial(F.gelu, approximate="tanh"),
@@ -40,6 +40,7 @@ class GPTAttention(nn.Module):
         super().__init__()
         check_config(config)
         check_callable("attend", attend)
+        check_flag("qkv_bias", qkv_bias)
         self.heads = config.n_head, config.key_heads, config.key_heads  # of q, k, v
         self.attend = attend
         self.dropout = config.dropout
@@ -123,6 +124,7 @@ class GPTModel(nn.Module):
         super().__init__()
         check_config(config, self.config_kind, exact=True)
         check_callable("block", block)
+        check_callable("norm", norm)
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
@@ -168,6 +170,7 @@ class GPTLMHeadModel(nn.Module):
         """Make the model, and the head, which is given the token embedding."""
         super().__init__()
         check_callable("transformer", transformer)
+        check_callable("head", head)
         self.transformer = transformer(config, attend)
         self.lm_head = head(config, self.transformer.wte)
 

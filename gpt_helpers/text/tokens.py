@@ -14,7 +14,7 @@ from gpt_helpers.validation import check_instance, check_integer, check_tensor
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens to train on (N,) and those of files that are held out (M,); who made them."""
+    """The tokens to train on (N,) and those of files that are held out (M,); who made them, if known."""
 
     tokenizer: Tokenizer
     training: torch.Tensor
@@ -22,7 +22,8 @@ class Tokens:
 
     def __post_init__(self):
         """Refuse what is no tokenizer, and what are no tokens."""
-        check_tokenizer(self.tokenizer)
+        if self.tokenizer is not None:
+            check_tokenizer(self.tokenizer)
         for name in ("training", "held_out"):
             check_tensor(name, getattr(self, name), "(N,)", integers=True, empty=False)
 

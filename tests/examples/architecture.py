@@ -21,7 +21,36 @@ from tests.helpers.runs import TINY, tiny_model
 
 # Each trusts its callers, who have checked; why, for the few that do.
 TRUSTING = {
-    "gpt_helpers.architecture.trace.trace": "what it hands on to a model is given by position"
+    "gpt_helpers.architecture.trace.trace": "what it hands on to a model is given by position",
+    **{
+        f"gpt_helpers.architecture.attention.{name}": "a part of attention, which checks"
+        for name in (
+            "causal_mask",
+            "positions",
+            "repeat_heads",
+            "scaled_scores",
+            "visible_keys",
+            "visible_softmax",
+        )
+    },
+    **{
+        f"gpt_helpers.architecture.{name}": "a part of a model, whose door checks"
+        for name in (
+            "inputs.check_ranges",
+            "inputs.padding_of",
+            "inputs.positions_of",
+            "sampling.cut",
+            "inputs.refuse_misfits",
+            "inputs.check_inputs",
+            "model.split_heads",
+            "losses.Loss",
+            "losses.TokenLoss",
+            "operands.check_devices",
+            "operands.wide_product",
+            "operands.widened",
+            "operands.without_autocast",
+        )
+    },
 }
 TEXTS = "None stranger number bytes unknown empty"
 
@@ -67,9 +96,9 @@ def of_generation():
         "input_ids": "-1 huge",
     }
     yield Example(generation.check_request, call, takes)
-    call |= {"temperature": 0.5, "top_k": 3, "top_p": 0.5, "generator": torch.Generator()}
+    call = call | {"temperature": 0.5, "top_k": 3, "top_p": 0.5, "generator": torch.Generator()}
     call |= {"attention_mask": torch.ones(2, 4, dtype=torch.bool)}
-    takes |= {"temperature": "0", "top_k": "None", "top_p": "None", "generator": "None"}
+    takes = takes | {"temperature": "0", "top_k": "None", "top_p": "None", "generator": "None"}
     takes |= {"attention_mask": "None floats", "input_ids": ""}
     yield Example(generation.generate, call, takes)
 
@@ -77,7 +106,7 @@ def of_generation():
 def of_heads():
     """Yield the examples of heads."""
     ids, small = random_ids(2, 4, 31).repeat(1, 2), tiny_model()
-    yield Example(heads.after_same, {"ids": ids}, {"ids": "-1 huge empty"})
+    yield Example(heads.after_same, {"ids": ids}, {"ids": "-1 huge"})
     call = {"model": small, "ids": ids}
     yield Example(heads.attention_to, call | {"marked": heads.after_same(ids)})
     for door in (heads.induction_scores, heads.previous_scores, heads.repetition_losses):
@@ -100,16 +129,6 @@ def of_inputs():
     yield Example(modules.evaluating, {"model": small}, {"model": "another"})
     yield Example(modules.store_by_columns, {"model": small}, {"model": "another"})
     yield Example(modules.check_model, {"model": small, "name": "model"}, {"name": TEXTS})
-    labels = random_ids(2, 4, 31)
-    call = {"model": small.transformer, "input_ids": labels, "labels": labels, "cache": None}
-    call |= {"attention_mask": torch.ones(2, 4).bool(), "position_ids": torch.zeros_like(labels)}
-    takes = {
-        "attention_mask": "None floats",
-        "position_ids": "None",
-        "labels": "None",
-        "cache": "None",
-    }
-    yield Example(inputs.check_inputs, call, takes)
 
 
 def of_model():

@@ -49,7 +49,8 @@ def of_tokens():
     """Yield the examples of tokens."""
     read = corpus.load_corpus(FOLDER)
     call = {"tokenizer": TOKENIZER, "training": TOKENS, "held_out": TOKENS}
-    yield Example(tokens.Tokens, call, {name: "-1 huge" for name in ("training", "held_out")})
+    takes = {"tokenizer": "None", "training": "-1 huge", "held_out": "-1 huge"}
+    yield Example(tokens.Tokens, call, takes)
     yield Example(tokens.encode_corpus, {"corpus": read, "vocab_size": 270})
     call = {"seed": 1, "tokenizer": TOKENIZER, "n_windows": 2, "n_half": 4, "corpus": read}
     yield Example(tokens.code_windows, call, {"seed": "0", "corpus": "None"})
