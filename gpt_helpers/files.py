@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gpt_helpers.validation import check_sequence
+from gpt_helpers.validation import check_instance, check_sequence
 
 try:
     import fcntl
@@ -23,7 +23,10 @@ def alone(folder):
     """Let other threads and processes that enter this block for a folder wait until it ends.
 
     A block for a folder may stand in another for it. Whoever is killed keeps nobody waiting.
+    Raises ValueError for what is no folder.
     """
+    if not as_path("folder", folder).is_dir():
+        raise ValueError(f"folder={str(folder)!r} is no folder; check the path")
     held = vars(HELD).setdefault("folders", set())  # by this thread
     place = os.path.realpath(folder)
     if fcntl is None or place in held:
@@ -74,6 +77,7 @@ def as_path(name, value):
 
 def replace_file(path, data):
     """Write bytes to a temporary file beside path, flush it to the disk, and rename it to path."""
+    check_instance("data", data, bytes)
     with replacing(path) as partial, open(partial, "wb") as file:
         file.write(data)
 

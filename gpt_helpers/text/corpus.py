@@ -11,6 +11,7 @@ import tokenize
 from dataclasses import dataclass
 
 from gpt_helpers.files import as_path
+from gpt_helpers.validation import check_text
 
 HELD_OUT_PERCENT = 5
 LEFT_OUT = {
@@ -37,6 +38,11 @@ class Document:
 
     name: str
     text: str
+
+    def __post_init__(self):
+        """Refuse a name or a text that is none."""
+        check_text("name", self.name)
+        check_text("text", self.text)
 
 
 @dataclass(frozen=True)

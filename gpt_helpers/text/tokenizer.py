@@ -7,7 +7,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gpt_helpers.text.corpus import Document
-from gpt_helpers.validation import check_integer, check_sequence
+from gpt_helpers.validation import check_instance, check_integer, check_sequence
 
 END_OF_TEXT = "<|endoftext|>"
 N_BYTES = 256
@@ -43,6 +43,7 @@ def train_tokenizer(texts, vocab_size):
 
 def byte_level(bpe):
     """Return a Tokenizer that applies a BPE model to bytes."""
+    check_instance("bpe", bpe, models.BPE)
     tokenizer = Tokenizer(bpe)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

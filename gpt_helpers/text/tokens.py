@@ -7,17 +7,25 @@ import torch
 from tokenizers import Tokenizer
 
 from gpt_helpers.text.batches import sample_batch
-from gpt_helpers.text.corpus import load_corpus
-from gpt_helpers.text.tokenizer import encode, train_tokenizer
+from gpt_helpers.text.corpus import Corpus, load_corpus
+from gpt_helpers.text.tokenizer import check_tokenizer, encode, train_tokenizer
+from gpt_helpers.validation import check_instance, check_integer, check_tensor
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens to train on (N,) and those of files that are held out (M,); who made them."""
+    """The tokens to train on (N,), those of held-out files (M,), and who made them, if known."""
 
     tokenizer: Tokenizer
     training: torch.Tensor
     held_out: torch.Tensor
+
+    def __post_init__(self):
+        """Refuse what is no tokenizer, and what are no tokens."""
+        if self.tokenizer is not None:
+            check_tokenizer(self.tokenizer)
+        for name in ("training", "held_out"):
+            check_tensor(name, getattr(self, name), "(N,)", integers=True, empty=False)
 
 
 def encode_corpus(corpus, vocab_size):
@@ -25,6 +33,7 @@ def encode_corpus(corpus, vocab_size):
 
     Raises ValueError for a corpus of which no file is held out.
     """
+    check_instance("corpus", corpus, Corpus)
     if not corpus.held_out:
         few = f"{len(corpus.training)} are too few"
         raise ValueError(f"no file of the corpus is held out: {few}; add some to score on")
@@ -43,7 +52,12 @@ def code_windows(seed, tokenizer, n_windows=128, n_half=64, corpus=None):
 
     Without a corpus it is the standard library.
     """
-    tokens = encode(tokenizer, (corpus or load_corpus()).held_out)
+    seed = check_integer("seed", seed, at_least=0)
+    check_integer("n_windows", n_windows, at_least=1)
+    check_integer("n_half", n_half, at_least=1)
+    corpus = load_corpus() if corpus is None else corpus
+    check_instance("corpus", corpus, Corpus)
+    tokens = encode(tokenizer, corpus.held_out)
     generator = torch.Generator().manual_seed(seed)
     windows = sample_batch(tokens, n_windows, n_half, generator).long()
     return torch.cat([windows, windows], dim=1)

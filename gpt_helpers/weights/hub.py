@@ -46,7 +46,7 @@ def find_folder(path_or_name):
             raise ValueError(f"{path} is none of {WEIGHTS}; give one of these, or the folder")
         return path.parent
     if not HUB_NAME.fullmatch(str(path_or_name)):
-        raise ValueError(f"{path_or_name} is neither a file nor a folder; check the path")
+        raise ValueError(f"{path_or_name=} is neither a file nor a folder; check the path")
     return fetch_folder(str(path_or_name))
 
 
@@ -84,10 +84,7 @@ def read_folder(path_or_name):
     folder = find_folder(path_or_name)
     with alone(folder):
         finish(folder)
-        files = [folder / name for name in WEIGHTS if (folder / name).is_file()]
-        file = Path(path_or_name)
-        if not file.is_file():
-            file = files[0] if files else folder / WEIGHTS_FILE
+        file = weights_file(path_or_name if Path(path_or_name).is_file() else folder)
         return read_json(folder / CONFIG_FILE), read_weights(file), read_tokenizer(folder), file
 
 
@@ -99,12 +96,24 @@ def read_json(path):
         raise ValueError(f"{path} is damaged ({error}); copy it again") from error
 
 
-def read_weights(file):
-    """Return {name: tensor} of a file of weights, or of the parts that an index names.
+def weights_file(path):
+    """Return the file of weights that a path names, or that is read of a folder."""
+    path = as_path("path", path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ValueError(f"path={str(path)!r} is neither a file nor a folder; check the path")
+    there = [name for name in WEIGHTS if (path / name).is_file()]
+    return path / (there[0] if there else WEIGHTS_FILE)
+
+
+def read_weights(path):
+    """Return {name: tensor} of a folder, of a file of weights, or of what an index names.
 
     Raises ValueError if one is missing or damaged. Bytes of a number that were altered cannot be
     told from a number: the formats have no seal.
     """
+    file = weights_file(path)
     if not file.name.endswith(INDEX):
         return read_tensors(file)
     places = read_json(file)
@@ -173,7 +182,8 @@ def existing(path):
     if not path.is_file():
         state = "is a folder" if path.is_dir() else "is missing"
         state = "is a link to nothing" if path.is_symlink() and not path.exists() else state
-        found = sorted(file.name for file in path.parent.iterdir())[:9]
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        found = sorted(file.name for file in there)[:9]
         raise ValueError(f"{path} {state}; copy it there. The folder holds {found}")
     return path
 

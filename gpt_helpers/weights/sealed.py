@@ -29,7 +29,7 @@ def write_sealed(path, tensors, facts):
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         data = save(plain, metadata)
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be written: {error}") from error
+        raise ValueError(f"{path} cannot be written: {error}; mend tensors or facts") from error
     seal = hashlib.sha256(data).hexdigest()
     data = data.replace(seal_field(OPEN_SEAL), seal_field(seal), 1)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,11 +92,16 @@ def data_bytes(header):
 
 def check_content(tensors, facts):
     """Raise ValueError unless tensors is a dict of tensors by name, and facts is a dict."""
-    is_dict = isinstance(tensors, dict) and all(isinstance(name, str) for name in tensors)
-    if not is_dict or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
-        raise ValueError(f"tensors={tensors!r:.60} must be a dict of tensors by name")
+    check_tensors("tensors", tensors)
     if not isinstance(facts, dict):
         raise ValueError(f"facts={facts!r:.60} must be a dict that JSON can hold")
+
+
+def check_tensors(name, value):
+    """Raise ValueError unless value is a dict of tensors by name."""
+    is_dict = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+    if not is_dict or not all(isinstance(tensor, torch.Tensor) for tensor in value.values()):
+        raise ValueError(f"{name}={value!r:.60} must be a dict of tensors by name")
 
 
 def copy_tensors(targets, tensors, source):
@@ -104,6 +109,8 @@ def copy_tensors(targets, tensors, source):
 
     Raises ValueError, before anything is copied, unless names and shapes agree.
     """
+    check_tensors("targets", targets)
+    check_tensors("tensors", tensors)
     check_shapes(targets, tensors, source)
     with torch.no_grad():
         for name, target in targets.items():
