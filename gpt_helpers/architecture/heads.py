@@ -154,7 +154,7 @@ def silencing(heads, n_head):
 
 
 def check_two_tokens(ids, model=None):
-    """Raise ValueError unless ids is a tensor (B, T) with T >= 2, and a model, if given, has them."""
+    """Raise ValueError unless ids is a tensor (B, T) with T >= 2, of tokens that a model has."""
     check_tensor("ids", ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] < 2:
         raise ValueError(f"ids has shape {tuple(ids.shape)}; it must be (B, T) with T >= 2")
