@@ -234,6 +234,10 @@ def test_a_function_keeps_its_lines_and_a_long_one_is_wrapped():
     assert demo.indented("a\n\né\x1b") == "    a\n\n    ??"
 
 
+def test_what_cannot_be_written_to_is_refused():
+    refused("stream=3 cannot be written to", run_gpt_demo, "en", 3)
+
+
 def test_another_language_is_refused():
     refused(r"language='de' is unknown; use one of \('ja', 'en'\)", demo.run_gpt_demo, "de")
 

@@ -11,9 +11,11 @@ What attends checks its operands once; the parts of which it is made trust their
 import torch
 import torch.nn.functional as F
 
-from gpt_helpers.architecture.operands import check_heads, wide_product
+from gpt_helpers.architecture.operands import check_heads, check_places, wide_product
+from gpt_helpers.validation import checked_by
 
 
+@checked_by(check_places)
 def causal_mask(queries, keys, window=None):
     """Return the (T, S) bool mask: True where a query may read a key.
 
@@ -40,7 +42,7 @@ def visible_keys(queries, keys, padding=None, window=None):
 
     queries (T,) and keys (S,) are positions, at which padding (B, n) is looked up.
     """
-    visible = causal_mask(queries, keys, window)  # (T, S)
+    visible = causal_mask.unchecked(queries, keys, window)  # (T, S)
     if padding is not None:
         visible = visible & padding[:, None, None, keys]  # (B, 1, T, S)
     return visible

@@ -5,6 +5,7 @@ token that came next then, A B ... A -> B. Source: olsson2022induction.
 """
 
 import contextlib
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,8 @@ def attention_to(model, ids, marked):
     a query are added up, and the mean is taken over all queries with at least one. Raises
     ValueError for shapes that do not fit, or if nothing is marked.
     """
-    check_two_tokens(ids, model)
+    check_model(model)
+    check_two_tokens(ids, model.config.vocab_size)
     check_tensor("marked", marked, "(B, T, T)")
     if marked.shape != (*ids.shape, ids.shape[1]) or marked.dtype != torch.bool:
         raise ValueError(
@@ -74,13 +76,12 @@ def induction_scores(model, ids):
     It is the attention paid to tokens that came next after an earlier occurrence of the present
     token, over all tokens that have one. Source: olsson2022induction.
     """
-    check_two_tokens(ids, model)
     return attention_to(model, ids, after_same(ids))  # (L, H)
 
 
 def previous_scores(model, ids):
     """Return (L, H): the attention that each head pays to the token just before, on ids (B, T)."""
-    check_two_tokens(ids, model)
+    check_two_tokens(ids)
     at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
     before = at == at[:, None] - 1  # (T, T)
     return attention_to(model, ids, before.expand(len(ids), -1, -1))  # (L, H)
@@ -92,7 +93,8 @@ def repetition_losses(model, ids):
     The halves are the same, as in repeated. The first token of each, which nothing that stood
     before can tell, is not counted.
     """
-    check_two_tokens(ids, model)
+    check_model(model)
+    check_two_tokens(ids, model.config.vocab_size)
     n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
         losses = token_losses(model(ids)["logits"], ids)  # (B, T-1)
@@ -102,8 +104,8 @@ def repetition_losses(model, ids):
 def ranked(scores):
     """Return all heads (layer, head) of scores (L, H), the highest score first."""
     check_tensor("scores", scores, "(L, H)", floats=True, empty=False)
-    if not scores.isfinite().all():
-        raise ValueError("scores hold a number that is not finite; no head can have it")
+    if scores.isnan().any():
+        raise ValueError(f"scores hold {scores.isnan().sum()} NaN; no head can be ranked by them")
     order = scores.flatten().argsort(descending=True, stable=True).tolist()
     return [divmod(index, scores.shape[1]) for index in order]
 
@@ -116,20 +118,11 @@ def without_heads(model, heads):
     heads meanwhile. Raises ValueError for a head that the model does not have.
     """
     check_model(model)
-    config = model.config
-    if not isinstance(heads, list | tuple | set) or not all(map(is_pair, heads)):
-        raise ValueError(f"heads={heads!r:.60} must be a list of pairs (layer, head)")
-    for head in (heads := set(heads)):
-        layer, index = head
-        if not (0 <= layer < config.n_layer and 0 <= index < config.n_head):
-            raise ValueError(
-                f"there is no head {head}; layers are 0 to {config.n_layer - 1}, heads 0 to"
-                f" {config.n_head - 1}"
-            )
+    heads = known_heads(heads, model.config)
     silenced = [
         (
             model.transformer.h[layer].attn.c_proj,
-            silencing(sorted(index for other, index in heads if other == layer), config.n_head),
+            silencing([i for other, i in heads if other == layer], model.config.n_head),
         )
         for layer in sorted({layer for layer, _ in heads})
     ]
@@ -137,9 +130,18 @@ def without_heads(model, heads):
         yield model
 
 
-def is_pair(head):
-    """Return whether this is a tuple of two integers."""
-    return isinstance(head, tuple) and len(head) == 2 and all(type(part) is int for part in head)
+def known_heads(heads, config):
+    """Return heads, pairs (layer, head), in order; raise ValueError for one that is not there."""
+    if not isinstance(heads, Iterable):
+        raise ValueError(f"heads={heads!r} must be pairs (layer, head)")
+    every = {divmod(number, config.n_head) for number in range(config.n_layer * config.n_head)}
+    for head in (heads := list(heads)):
+        if head not in every:
+            raise ValueError(
+                f"there is no head {head!r} for heads; layers are 0 to {config.n_layer - 1}, heads"
+                f" 0 to {config.n_head - 1}"
+            )
+    return sorted(set(heads))
 
 
 def silencing(heads, n_head):
@@ -153,11 +155,10 @@ def silencing(heads, n_head):
     return hook
 
 
-def check_two_tokens(ids, model=None):
-    """Raise ValueError unless ids is a tensor (B, T) with T >= 2, of tokens that a model has."""
+def check_two_tokens(ids, vocab_size=None):
+    """Raise ValueError unless ids is a tensor (B, T) of at least two tokens, of the vocabulary."""
     check_tensor("ids", ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] < 2:
         raise ValueError(f"ids has shape {tuple(ids.shape)}; it must be (B, T) with T >= 2")
-    if model is not None:
-        check_model(model)
-        check_ranges(ids=(ids, "vocab_size", model.config.vocab_size))
+    if vocab_size is not None:
+        check_ranges(ids=(ids, "vocab_size", vocab_size))

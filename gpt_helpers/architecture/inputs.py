@@ -113,6 +113,8 @@ def check_mask(attention_mask, shape):
             f"attention_mask is {found}; it must be a tensor of shape {shape}, counting cached"
             " tokens, with 1 at real tokens and 0 at padding"
         )
+    if attention_mask.is_complex():
+        raise ValueError(f"attention_mask has dtype {attention_mask.dtype}; use 0 and 1")
     if not attention_mask.is_meta and not (attention_mask == attention_mask.bool()).all():
         values = attention_mask.unique().tolist()[:4]
         raise ValueError(f"attention_mask holds {values}; use only 0 and 1, or False and True")
@@ -158,6 +160,12 @@ def check_top_k(logits, k):
 def check_top_p(logits, p):
     """Raise ValueError unless p is a share of probability that logits can keep."""
     check_real("p", p, above=0, at_most=1)
+    check_logits(logits)
+
+
+def check_cut(logits, temperature=1.0, top_k=None, top_p=None):
+    """Raise ValueError unless these settings of sampling can be used on logits (..., V)."""
+    check_settings(temperature, top_k, top_p)
     check_logits(logits)
 
 

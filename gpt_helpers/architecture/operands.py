@@ -2,7 +2,7 @@
 
 import torch
 
-from gpt_helpers.validation import check_integer, check_real
+from gpt_helpers.validation import check_integer, check_real, check_tensor
 
 
 def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
@@ -30,6 +30,14 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
         check_padding(padding, k)
     if not (isinstance(dropout, float) and 0 <= dropout < 1):
         check_real("dropout", dropout, at_least=0, below=1)
+    if window is not None:
+        check_integer("window", window, at_least=1)
+
+
+def check_places(queries, keys, window=None):
+    """Raise ValueError unless queries (T,) and keys (S,) are positions, and window is one."""
+    check_tensor("queries", queries, "(T,)", integers=True)
+    check_tensor("keys", keys, "(S,)", integers=True)
     if window is not None:
         check_integer("window", window, at_least=1)
 

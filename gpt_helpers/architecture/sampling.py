@@ -7,6 +7,7 @@ be chained, looked at and drawn one by one.
 import torch
 
 from gpt_helpers.architecture.inputs import (
+    check_cut,
     check_logit_rows,
     check_logits,
     check_temperature,
@@ -62,6 +63,7 @@ def top_p_filter(logits, p):
     return logits.masked_fill(removed, -torch.inf)  # (..., V)
 
 
+@checked_by(check_cut)
 def cut(logits, temperature=1.0, top_k=None, top_p=None):
     """Return logits (..., V) after temperature, then top-k, then top-p; None keeps all tokens.
 
@@ -83,5 +85,5 @@ def sample(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     """
     if temperature == 0:
         return logits.argmax(-1)  # (B,)
-    probabilities = cut(logits, temperature, top_k, top_p).softmax(-1)  # (B, V)
+    probabilities = cut.unchecked(logits, temperature, top_k, top_p).softmax(-1)  # (B, V)
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]  # (B,)

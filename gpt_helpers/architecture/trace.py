@@ -144,14 +144,11 @@ def recorded_attention(model, measure=None):
     holds measure(q, k, padding, window) instead: of queries and keys as they come to the
     attention, which may do more than multiply them. Raises ValueError for a model without any.
     """
-    check_module("model", model)
+    modules = attending_modules(model)
     if measure is not None and not callable(measure):
         raise ValueError(f"measure={measure!r} must be a function, or None for the weights")
     collected = []
     collect = in_this_thread(collected.append)
-    modules = [module for module in model.modules() if hasattr(module, "attend")]
-    if not modules:
-        raise ValueError(f"model is a {type(model).__name__} without attention; give a GPT")
 
     def recording(attend):
         def attend_and_record(q, k, v, padding=None, dropout=0.0, window=None, **others):
@@ -177,6 +174,15 @@ def recorded_attention(model, measure=None):
         finally:
             for module, attend in zip(modules, originals, strict=True):
                 module.attend = attend
+
+
+def attending_modules(model):
+    """Return the modules of a model that attend; raise ValueError if it has none."""
+    check_module("model", model)
+    found = [module for module in model.modules() if hasattr(module, "attend")]
+    if not found:
+        raise ValueError(f"model is a {type(model).__name__} without attention; give a GPT")
+    return found
 
 
 def weights_read(attend, q, k):

@@ -9,6 +9,7 @@ import json
 import altair as alt
 
 from gpt_helpers.config import PRESETS
+from gpt_helpers.figures.inputs import check_height
 from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
@@ -21,7 +22,7 @@ from gpt_helpers.figures.vegalite import (
 )
 from gpt_helpers.scaling_laws.laws import FITS, FLOPS_PER_PARAMETER, law_of
 from gpt_helpers.training.memory import FLOAT, INTEGER, STATE_BYTES
-from gpt_helpers.validation import check_choice, check_integer
+from gpt_helpers.validation import check_choice, check_integer, check_real, check_sequence
 
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3")
 
@@ -37,7 +38,8 @@ def schedule_explorer(run_steps=200, height=220):
     Raises ValueError unless run_steps is a positive integer.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    check_integer("run_steps", run_steps, at_least=1)
+    run_steps = check_integer("run_steps", run_steps, at_least=1)
+    check_height("height", height)
     last = " + ', ' + ".join(
         f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
         f" + format(datum.{name}_mean, '.3f') + ')'"
@@ -100,8 +102,10 @@ def memory_explorer(sizes=SIZES, height=190):
     Raises ValueError for a name that is no preset.
     Source: rajbhandari2020zero, sec. 3.1.
     """
+    check_sequence("sizes", sizes, str)
     for name in sizes:
-        check_choice("size", name, tuple(PRESETS))
+        check_choice("sizes", name, tuple(PRESETS))
+    check_height("height", height)
     colour = alt.condition("datum.is_sum", alt.value(BLUE), alt.value(GREY))
     rows = [{"part": part, "is_sum": part in ("training", "generation")} for part in PART_BYTES]
     cases = ", ".join(f"{json.dumps(part)}: {count}" for part, count in PART_BYTES.items())
@@ -179,6 +183,11 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     Raises ValueError for a fit that laws does not know.
     Source: hoffmann2022chinchilla, eq. 2 and 4; besiroglu2024replication, eq. 5.
     """
+    check_sequence("fits", fits, str)
+    for name in fits:
+        check_choice("fits", name, tuple(FITS))
+    check_real("flops_exponent", flops_exponent, at_least=18, at_most=26)
+    check_height("height", height)
     rows = [{"fit": fit, **law_numbers(fit)} for fit in fits]
     colour, dash = palette(fits)
     x = alt.X("N:Q", title="parameters N", scale=alt.Scale(type="log", domain=[1e6, 1e13]),

@@ -7,9 +7,11 @@ escape, \\u3042, not as a box.
 
 from functools import cache
 
+import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font, get_font_names
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
+from seaborn.utils import axis_ticklabels_overlap
 
 JAPANESE = (
     "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans JP", "Hiragino Sans", "Yu Gothic",
@@ -37,6 +39,15 @@ def as_written(figure):
         written, family = drawable(text.get_text(), text.get_fontfamily())
         text.set(text=written, family=family, parse_math=False)
     return figure
+
+
+def name_cells(axis, xticks, yticks):
+    """Write names below the columns and beside the rows of a heatmap; upright if they overlap."""
+    axis.set_xticks(np.arange(len(xticks)) + 0.5, xticks)
+    axis.set_yticks(np.arange(len(yticks)) + 0.5, yticks, va="center")
+    as_written(axis.figure).canvas.draw()
+    if axis_ticklabels_overlap(axis.get_xticklabels()):
+        axis.tick_params(axis="x", rotation=90)
 
 
 def drawable(text, families):

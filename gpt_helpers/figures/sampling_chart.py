@@ -10,7 +10,7 @@ import math
 import altair as alt
 
 from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import as_floats, check_callable, check_integer
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -25,7 +25,8 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    check_integer("n_shown", n_shown, at_least=1)
+    n_shown = check_integer("n_shown", n_shown, at_least=1)
+    check_callable("token_of", token_of)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
     names = json.dumps([token_of(token) for token in order[:n_shown]])
@@ -103,10 +104,11 @@ def sampled(chart):
 
 def logits_list(logits):
     """Return logits (V,) as a list, rounded; raise ValueError unless all are finite."""
-    if getattr(logits, "ndim", None) != 1 or len(logits) < 2:
+    numbers = as_floats(logits)
+    if numbers is None or numbers.ndim != 1 or len(numbers) < 2:
         found = getattr(logits, "shape", type(logits).__name__)
         raise ValueError(f"logits are {found}; they must be a tensor (V,) of two or more")
-    values = [round(float(value), 3) for value in logits]
+    values = [round(float(value), 3) for value in numbers]
     odd = [value for value in values if not math.isfinite(value)]
     if odd:
         raise ValueError(f"logits hold {odd[0]}; pass those of the model, before any filter")

@@ -4,17 +4,26 @@ Text inside figures is symbols and international terms only, so that both editio
 book share them; what a figure means is said in its caption. Each concept has one colour.
 """
 
+import functools
 import inspect
 import re
 import textwrap
 
 import matplotlib.pyplot as plt
-import numpy as np
 import seaborn as sns
 from IPython.display import Markdown
-from seaborn.utils import axis_ticklabels_overlap
 
-from gpt_helpers.figures.labels import FORMULA, as_written
+from gpt_helpers.architecture.trace import Step
+from gpt_helpers.figures.inputs import (
+    check_counts,
+    check_labels,
+    check_points,
+    drawables,
+    draws,
+    matrix_of,
+)
+from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
+from gpt_helpers.validation import check_numbers, check_sequence, check_text
 
 PALETTE = sns.color_palette("colorblind")
 COLOURS = {
@@ -52,10 +61,10 @@ def source(*objects):
     return Markdown(f"```python\n{code}\n```")
 
 
+@draws(samples=drawables(check_text))
 def texts(samples):
     """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
-    longest = max(map(len, re.findall("`+", "".join(samples.values()))), default=0)
-    fence = "`" * max(4, longest + 1)
+    fence = max(["```", *re.findall("`+", "".join(samples.values()))], key=len) + "`"
     blocks = [f"**{title}**\n\n{fence}text\n{text}\n{fence}" for title, text in samples.items()]
     return Markdown("\n\n".join(blocks))
 
@@ -70,12 +79,16 @@ def panels(n_panels, height, width=COLUMN_INCHES, **options):
     return figure, list(axes[0])
 
 
+@draws(matrices=drawables(matrix_of))
 def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
     """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
 
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
-    check_drawable("matrices", matrices)
+    matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
+    n_rows, n_columns = next(iter(matrices.values())).shape
+    check_labels("xticks", xticks, n_columns, empty=True)
+    check_labels("yticks", yticks, n_rows, empty=True)
     figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
@@ -92,15 +105,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     return figure
 
 
-def name_cells(axis, xticks, yticks):
-    """Write names below the columns and beside the rows of a heatmap; upright if they overlap."""
-    axis.set_xticks(np.arange(len(xticks)) + 0.5, xticks)
-    axis.set_yticks(np.arange(len(yticks)) + 0.5, yticks, va="center")
-    as_written(axis.figure).canvas.draw()
-    if axis_ticklabels_overlap(axis.get_xticklabels()):
-        plt.setp(axis.get_xticklabels(), rotation="vertical")
-
-
+@draws(panels_of_lines=drawables(drawables(check_points)))
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
@@ -108,9 +113,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     ylabels has one entry per panel. legend_above is for panels that share their labels: one
     legend above them all, clear of the lines.
     """
-    check_drawable("panels_of_lines", panels_of_lines)
-    if len(ylabels) != len(panels_of_lines):
-        raise ValueError(f"{len(ylabels)} ylabels for {len(panels_of_lines)} panels; give one each")
+    check_labels("ylabels", ylabels, len(panels_of_lines))
     figure, axes = panels(len(panels_of_lines), height)
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
         for index, (label, (x, y)) in enumerate(lines.items()):
@@ -131,9 +134,9 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     return as_written(figure)
 
 
+@draws(probabilities=drawables(check_numbers), labels=check_labels)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
-    check_drawable("probabilities", probabilities)
     for title, values in probabilities.items():
         if len(values) != len(labels):
             raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
@@ -147,9 +150,9 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
     return as_written(figure)
 
 
+@draws(rows=drawables(check_counts))
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
-    check_drawable("rows", rows)
     figure, (axis,) = panels(1, height)
     for row, counts in enumerate(rows.values()):
         left, total = 0.0, sum(counts.values())
@@ -168,13 +171,13 @@ def shares(rows, *, xlabel, height=2.0):
     return as_written(figure)
 
 
+@draws(traces=drawables(functools.partial(check_sequence, kind=Step)))
 def diagrams(traces):
     """Draw {title: steps} of trace.trace side by side, inputs at the bottom.
 
     A box is a step, with its class and the shape of its result; an arrow is a tensor; a
     circle is a sum. An arrow that passes steps by is a residual connection.
     """
-    check_drawable("traces", traces)
     places = {title: place_steps(steps) for title, steps in traces.items()}
     top = max(y for placed in places.values() for _, y in placed.values())
     figure, axes = panels(len(traces), 0.5 * (top + 2), width=3.6 * len(traces))
@@ -245,12 +248,3 @@ def draw_arrow(axis, start, end, into_side=True):
         style |= {"color": PALETTE[3], "linewidth": 1.4}
         axis.plot([x0, turn, turn], [branch, branch, y1], color=PALETTE[3], linewidth=1.4)
         axis.annotate("", (x1 + 0.25, y1), (turn, y1), arrowprops=style)
-
-
-def check_drawable(name, items):
-    """Raise ValueError unless items is a dict of something to draw, none of it empty."""
-    if not isinstance(items, dict) or not items:
-        raise ValueError(f"{name}={items!r:.60} must be a dict with at least one entry")
-    empty = [title for title, item in items.items() if not len(item)]
-    if empty:
-        raise ValueError(f"{name} has nothing to draw for {empty}; leave the entry out")

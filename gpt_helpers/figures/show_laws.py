@@ -4,8 +4,17 @@ from typing import Any, NamedTuple
 
 import seaborn as sns
 
+from gpt_helpers.figures.inputs import check_labels, check_points, drawables, draws
 from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.validation import (
+    check_choice,
+    check_instance,
+    check_natural,
+    check_rows,
+    check_sequence,
+    optional,
+)
 
 LINES = {
     "line": {"linestyle": "-", "linewidth": 1.6},
@@ -33,8 +42,30 @@ class Mark(NamedTuple):
     colour: int | None = None
 
 
+def check_marks(name, value):
+    """Raise ValueError unless value is a list of Marks that can be drawn."""
+    check_sequence(name, value, Mark)
+    for place, mark in enumerate(value):
+        check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
+        edges = mark.y if mark.kind == "band" else (mark.y,)
+        for y in edges:
+            check_points(f"{name}[{place}]", (mark.x, y))
+        if mark.kind in NAMES:
+            check_labels("label", mark.label, len(mark.x))
+
+
 def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
-    """Return the Mark of two columns of rows, as sweep.recorded_runs has them."""
+    """Return the Mark of two columns of rows, as sweep.recorded_runs has them.
+
+    Raises ValueError for a kind that marks does not know, and a column that rows lack.
+    """
+    check_choice("kind", kind, (*LINES, *NAMES, "band"))
+    check_rows("rows", rows, ())
+    for name, column in (("x", x), ("y", y)):
+        check_choice(name, column, tuple(rows[0]))
+    check_rows("rows", rows, (x, y))
+    optional(check_natural)("colour", colour)
+    check_instance("label", label, (str, list, tuple))
     return Mark(kind, [row[x] for row in rows], [row[y] for row in rows], label, colour)
 
 
@@ -44,6 +75,7 @@ def names_apart(models):
     models are rows with n_params and n_tokens. A name goes below if a point close to the right
     or the left, and as high or higher, has its name above.
     """
+    check_rows("models", models, ("n_params", "n_tokens"))
     placed = {kind: [] for kind in NAMES}
     for model in sorted(models, key=lambda row: (-row["n_tokens"], row["n_params"])):
         near = [
@@ -56,16 +88,15 @@ def names_apart(models):
     return placed
 
 
+@draws(panels_of_marks=drawables(check_marks))
 def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 
     legend_above gives all panels one legend, above them. Raises ValueError for a kind that is
     unknown, and unless each panel has an xlabel and a ylabel.
     """
-    check_drawable("panels_of_marks", panels_of_marks)
-    for name, labels in (("xlabels", xlabels), ("ylabels", ylabels)):
-        if len(labels) != len(panels_of_marks):
-            raise ValueError(f"{len(labels)} {name} for {len(panels_of_marks)} panels")
+    check_labels("xlabels", xlabels, len(panels_of_marks))
+    check_labels("ylabels", ylabels, len(panels_of_marks))
     figure, axes = panels(len(panels_of_marks), height)
     rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
     for axis, (title, drawn), xlabel, ylabel in rows:
@@ -104,8 +135,5 @@ def draw_mark(axis, mark):
         for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
             offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
             axis.annotate(text, (x, y), **offset, size=6, color=colour)
-    elif mark.kind in LINES:
-        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
     else:
-        known = (*LINES, *NAMES, "band")
-        raise ValueError(f"kind={mark.kind!r} is unknown; use one of {known}")
+        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])

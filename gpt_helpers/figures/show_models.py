@@ -3,13 +3,16 @@
 What is undisclosed is hollow and has a place of its own, from which no size can be read off.
 """
 
+import functools
 import math
 
 import seaborn as sns
 
+from gpt_helpers.figures.inputs import draws
 from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, panels
-from gpt_helpers.validation import check_choice
+from gpt_helpers.validation import check_choice, check_sequence
+from gpt_helpers.variants.published import PublishedModel
 
 NOT_SAID = "undisclosed"
 LANES = {
@@ -31,6 +34,10 @@ SIDES = {"above": (5, "bottom"), "below": (-5, "top")}  # points from the lane, 
 LARGEST, BEYOND = 3e12, 1e13  # the end of the scale of sizes, and the place of what has none
 
 
+check_models = functools.partial(check_sequence, kind=PublishedModel)
+
+
+@draws(models=check_models)
 def family_tree(models, height=5.8):
     """Draw PublishedModels as points, each family in its lane, by the time of their release.
 
@@ -55,6 +62,7 @@ def family_tree(models, height=5.8):
     return as_written(figure)
 
 
+@draws(models=check_models, names=functools.partial(check_sequence, kind=str, empty=True))
 def sizes_over_time(models, names=(), height=3.6):
     """Draw n_params of PublishedModels by the time of their release, with the names in names.
 

@@ -1,11 +1,15 @@
 """Shares of right answers with their intervals, over seeds."""
 
+import functools
+
 import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.figures.inputs import check_points, drawables, draws
 from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.validation import check_sequence, optional
 
 MARKERS = "osD^vPX*"
 
@@ -22,13 +26,19 @@ def pooled(scores):
     return sum(scores[1:], scores[0]).share, lowest, highest
 
 
+check_scores = functools.partial(check_sequence, kind=Score)
+
+
+@draws(
+    panels_of_scores=drawables(drawables(drawables(check_scores))),
+    known=optional(drawables(check_points)),
+)
 def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
     """Draw {title: {label: {x: [Score of each seed]}}}: shares with intervals, against x.
 
     known is {label: (x, y)}, lines to compare with, in every panel; chance a share to expect of
     guessing. Bars span the 95 % intervals of all seeds.
     """
-    check_drawable("panels_of_scores", panels_of_scores)
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         for label, (x, y) in (known or {}).items():
@@ -57,13 +67,12 @@ def draw_line(axis, label, by_x, index):
     axis.errorbar(x, share, errors, label=label, color=PALETTE[index], linewidth=1.3, **style)
 
 
+@draws(panels_of_scores=drawables(drawables(check_scores)))
 def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
     """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals."""
-    check_drawable("panels_of_scores", panels_of_scores)
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         for row, scores in enumerate(lines.values()):
-            check_scores(scores)
             share, low, high = pooled(scores)
             error = [[max(0.0, share - low)], [max(0.0, high - share)]]
             axis.barh(
@@ -77,9 +86,3 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
             axis.invert_yaxis()
     sns.despine(figure)
     return as_written(figure)
-
-
-def check_scores(scores):
-    """Raise ValueError unless scores is a list of Scores."""
-    if not isinstance(scores, list) or not all(isinstance(score, Score) for score in scores):
-        raise ValueError(f"scores={scores!r:.60} must be a list of Score, one per seed")

@@ -1,5 +1,6 @@
 """The tiles that tiled attention computes, and the roofline under which attention runs."""
 
+import functools
 from itertools import pairwise
 
 import numpy as np
@@ -8,11 +9,18 @@ import torch
 from matplotlib.patches import Rectangle
 
 from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.figures.inputs import drawables, draws
 from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, check_drawable, panels
+from gpt_helpers.figures.show import INK, PALETTE, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
-from gpt_helpers.validation import check_integer
+from gpt_helpers.validation import (
+    check_instance,
+    check_integer,
+    check_real,
+    check_sequence,
+    optional,
+)
 
 KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
 
@@ -49,6 +57,7 @@ def between(visited, n_keys, block_size):
     return [slice(low, high) for low, high in pairs if low not in starts]
 
 
+@draws()
 def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     """Draw the (T, S) matrix as tiles: computed without a mask, with one, or skipped.
 
@@ -85,6 +94,23 @@ def tile_patch(rows, columns, colour):
     return Rectangle(place, width, rows.stop - rows.start, facecolor=colour, edgecolor="white")
 
 
+def check_ceiling(name, value):
+    """Raise ValueError unless value holds the two positive limits of a device."""
+    check_instance(name, value, dict)
+    for limit in ("flops", "bandwidth"):
+        check_real(f"{name}: {limit}", value.get(limit), above=0)
+
+
+def check_place(name, value):
+    """Raise ValueError unless value is (FLOP/byte, FLOP/s), the latter perhaps None."""
+    check_sequence(name, value)
+    if len(value) != 2:
+        raise ValueError(f"{name}={value!r:.80} must be (FLOP/byte, FLOP/s)")
+    check_real(f"{name}: flops_per_byte", value[0], above=0)
+    optional(functools.partial(check_real, above=0))(f"{name}: flops", value[1])
+
+
+@draws(ceilings=drawables(check_ceiling), points=drawables(check_place))
 def roofline(ceilings, points, height=3.0):
     """Draw what a device attains by FLOP/byte, on logarithmic axes, and named points below.
 
@@ -93,8 +119,6 @@ def roofline(ceilings, points, height=3.0):
 
     Raises ValueError for an empty dict, and for what is no positive number.
     """
-    check_drawable("ceilings", ceilings)
-    check_drawable("points", points)
     first = next(iter(ceilings.values()))
     places = {
         name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()

@@ -3,7 +3,8 @@
 The text has exactly the distribution of the model alone: only the number of calls changes.
 p is the target, the distribution of the model; q is that of the draft. These are the names of
 leviathan2023speculative. chen2023speculative gives the same algorithm with p and q swapped.
-A draft is anything with logits(ids (1, T)) -> (1, V), such as ngrams.NGrams or ModelDraft.
+A draft is anything with logits(ids (1, T)) -> (1, V), such as ngrams.NGrams or ModelDraft. One
+that reads so many tokens at most says so as n_positions.
 """
 
 from dataclasses import dataclass
@@ -186,7 +187,7 @@ def probabilities_of(logits, temperature=1.0, top_k=None, top_p=None):
 
     logits is (..., V). Temperature 0 gives the highest all of it, so no case is needed for it.
     """
-    return cut(logits, temperature, top_k, top_p).double().softmax(-1)  # (..., V)
+    return cut.unchecked(logits, temperature, top_k, top_p).double().softmax(-1)  # (..., V)
 
 
 def record_of(rounds):
@@ -205,7 +206,7 @@ class ModelDraft:
     def __init__(self, model):
         """Start with nothing read."""
         check_model(model)
-        self.model, self.read = model, None
+        self.model, self.read, self.n_positions = model, None, model.config.n_positions
 
     def logits(self, ids):
         """Return the logits (1, V) after ids (1, T), of up to n_positions tokens.
@@ -242,4 +243,8 @@ def check_one_row(model, draft, input_ids, max_new_tokens, n_drafted):
         raise ValueError(f"input_ids has {n_rows} rows; give one, rows accept unequally many")
     if n_tokens + max_new_tokens > n_positions:
         found = f"{n_tokens} + {max_new_tokens} tokens exceed n_positions={n_positions}"
+        raise ValueError(f"{found}; lower max_new_tokens")
+    n_read = n_tokens + max_new_tokens - 2  # of two tokens at least: from the last nothing follows
+    if max_new_tokens > 1 and n_read > getattr(draft, "n_positions", n_read):
+        found = f"draft reads up to {n_read} tokens, but has n_positions={draft.n_positions}"
         raise ValueError(f"{found}; lower max_new_tokens")

@@ -116,7 +116,8 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
 
     delta is the error of log loss from which on Huber's function grows linearly. start is a law
     of the form to begin at instead of the grid. Raises ValueError for an unknown form, for fewer
-    than 6 runs, for values that are not positive, and where sizes or tokens are all the same.
+    than 6 runs, for values that are not positive, where sizes or tokens are all the same, and where
+    the losses do not fall as those of a law do.
     """
     check_choice("form", form, FORMS)
     check_real("delta", delta, above=0)
@@ -125,8 +126,16 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
         check_choice("the form of start", form_of(start), (form,))
     runs = checked(runs)
     starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
-    point = minimum_from(form, starts, runs, delta).tolist()
-    seen = f"fitted to {len(runs)} runs", "F"
+    point = minimum_from(form, starts, runs, delta)
+    try:
+        return law_at(form, point, len(runs))
+    except ValueError as error:
+        raise ValueError(f"runs of which no {form} law is the best fit: {error}") from error
+
+
+def law_at(form, point, n_runs):
+    """Return the law of a form at a point (P,); raise ValueError if it is none."""
+    seen = f"fitted to {n_runs} runs", "F"
     if form == "additive":
         alpha, beta, *logs = point
         return LossLaw(*np.exp(logs).tolist(), alpha, beta, *seen)

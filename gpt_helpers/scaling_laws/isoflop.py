@@ -7,6 +7,8 @@ import numpy as np
 from gpt_helpers.scaling_laws.amounts import check_amounts
 from gpt_helpers.validation import check_integer, check_numbers
 
+ROUNDING = 1e-9  # of a loss: a parabola that bends by less is a line
+
 
 class Minimum(NamedTuple):
     """The lowest point of an iso-FLOP profile: parameters, loss, and curvature in log10 N."""
@@ -34,7 +36,8 @@ def profile_minimum(n_params, losses):
     logs = np.log10(n_params)
     middle = logs.mean()
     curvature, slope, level = np.polyfit(logs - middle, losses, 2)
-    at = -slope / (2 * curvature) if curvature > 0 else np.inf
+    bends = curvature * np.ptp(logs) ** 2 > ROUNDING * level
+    at = -slope / (2 * curvature) if bends else np.inf
     if not logs.min() <= middle + at <= logs.max():
         raise ValueError(f"losses={list(losses)} have no minimum; add smaller or larger models")
     return Minimum(10 ** (middle + at), level + slope * at / 2, curvature)

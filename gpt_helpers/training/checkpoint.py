@@ -51,7 +51,7 @@ class TrainingState:
     def restore(self, folder):
         """Load the checkpoint in folder, if there is one, and return its log, else an empty one.
 
-        Raises ValueError for a file that is damaged, or of another model, data or settings;
+        Raises ValueError for a file that is damaged, or of another model, dtype, data or settings;
         then nothing has been changed.
         """
         path = None if folder is None else Path(folder) / FILE_NAME
@@ -63,6 +63,7 @@ class TrainingState:
         named = {name: self.weights.get(name.partition("/")[2]) for name in states}
         named = {name: weight for name, weight in named.items() if weight in self.owners}
         check_shapes(self.weights, tensors, path)
+        check_dtypes(self.weights, tensors, path)
         shaped = {n: t if t.ndim else named.get(n, t) for n, t in states.items()}  # 0 axes fit
         check_shapes(named, shaped, path, partly=True)
         sharded = {n: self.placed(tensor, self.weights[n]) for n, tensor in tensors.items()}
@@ -112,3 +113,13 @@ def check_facts(path, facts, expected):
         raise ValueError(
             f"{path} is of another run: {'; '.join(differences[:3])}; train into another folder"
         )
+
+
+def check_dtypes(weights, tensors, path):
+    """Raise ValueError unless tensors that were read from path have the dtypes of the weights."""
+    for name, tensor in tensors.items():
+        if tensor.dtype != weights[name].dtype:
+            raise ValueError(
+                f"{path} holds {name} in {tensor.dtype}, the model in {weights[name].dtype};"
+                " convert the model, or train into another folder"
+            )

@@ -32,7 +32,7 @@ def check_training(model, settings, loss_of):
         )
 
 
-def check_readiness(model, batches, settings, loss_of, held_out, folder, after_step, progress):
+def check_arguments(model, batches, settings, loss_of, held_out, folder, after_step, progress):
     """Raise ValueError unless a run can begin with the arguments of loop.train."""
     check_training(model, settings, loss_of)
     check_batches(batches, settings.total_steps)

@@ -20,7 +20,7 @@ from gpt_helpers.architecture.losses import language_model_loss
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
-from gpt_helpers.training.inputs import check_readiness, check_training
+from gpt_helpers.training.inputs import check_arguments, check_training
 from gpt_helpers.training.optimizers import learning_rate, make_optimizers
 
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -41,7 +41,7 @@ def train(model, batches, settings, *, loss_of=language_model_loss, held_out=Non
     is no longer finite; the checkpoint of before then remains. (Gradients that overflow in
     float16 are no error: the step changes nothing, and the next one scales them less.)
     """
-    check_readiness(model, batches, settings, loss_of, held_out, folder, after_step, progress)
+    check_arguments(model, batches, settings, loss_of, held_out, folder, after_step, progress)
     identity = identity_of(model, batches, settings)
     trainer = Trainer(model, settings, strategy, loss_of)
     state = TrainingState(model, trainer.optimizers, trainer.scaler, identity)

@@ -17,14 +17,19 @@ from gpt_helpers.validation import (
 )
 
 
+def check_answered_rows(model, ids, marker, padding=0, end_is_padding=False):
+    """Raise ValueError unless model is one, and ids are rows (N, T) of token ids."""
+    check_model(model)
+    check_tensor("ids", ids, "(N, T)", integers=True, empty=False)
+
+
+@checked_by(check_answered_rows)
 def answer_log_probability(model, ids, marker, padding=0, end_is_padding=False):
     """Return the log-probability (N,), in nats, of what follows the marker in rows ids (N, T).
 
     Padding stands on the right and is not counted; answers.answer_labels says what it is. Raises
     ValueError for what is no model, and for a row without the marker.
     """
-    check_model(model)
-    check_tensor("ids", ids, "(N, T)", integers=True, empty=False)
     labels = answer_labels(ids, marker, padding, end_is_padding)  # (N, T)
     return -token_losses(model(ids)["logits"], labels).sum(1)  # (N,)
 
@@ -84,5 +89,5 @@ class PreferenceLoss(Loss):
     def log_probabilities(self, model, pairs):
         """Return those (N, 2) of the answers of pairs (N, 2, T)."""
         rows = pairs.flatten(0, 1)
-        nats = answer_log_probability(model, rows, **self.answer)
+        nats = answer_log_probability.unchecked(model, rows, **self.answer)
         return nats.unflatten(0, (-1, 2))  # (N, 2)

@@ -132,7 +132,7 @@ def named_alike(tensors, source):
     return found
 
 
-def check_numbers(tensors, source):
+def check_finite_weights(tensors, source):
     """Raise ValueError for a tensor that is not of finite numbers of 16 or 32 bits with a point."""
     for name, tensor in tensors.items():
         if tensor.dtype not in READABLE:

@@ -18,7 +18,7 @@ from gpt_helpers.validation import check_instance
 from gpt_helpers.variants.modern import ModernLMHeadModel
 from gpt_helpers.weights.gpt2_format import (
     check_depth,
-    check_numbers,
+    check_finite_weights,
     check_orientation,
     config_of,
     gpt2_settings,
@@ -102,7 +102,7 @@ def load_gpt2(path_or_name):
     stored = stored_weights(model)
     check_orientation(stored, tensors, file)
     check_shapes(stored, tensors, file)
-    check_numbers(tensors, file)
+    check_finite_weights(tensors, file)
     model = model.to_empty(device="cpu").eval()
     model.lm_head.weight = model.transformer.wte.weight  # to_empty parts what is tied
     copy_tensors(stored_weights(model), tensors, file)
@@ -122,7 +122,7 @@ def save_gpt2(folder, model, tokenizer=None):
     if tokenizer is not None:
         check_instance("tokenizer", tokenizer, Tokenizer)
     check_vocabulary(tokenizer, model.config)
-    check_numbers(dict(model.named_parameters()), "model")
+    check_finite_weights(dict(model.named_parameters()), "model")
     end = None if tokenizer is None else tokenizer.token_to_id(END_OF_TEXT)
     weights = {name: weight.cpu().contiguous() for name, weight in stored_weights(model).items()}
     write_folder(Path(folder), gpt2_settings(model.config, end), weights, tokenizer)

@@ -6,7 +6,6 @@ browser may be old; the book may lie below another address, or on a disk.
 """
 
 import re
-from functools import partial
 from urllib.parse import quote
 
 import pytest

@@ -17,6 +17,7 @@ from gpt_helpers.experiments import (
     prediction,
     reasoning,
     small_run,
+    speed,
     story_chains,
     sweep,
     tuning,
@@ -66,7 +67,9 @@ def of_records():
     yield Example(applications.recorded, call)
     yield Example(applications.scores, call)
     yield Example(applications.values, call | {"measure": "outside"})
+    yield Example(speed.recorded_speed, {"name": "generation"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})
+    yield Example(speed.recorded_speed, {"name": "generation"})
 
 
 def of_ladder():

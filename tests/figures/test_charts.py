@@ -203,7 +203,8 @@ FAR = re.compile("https://cdn.jsdelivr.net/npm/")
 @pytest.mark.parametrize("name", MADE)
 def test_where_its_type_is_not_known_a_chart_is_html_with_its_sliders(page, name):
     bundle = theme_charts.vl_convert.javascript_bundle(vl_version=theme_charts.VERSION)
-    page.route(FAR, lambda route: route.fulfill(body=bundle, content_type="text/javascript"))
+    script = {"body": f"(() => {{ {bundle} }})()", "content_type": "text/javascript"}
+    page.route(FAR, lambda route: route.fulfill(**script))
     _, errors = listen(page, "https://cdn.jsdelivr.net/")
     page.set_content(MADE[name]()._repr_mimebundle_()["text/html"])
     page.locator(f"#chart-{name} :is(canvas, svg)").first.wait_for()
@@ -240,9 +241,10 @@ def test_what_cannot_be_drawn_is_refused_with_the_value():
     )
     refused("n_shown=0 must be", sampling_chart.sampling_explorer, LOGITS, str, 0)
     refused("run_steps=0 must be", charts.schedule_explorer, 0)
-    refused("size='gpt5' is unknown", charts.memory_explorer, ["gpt5"])
-    refused("fit='best' is unknown", charts.loss_explorer, ["best"])
-    refused("log_C=30 must be in 18 to 26", charts.loss_explorer, flops_exponent=30)
+    refused("sizes='gpt5' is unknown", charts.memory_explorer, ["gpt5"])
+    refused("fits='best' is unknown", charts.loss_explorer, ["best"])
+    refused("flops_exponent=30 must be", charts.loss_explorer, flops_exponent=30)
+    refused("C=30 must be in 18 to 26", vegalite.slider, "C", 30, 18, 26, 0.1)
     refused("7 names for 6 colours", vegalite.palette, "abcdefg")
 
 

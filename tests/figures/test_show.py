@@ -117,6 +117,7 @@ def test_nothing_to_draw_is_refused(wrong):
 
 def test_what_does_not_fit_together_is_refused_with_the_numbers():
     lines = {"t": {"x": ([1], [1])}}
-    refused("2 ylabels for 1 panels", show.curves, lines, xlabel="", ylabels=["a", "b"])
-    refused("'p' has 2 values for 3 labels", show.distributions, {"p": [1, 0]}, "abc", ylabel="")
+    refused("2 ylabels for 1;", show.curves, lines, xlabel="", ylabels=["a", "b"])
+    labels, two = ["a", "b", "c"], {"p": [1, 0]}
+    refused("'p' has 2 values for 3 labels", show.distributions, two, labels, ylabel="")
     refused(r"rows has nothing to draw for \['x'\]", show.shares, {"x": {}}, xlabel="")

@@ -72,7 +72,7 @@ def test_one_legend_names_what_panels_share_once():
 
 def test_what_cannot_be_drawn_is_refused():
     refused("kind='dots' is unknown", drawn, Mark("dots", [1], [1]))
-    refused("2 xlabels for 1 panels", marks, {"t": [Mark("line", [1], [1])]},
+    refused("2 xlabels for 1;", marks, {"t": [Mark("line", [1], [1])]},
             xlabels=["a", "b"], ylabels=["c"])  # fmt: skip
     refused("must be a dict", marks, {}, xlabels=[], ylabels=[])
 

@@ -182,7 +182,7 @@ def test_later_dates_are_further_right(one, other):
 
 
 def test_nothing_to_draw_and_unknown_names_are_refused():
-    refused("no model has a date", family_tree, [])
+    refused("models is empty", family_tree, [])
     refused("no model has a date", sizes_over_time, [BY_NAME["Gopher"]])
     refused("name='GPT-6' is unknown", sizes_over_time, MODELS, ["GPT-6"])
 

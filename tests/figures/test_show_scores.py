@@ -61,6 +61,6 @@ def test_a_bar_is_as_long_as_the_share_and_bears_its_name():
 def test_nothing_to_draw_is_refused():
     refused("at least one entry", accuracy, {}, xlabel="k")
     refused("nothing to draw", accuracy, {"t": {}}, xlabel="k")
-    refused("no scores", accuracy, {"t": {"a": {1: []}}}, xlabel="k")
+    refused(r"nothing to draw for \[1\]", accuracy, {"t": {"a": {1: []}}}, xlabel="k")
     refused("at least one entry", bars, {})
-    refused("list of Score", bars, {"t": {"a": [0.5]}})
+    refused("must be a Score", bars, {"t": {"a": [0.5]}})

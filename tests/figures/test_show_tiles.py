@@ -112,7 +112,7 @@ def test_each_roof_is_the_lower_of_bandwidth_and_arithmetic():
 def test_what_cannot_be_drawn_is_refused():
     refused("ceilings=", roofline, {}, {"p": (1.0, None)})
     refused("points=", roofline, CEILINGS, {})
-    refused("flops_per_byte=", roofline, CEILINGS, {"p": (0, None)})
+    refused(r"points\['p'\]: flops_per_byte=0", roofline, CEILINGS, {"p": (0, None)})
     refused("T=4 queries but S=3 keys", tile_kinds, 4, 3, 2)
     for name, sizes in {
         "n_queries": (0, 2, 2),

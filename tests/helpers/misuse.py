@@ -1,6 +1,7 @@
 """Bad input, made from good: what each door of the package must refuse, and how.
 
-A door is a public function or class that a notebook or another room imports. Each stands in
+A door is a public function or class that a notebook or another room imports, but for those that
+check for others (CHECKING), whose bad input is what they are for. Each stands in
 tests/examples/<room>.py with a right call, and from every argument of that call come bad ones:
 of a wrong type, shape, dtype or range, without elements, with NaN. A door refuses each by a
 ValueError or TypeError that names the parameter, and leaves its arguments as they were. The few
@@ -28,6 +29,7 @@ from torch import nn
 from tests.helpers.book import ROOT, code_cells, notebooks, read_notebook
 
 SECONDS = 20  # a call that takes longer than this hangs
+CHECKING = ("commands.", "validation.", "architecture.inputs.", "architecture.operands.", "check_")
 ENOUGH = 60  # letters of a value in a message that name it
 
 
@@ -64,7 +66,7 @@ def doors():
         room = module_of(path).split(".")[1]
         text = path.read_text("utf-8")
         used |= {name for name in names_used(text) if name.split(".")[1] != room}
-    return sorted(name for name in known & used if not name.startswith("gpt_helpers.validation."))
+    return sorted(name for name in known & used if not any(f".{part}" in name for part in CHECKING))
 
 
 def package_files():

@@ -398,6 +398,15 @@ def test_no_tokens_are_no_call():
     assert math.isnan(record.tokens_per_call)
 
 
+def test_a_draft_of_fewer_positions_reads_up_to_the_last_and_is_refused_before_it_begins():
+    short = ModelDraft(random_model(MODEL.config, n_positions=5))
+    assert generate_speculatively(MODEL, short, PROMPT, 5, 5)[0].shape == (1, 7)
+    message = r"draft reads up to 6 tokens, but has n_positions=5; lower max_new_tokens"
+    refused(message, generate_speculatively, MODEL, short, PROMPT, 6, 5)
+    long = PROMPT.repeat(1, 3)
+    assert generate_speculatively(MODEL, short, long, 1)[0].shape == (1, 7)
+
+
 def test_a_text_may_fill_the_positions_and_no_more():
     assert generate_speculatively(MODEL, DRAFT, PROMPT, 6)[0].shape == (1, 8)
     message = r"2 \+ 7 tokens exceed n_positions=8; lower max_new_tokens"

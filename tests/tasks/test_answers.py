@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from gpt_helpers.architecture.inputs import IGNORED
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.tasks.answers import answer_labels, answer_loss, padded, text_loss, token_after
+from gpt_helpers.tasks.answers import (
+    answer_labels,
+    answer_loss,
+    padded,
+    text_labels,
+    text_loss,
+    token_after,
+)
+from gpt_helpers.training.loop import train
+from gpt_helpers.training.settings import TrainingSettings
 from tests.helpers.reference import refused
 
 MARKER = 5
@@ -71,3 +80,26 @@ def test_the_token_after_the_first_marker_is_found_and_0_where_there_is_none(row
         at = row.index(MARKER) + 1 if MARKER in row else len(row)
         expected.append(row[at] if at < len(row) else 0)
     assert token_after(MARKER, torch.tensor(rows)).tolist() == expected
+
+
+def test_of_padding_that_also_ends_a_text_the_first_is_learned():
+    ids = torch.tensor([[1, MARKER, 2, 0, 0], [4, MARKER, 0, 0, 0], [1, MARKER, 2, 3, 4]])
+    assert answer_labels(ids, MARKER, end_is_padding=True).tolist() == [
+        [IGNORED, IGNORED, 2, 0, IGNORED],
+        [IGNORED, IGNORED, 0, IGNORED, IGNORED],
+        [IGNORED, IGNORED, 2, 3, 4],
+    ]
+    row = torch.tensor([[7, 0, 2, 0, 0]])  # two texts
+    assert text_labels(row, end_is_padding=True).tolist() == [[7, 0, 2, 0, IGNORED]]
+    assert text_labels(row, padding=2).tolist() == [[7, 0, IGNORED, 0, 0]]
+    assert answer_loss(MARKER, end_is_padding=True).count(ids).item() == 2 + 1 + 3
+    assert answer_loss(MARKER, padding=4).count(ids).item() == 3 + 3 + 2
+
+
+def test_a_model_whose_padding_is_the_end_learns_to_end(model):
+    ids = torch.tensor([[1, MARKER, 2, 3, 0, 0, 0], [4, MARKER, 6, 0, 0, 0, 0]])
+    settings = TrainingSettings(total_steps=60, max_lr=1e-2, warmup_steps=0)
+    train(model, [ids] * 60, settings, loss_of=answer_loss(MARKER, end_is_padding=True))
+    found = [model.generate(row[None, :2], 3, temperature=0)[0, 2:].tolist() for row in ids]
+    assert found[0] == [2, 3, 0]
+    assert found[1][:2] == [6, 0]

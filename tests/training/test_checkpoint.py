@@ -206,6 +206,15 @@ def test_states_that_do_not_fit_are_refused_before_a_weight_is_changed(tmp_path)
         assert are_equal(weights_of(fresh), before)
 
 
+def test_a_checkpoint_of_another_dtype_is_refused_and_changes_nothing(tmp_path):
+    run_until(3, tiny_model(), tiny_batches(), tiny_settings(), folder=tmp_path)
+    model = tiny_model().double()
+    before = weights_of(model)
+    message = "in torch.float32, the model in torch.float64; convert the model"
+    refused(message, train, model, tiny_batches(), tiny_settings(), folder=tmp_path)
+    assert are_equal(weights_of(model), before)
+
+
 def test_states_of_weights_that_are_frozen_now_are_refused_before_a_weight_is_changed(tmp_path):
     model, batches, settings = parts_of("adamw")
     run_until(2, model, batches, settings, folder=tmp_path)

@@ -138,3 +138,15 @@ def test_log_probabilities_that_are_no_pairs_are_refused(shapes):
 def test_what_is_no_model_is_no_reference_and_a_row_without_answer_has_no_probability():
     refused("GPTLMHeadModel", PreferenceLoss, torch.nn.Linear(2, 2), MARKER, 0.1)
     refused("marker", answer_log_probability, fresh(), torch.tensor([[1, 2, 3]]), MARKER)
+
+
+def test_another_padding_and_the_end_are_read_as_answers_have_them():
+    model, rows = fresh(), torch.tensor([[1, MARKER, 3, 0, 0], [2, MARKER, 4, 4, 0]])
+    logs = model(rows)["logits"].log_softmax(-1)
+    ends = torch.stack([logs[0, 1, 3] + logs[0, 2, 0], logs[1, 1:4, :].gather(
+        1, rows[1, 2:, None]).sum()])  # fmt: skip
+    assert_close(answer_log_probability(model, rows, MARKER, end_is_padding=True), ends)
+    without_4 = torch.stack([logs[0, 1, 3] + logs[0, 2, 0] + logs[0, 3, 0], logs[1, 3, 0]])
+    assert_close(answer_log_probability(model, rows, MARKER, padding=4), without_4)
+    loss = PreferenceLoss(fresh(), MARKER, 0.3, padding=4)
+    assert loss(model, rows[None]).item() == pytest.approx(math.log(2), rel=1e-6)

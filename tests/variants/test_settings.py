@@ -17,7 +17,7 @@ from tests.helpers.reference import random_ids, refused
 from tests.helpers.settings import drawn_config
 from tests.helpers.twins import FAMILIES, SHAPE, randomised, twins
 
-SEEDS = range(10)
+SEEDS = range(8)
 DTYPES = torch.bfloat16, torch.float16
 IDS = random_ids(8, 24)
 
@@ -50,7 +50,9 @@ def test_logits_and_numbers_of_parameters_are_those_of_transformers_at_any_setti
 @torch.no_grad()
 def test_what_is_read_in_two_parts_is_read_as_a_whole_at_any_setting(name):
     for seed in SEEDS:
-        ours, _, ids = drawn_twins(name, seed)
+        config = drawn_config(name, seed)
+        ours = randomised(FAMILIES[name].model(config))
+        ids = random_ids(2, config.n_positions, config.vocab_size, seed)
         if ids.shape[1] > 1:
             split = random.Random(seed).randrange(1, ids.shape[1])
             cache = ours(ids[:, :split], cache=True)["cache"]
