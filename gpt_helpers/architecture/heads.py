@@ -74,13 +74,12 @@ def induction_scores(model, ids):
     It is the attention paid to tokens that came next after an earlier occurrence of the present
     token, over all tokens that have one. Source: olsson2022induction.
     """
-    check_two_tokens(ids, model)
     return attention_to(model, ids, after_same(ids))  # (L, H)
 
 
 def previous_scores(model, ids):
     """Return (L, H): the attention that each head pays to the token just before, on ids (B, T)."""
-    check_two_tokens(ids, model)
+    check_two_tokens(ids)
     at = torch.arange(ids.shape[1], device=ids.device)  # (T,)
     before = at == at[:, None] - 1  # (T, T)
     return attention_to(model, ids, before.expand(len(ids), -1, -1))  # (L, H)

@@ -3,6 +3,7 @@
 import builtins
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -265,6 +266,17 @@ def test_the_bytes_are_on_the_disk_before_the_file_gets_its_name(path, monkeypat
     monkeypatch.setattr(os, "replace", lambda *paths: events.append("rename") or replace(*paths))
     write_sealed(path, {"a": torch.zeros(9)}, {})
     assert events == [path.stat().st_size, "rename"]
+
+
+def test_writers_of_one_file_at_once_never_show_a_mixture_nor_take_each_others_file(path):
+    def work(number):
+        write_sealed(path, {"a": torch.full((9_999,), float(number))}, {"number": number})
+        tensors, facts = read_sealed(path)
+        return tensors["a"].unique().tolist() == [facts["number"]]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(100)))
+    assert [file.name for file in path.parent.iterdir()] == ["sealed"]
 
 
 LOOP = {}
