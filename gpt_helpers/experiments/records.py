@@ -118,7 +118,7 @@ def end_with_parent():
 
     def wait():
         multiprocessing.parent_process().join()
-        os._exit(1)
+        signal.raise_signal(signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
 
