@@ -126,15 +126,15 @@ def fit_loss_law(runs, form="additive", delta=HUBER_DELTA, start=None):
         check_choice("the form of start", form_of(start), (form,))
     runs = checked(runs)
     starts = starts_for(form, runs, delta) if start is None else [point_of(start)]
-    point = minimum_from(form, starts, runs, delta)
+    point = minimum_from(form, starts, runs, delta).tolist()
     try:
         return law_at(form, point, len(runs))
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise ValueError(f"runs of which no {form} law is the best fit: {error}") from error
 
 
 def law_at(form, point, n_runs):
-    """Return the law of a form at a point (P,); raise ValueError if it is none."""
+    """Return the law of a form at a point, a list of P; raise ValueError if it is none."""
     seen = f"fitted to {n_runs} runs", "F"
     if form == "additive":
         alpha, beta, *logs = point
