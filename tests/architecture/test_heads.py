@@ -2,6 +2,7 @@
 
 import copy
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -203,7 +204,7 @@ def test_a_head_that_is_written_by_hand_to_look_back_is_an_induction_head():
     class Copier(torch.nn.Module):
         """One head whose queries meet the key of the token after their own last occurrence."""
 
-        config = GPTConfig(size)
+        config = SimpleNamespace(vocab_size=size)
         attend = staticmethod(attention)
 
         def forward(self, ids):

@@ -288,13 +288,13 @@ def test_a_temperature_beyond_the_dtype_is_refused(temperature):
 @pytest.mark.parametrize("value", [0, -1, 1.0, *NUMBERS], ids=repr)
 def test_a_top_k_that_is_no_count_is_refused(value):
     refused("k=.* must be a positive integer", top_k_filter, BY_HAND, value)
-    refused("k=.* must be a positive integer", sample, BY_HAND[None], top_k=value)
+    refused("top_k=.* must be a positive integer", sample, BY_HAND[None], top_k=value)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 1.1, 2, *NUMBERS], ids=repr)
 def test_a_top_p_that_is_no_mass_is_refused(value):
     refused("p=.* must be a finite number > 0 and <= 1", top_p_filter, BY_HAND, value)
-    refused("p=.* must be a finite number > 0 and <= 1", sample, BY_HAND[None], top_p=value)
+    refused("top_p=.* must be a finite number > 0 and <= 1", sample, BY_HAND[None], top_p=value)
 
 
 def test_numbers_of_numpy_serve_as_settings():
