@@ -20,7 +20,8 @@ PORT ?= 8000
 # changes. A folder that was moved, or whose Python is gone, gets a new environment, for programs
 # in it hold the old path.
 PLACE := .venv/place-$(shell pwd | cksum | tr -d " ")
-BOOK := .venv/book-$(shell cat requirements.txt constraints.txt pyproject.toml | cksum | tr -d " ")
+PROJECT = sed "/^.tool.ruff/,\$$d" pyproject.toml
+BOOK := .venv/book-$(shell { cat requirements.txt constraints.txt; $(PROJECT); } | cksum | tr -d " ")
 TEST := .venv/test-$(shell cat tests/requirements.txt | cksum | tr -d " ")
 $(shell .venv/bin/python -c "" 2>/dev/null || rm -f .venv/place-*)
 

@@ -58,8 +58,9 @@ def start(edition):
     options = ["-W", "-n", "--keep-going", "--config", write_config(edition)]
     options += ["--toc", ROOT / f"_toc{EDITIONS[edition]}.yml", "--path-output", BUILD / edition]
     # Not the script jupyter-book: it holds the path that this folder had when it was installed.
-    jupyter_book = [sys.executable, "-m", "jupyter_book", "build", ROOT / "chapters" / edition]
-    arguments = [str(part) for part in jupyter_book + options]
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", ROOT / "chapters" / edition, *options]
+    arguments = [str(part) for part in command]
     return subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )

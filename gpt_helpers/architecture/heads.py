@@ -5,7 +5,6 @@ token that came next then, A B ... A -> B. Source: olsson2022induction.
 """
 
 import contextlib
-from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -53,8 +52,7 @@ def attention_to(model, ids, marked):
     a query are added up, and the mean is taken over all queries with at least one. Raises
     ValueError for shapes that do not fit, or if nothing is marked.
     """
-    check_model(model)
-    check_two_tokens(ids, model.config.vocab_size)
+    check_two_tokens(ids, model)
     check_tensor("marked", marked, "(B, T, T)")
     if marked.shape != (*ids.shape, ids.shape[1]) or marked.dtype != torch.bool:
         raise ValueError(
@@ -93,8 +91,7 @@ def repetition_losses(model, ids):
     The halves are the same, as in repeated. The first token of each, which nothing that stood
     before can tell, is not counted.
     """
-    check_model(model)
-    check_two_tokens(ids, model.config.vocab_size)
+    check_two_tokens(ids, model)
     n_half = ids.shape[1] // 2
     with evaluating(model), torch.no_grad():
         losses = token_losses(model(ids)["logits"], ids)  # (B, T-1)
@@ -104,8 +101,8 @@ def repetition_losses(model, ids):
 def ranked(scores):
     """Return all heads (layer, head) of scores (L, H), the highest score first."""
     check_tensor("scores", scores, "(L, H)", floats=True, empty=False)
-    if scores.isnan().any():
-        raise ValueError(f"scores hold {scores.isnan().sum()} NaN; no head can be ranked by them")
+    if not scores.isfinite().all():
+        raise ValueError("scores hold a number that is not finite; no head can have it")
     order = scores.flatten().argsort(descending=True, stable=True).tolist()
     return [divmod(index, scores.shape[1]) for index in order]
 
@@ -118,11 +115,20 @@ def without_heads(model, heads):
     heads meanwhile. Raises ValueError for a head that the model does not have.
     """
     check_model(model)
-    heads = known_heads(heads, model.config)
+    config = model.config
+    if not isinstance(heads, list | tuple | set) or not all(map(is_pair, heads)):
+        raise ValueError(f"heads={heads!r:.60} must be a list of pairs (layer, head)")
+    for head in (heads := set(heads)):
+        layer, index = head
+        if not (0 <= layer < config.n_layer and 0 <= index < config.n_head):
+            raise ValueError(
+                f"there is no head {head}; layers are 0 to {config.n_layer - 1}, heads 0 to"
+                f" {config.n_head - 1}"
+            )
     silenced = [
         (
             model.transformer.h[layer].attn.c_proj,
-            silencing([i for other, i in heads if other == layer], model.config.n_head),
+            silencing(sorted(index for other, index in heads if other == layer), config.n_head),
         )
         for layer in sorted({layer for layer, _ in heads})
     ]
@@ -130,18 +136,9 @@ def without_heads(model, heads):
         yield model
 
 
-def known_heads(heads, config):
-    """Return heads, pairs (layer, head), in order; raise ValueError for one that is not there."""
-    if not isinstance(heads, Iterable):
-        raise ValueError(f"heads={heads!r} must be pairs (layer, head)")
-    every = {divmod(number, config.n_head) for number in range(config.n_layer * config.n_head)}
-    for head in (heads := list(heads)):
-        if head not in every:
-            raise ValueError(
-                f"there is no head {head!r} for heads; layers are 0 to {config.n_layer - 1}, heads"
-                f" 0 to {config.n_head - 1}"
-            )
-    return sorted(set(heads))
+def is_pair(head):
+    """Return whether this is a tuple of two integers."""
+    return isinstance(head, tuple) and len(head) == 2 and all(type(part) is int for part in head)
 
 
 def silencing(heads, n_head):
@@ -155,10 +152,11 @@ def silencing(heads, n_head):
     return hook
 
 
-def check_two_tokens(ids, vocab_size=None):
-    """Raise ValueError unless ids is a tensor (B, T) of at least two tokens, of the vocabulary."""
+def check_two_tokens(ids, model=None):
+    """Raise ValueError unless ids is a tensor (B, T) with T >= 2, and a model can read them."""
     check_tensor("ids", ids, "(B, T)", integers=True, empty=False)
     if ids.shape[1] < 2:
         raise ValueError(f"ids has shape {tuple(ids.shape)}; it must be (B, T) with T >= 2")
-    if vocab_size is not None:
-        check_ranges(ids=(ids, "vocab_size", vocab_size))
+    if model is not None:
+        check_model(model)
+        check_ranges(ids=(ids, "vocab_size", model.config.vocab_size))

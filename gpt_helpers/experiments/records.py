@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def done_by_workers(work, missing, n_processes):
     Ctrl-C is for this process only; one that dies raises BrokenProcessPool.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(n_processes, context, end_with_parent) as pool:
         heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the processes inherit
         try:
             runs = [pool.submit(work, run) for run in missing]
@@ -110,6 +111,16 @@ def done_by_workers(work, missing, n_processes):
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
+
+
+def end_with_parent():
+    """Let this worker end when the process that began it is gone, even if that was killed."""
+
+    def wait():
+        multiprocessing.parent_process().join()
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def write_each(path, columns, done, n_runs):

@@ -14,7 +14,7 @@ from gpt_helpers.validation import check_instance, check_integer, check_tensor
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens to train on (N,) and those of files that are held out (M,), and who made them."""
+    """The tokens to train on (N,), those of held-out files (M,), and who made them, if known."""
 
     tokenizer: Tokenizer
     training: torch.Tensor

@@ -153,3 +153,4 @@ def of_tuning():
     call = {"model": model, "rows": tuning.examples(4, 0), "seed": 1, "settings": BRIEF}
     call |= {"loss_of": tuning.ANSWER, "batch_size": 2}
     yield Example(tuning.tuned, call, {"seed": "0"})
+    yield Example(speed.recorded_speed, {"name": "steps"})

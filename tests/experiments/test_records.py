@@ -6,7 +6,11 @@ import multiprocessing
 import os
 import platform
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,7 +27,9 @@ from gpt_helpers.experiments.records import (
     result_row,
 )
 from gpt_helpers.files import write_rows
+from tests.helpers.book import ROOT
 from tests.helpers.reference import refused
+from tests.helpers.runs import has_within
 
 COLUMNS = ("name", "seed", "x")
 
@@ -158,3 +164,60 @@ def test_the_facts_of_a_machine_name_its_software_and_no_place():
     assert facts["python"] == platform.python_version()
     assert facts["threads"] == torch.get_num_threads()
     assert platform.node() not in "".join(map(str, facts.values())) or not platform.node()
+
+
+def die(key):
+    """Be killed, as a process is that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_ends_the_program_instead_of_hanging_it(record):
+    with pytest.raises(BrokenProcessPool, match="terminated abruptly"):
+        append_rows(record.path, COLUMNS, die, [("b", 0), ("b", 1)], 1)
+
+
+PROGRAM = """
+import os, sys, time
+from gpt_helpers.commands import command
+from gpt_helpers.experiments.records import done_by_workers
+
+def work(path):
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+@command("not done")
+def main():
+    with done_by_workers(work, sys.argv[1:], 1) as done:
+        list(done)
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def is_running(pid):
+    """Return whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_no_worker_outlives_a_program_that_is_stopped(stop, status, tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    note = tmp_path / "pid"
+    process = subprocess.Popen(
+        [sys.executable, "program.py", str(note)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stderr=subprocess.PIPE, process_group=0,
+    )  # fmt: skip
+    assert has_within(120, lambda: note.exists() and note.read_text(), process)
+    worker = int(note.read_text())
+    kill = os.killpg if stop == signal.SIGINT else os.kill  # a terminal stops all of a group
+    kill(process.pid, stop)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == status
+    assert has_within(60, lambda: not is_running(worker), SimpleNamespace(poll=lambda: None))

@@ -89,6 +89,8 @@ def test_samples_of_one_sum_stand_in_one_row_and_depend_on_the_seed():
 
 def test_each_sum_gets_its_own_samples():
     class Echo(torch.nn.Module):
+        config = GPTConfig(len(sums.SUM_WORDS))
+
         def generate(self, prompts, n_tokens, temperature, generator):
             equals = torch.full_like(prompts[:, :1], sums.EQUALS)
             return torch.cat([prompts, equals, prompts[:, :1]], 1)

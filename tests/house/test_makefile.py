@@ -67,8 +67,7 @@ def test_a_changed_pin_is_installed_into_the_environment_that_is_there(
     name, installed, made, checkout
 ):
     made(checkout)
-    with (checkout / name).open("a") as file:
-        file.write("# new\n")
+    (checkout / name).write_text("# new\n" + (checkout / name).read_text("utf-8"), "utf-8")
     assert made(checkout) == installed
     assert made(checkout) == []
 
@@ -82,6 +81,13 @@ def test_a_folder_that_was_moved_or_whose_python_is_gone_gets_a_new_environment(
     assert made(moved) == []
     (moved / ".venv" / "bin" / "python").unlink()
     assert made(moved) == [NEW, BOOK, TEST]
+
+
+def test_a_setting_of_another_tool_installs_nothing(made, checkout):
+    made(checkout)
+    with (checkout / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write("# new\n")
+    assert made(checkout) == []
 
 
 def test_what_the_book_needs_is_installed_without_what_the_tests_need(made, checkout):

@@ -46,7 +46,7 @@ def test_a_door_refuses_bad_input(name):
 def test_few_doors_trust_their_callers():
     names = misuse.doors()
     trusted = [name for name in names if name in trusting(name.split(".")[1])]
-    assert len(trusted) <= len(names) / 20
+    assert len(trusted) <= 0.06 * len(names)
 
 
 def door_of(name):

@@ -21,7 +21,6 @@ import io
 import re
 import sys
 import tokenize
-import types
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
@@ -544,7 +543,8 @@ def use_chains(log):
     answers.text_labels(token_ids(SIZES["T"]), end_is_padding=True)
     voting.majority(voting.exchanged_errors(torch.randint(10, (3, 5)), sums.sum_of(items)))
     log.sizes = SIZES | {"T": 3}
-    model = types.SimpleNamespace(generate=lambda ids, n, **_: F.pad(ids, (0, n)))
+    model = models()[0]
+    model.generate = lambda ids, n, **_: F.pad(ids, (0, n))
     voting.sampled_answers(model, items, 5)
 
 

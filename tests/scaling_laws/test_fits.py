@@ -178,8 +178,8 @@ def test_runs_that_fix_no_law_are_refused():
 def test_losses_that_rise_with_the_size_are_those_of_no_law(form):
     runs = runs_of(TRUE, n_runs=12)
     runs[:, 2] = runs[:, 0] ** 0.1
-    refused(f"runs of which no {form} law is the best fit: .*=-0.(1|09).* must be", fit_loss_law, runs,
-            form)  # fmt: skip
+    reason = f"runs of which no {form} law is the best fit: .*=-0.(1|09).* must be"
+    refused(reason, fit_loss_law, runs, form)
 
 
 def test_an_unknown_form_is_refused():
