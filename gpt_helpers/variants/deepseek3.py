@@ -124,7 +124,7 @@ class DeepSeek3Experts(Experts):
         allowed = self.in_best_groups(scores.detach() + self.balancing_bias)  # (N, A)
         chosen = allowed.topk(self.n_experts_per_token, dim=-1).indices  # (N, K)
         shares = scores.gather(1, chosen)  # (N, K)
-        total = shares.sum(-1, keepdim=True)  # (N, 1)
+        total = shares.sum(-1, keepdim=True) + 1e-20  # (N, 1)
         return self.routed_scaling_factor * shares / total, chosen  # (N, K)
 
     def in_best_groups(self, scores):

@@ -193,6 +193,14 @@ def test_the_router_learns_and_its_bias_does_not():
     assert mixture.shared.c_fc.weight.grad.abs().max() > 0
 
 
+@torch.no_grad()
+def test_experts_that_all_score_0_have_no_shares():
+    mixture = experts()
+    mixture.router.weight.fill_(-200.0)
+    shares, _ = mixture.routed(torch.ones(3, mixture.router.in_features))
+    assert shares.tolist() == [[0.0, 0.0]] * 3
+
+
 def test_the_bias_that_balances_keeps_its_bits():
     mixture = experts()
     exact = mixture.balancing_bias.clone()
