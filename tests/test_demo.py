@@ -235,7 +235,7 @@ def test_a_function_keeps_its_lines_and_a_long_one_is_wrapped():
 
 
 def test_what_cannot_be_written_to_is_refused():
-    refused("stream=3 cannot be written to", run_gpt_demo, "en", 3)
+    refused("stream=3 cannot be written to", demo.run_gpt_demo, "en", 3)
 
 
 def test_another_language_is_refused():
