@@ -4,6 +4,8 @@ tests/queries.csv holds what readers would type and the page that they are after
 """
 
 import csv
+import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +14,7 @@ import pytest
 QUERIES = Path(__file__).resolve().parents[1] / "queries.csv"
 FIRST = 3
 ENOUGH = 0.95
+LISTS = {"genindex", "where", "search", "references"}
 
 
 def read_queries():
@@ -81,6 +84,42 @@ def test_a_heading_comes_before_the_pages_that_only_mention_it(page, address):
 def test_spellings_of_a_word_find_the_same_pages(page, address, spelling, other):
     url = f"{address}/ja/search.html"
     assert search(page, url, spelling) == search(page, url, other) != []
+
+
+def numbers_of(site, edition):
+    """Return {number as a page writes it: pages}, every 60th of all numbers of a thousand or more,
+    with a point, or with an exponent, in the articles."""
+    found = {}
+    for path in sorted((site / edition).glob("*.html")):
+        if path.stem in LISTS or path.stem.startswith("api"):
+            continue
+        _, _, article = path.read_text(encoding="utf-8").partition("<article")
+        article = re.sub(r"<(script|style|svg|math)\b.*?</\1>", " ", article, flags=re.S)
+        for number in re.findall(r"(?<![\w.,-])(?:\d{1,3}(?:,\d{3})+|\d+\.\d+|\d{3,})(?![\w.,])",
+                                 re.sub("<[^>]*>", " ", article)):  # fmt: skip
+            found.setdefault(number, set()).add(path.stem)
+    return dict(list(found.items())[::60])
+
+
+@pytest.mark.parametrize("edition", ["ja", "en"])
+def test_every_number_is_found_as_it_is_written_and_without_its_commas(
+    page, site, address, edition
+):
+    numbers = numbers_of(site, edition)
+    assert len(numbers) > 10
+    assert any("," in number for number in numbers)
+    assert any("." in number for number in numbers)
+    for number, pages in numbers.items():
+        for query in {number, number.replace(",", "")}:
+            assert pages <= set(search(page, f"{address}/{edition}/search.html", query)), query
+
+
+@pytest.mark.parametrize("edition", ["ja", "en"])
+@pytest.mark.parametrize("query", ["50257", "50,257", "124439808", "124,439,808", "５０２５７"])
+def test_a_number_is_marked_in_the_excerpts_as_the_text_writes_it(page, address, edition, query):
+    assert search(page, f"{address}/{edition}/search.html", query) != []
+    digits = {"5": "50,?257", "1": "124,?439,?808"}[unicodedata.normalize("NFKC", query)[0]]
+    page.locator(".search .highlighted", has_text=re.compile(f"^{digits}$")).first.wait_for()
 
 
 def test_a_word_that_the_book_lacks_is_not_found(page, address):
