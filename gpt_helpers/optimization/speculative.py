@@ -215,7 +215,7 @@ class ModelDraft:
         """
         seen, cache = vars(self).pop("read", None) or (ids[:, :0], self.model.new_cache())
         n_common = min(seen.shape[1], ids.shape[1] - 1)
-        same = seen[:, :n_common] == ids[:, :n_common]  # (B, n)
+        same = seen[:, :n_common] == ids[:, :n_common]  # (B, N)
         n_same = same.long().cumprod(-1).sum().item()
         with evaluating(self.model), torch.inference_mode():
             cache.truncate(n_same)

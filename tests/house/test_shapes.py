@@ -335,8 +335,11 @@ def models():
         n_kv_head=SIZES["G"],
         n_inner=SIZES["F"],
     )
-    kinds = (part("architecture.model").GPTModel, part("variants.gpt1").GPT1Model)
-    gpts = [part("architecture.model").GPTLMHeadModel(config, transformer=kind) for kind in kinds]
+    head, alone = (
+        part("architecture.model").GPTLMHeadModel,
+        dataclasses.replace(config, n_kv_head=None),
+    )
+    gpts = [head(config), head(alone, transformer=part("variants.gpt1").GPT1Model)]
     modern, config = part("variants.modern"), dataclasses.replace(config, dropout=0.0)
     for mlp in (modern.SquaredReLUMLP, part("variants.mlps").SwiGLUMLP):
         gpts.append(modern.ModernLMHeadModel(config, mlp=mlp))
@@ -344,10 +347,10 @@ def models():
 
 
 FAMILIES = {
-    "gpt3": ("GPT3", {"window": 3}),
-    "gpt_neo": ("GPTNeo", {"window": 3}),
-    "gpt_j": ("GPTJ", {"rotary_width": 6}),
-    "gpt_neox": ("GPTNeoX", {"rotary_width": 6}),
+    "gpt3": ("GPT3", {"window": 3, "n_kv_head": None}),
+    "gpt_neo": ("GPTNeo", {"window": 3, "n_kv_head": None}),
+    "gpt_j": ("GPTJ", {"rotary_width": 6, "n_kv_head": None}),
+    "gpt_neox": ("GPTNeoX", {"rotary_width": 6, "n_kv_head": None}),
     "llama": ("Llama", {}),
     "plamo": ("PLaMo", {}),
     "qwen2": ("Qwen2", {}),
@@ -379,6 +382,11 @@ def families(config):
     return found
 
 
+def sizes_of(model):
+    """Return SIZES; in a family whose heads share no keys there are as many heads of keys."""
+    return SIZES | ({"G": SIZES["H"]} if model.config.n_kv_head is None else {})
+
+
 def token_ids(n_tokens):
     """Return random token ids (B, n_tokens)."""
     return torch.randint(SIZES["V"], (SIZES["B"], n_tokens))
@@ -393,9 +401,9 @@ def left_padding(n_tokens):
 
 def use_whole_sequences(log):
     """Run each model on T = S tokens: with labels, and in training with padding."""
-    log.sizes = SIZES | {"S": SIZES["T"]}
     ids = token_ids(SIZES["T"])
     for model in models():
+        log.sizes = sizes_of(model) | {"S": SIZES["T"]}
         model(ids, labels=ids)
         model.train()(ids, attention_mask=left_padding(SIZES["T"]))
 
@@ -406,9 +414,9 @@ def use_continued_sequences(log):
     for model in models():
         for mask in (None, left_padding(n_seen)):
             cache = model.new_cache()
-            log.sizes = SIZES | {"T": n_seen, "S": n_seen}
+            log.sizes = sizes_of(model) | {"T": n_seen, "S": n_seen}
             model(token_ids(n_seen), attention_mask=mask, cache=cache)
-            log.sizes = SIZES
+            log.sizes = sizes_of(model)
             model(token_ids(SIZES["T"]), cache=cache)
 
 
@@ -452,9 +460,9 @@ def use_speculation(log):
 
 def use_generation(log):
     """Generate with every filter, with and without a cache; T and S grow, so they stay open."""
-    log.sizes = {letter: SIZES[letter] for letter in SIZES if letter not in "TS"}
     filters, greedy = {"temperature": 0.8, "top_k": 9, "top_p": 0.9}, {"temperature": 0}
     for model in models():
+        log.sizes = {name: size for name, size in sizes_of(model).items() if name not in "TS"}
         for setting, use_cache in ((filters, True), (greedy, False)):
             ids, mask = token_ids(6), left_padding(6)
             options = {"eos_token_id": 0, "use_cache": use_cache, **setting}
