@@ -487,11 +487,11 @@ def use_batches(log):
 
 def use_scoring(log):
     """Score a document in windows of T tokens, one at a time."""
-    log.sizes = SIZES | {"B": 1, "S": SIZES["T"]}
     for model in models():
+        log.sizes = sizes_of(model) | {"B": 1, "S": SIZES["T"]}
         part("evaluation.losses").document_nats(model, token_ids(SIZES["T"] + 4)[0], SIZES["T"], 2)
-    log.sizes = SIZES | {"S": SIZES["T"]}
     for model in models():
+        log.sizes = sizes_of(model) | {"S": SIZES["T"]}
         part("evaluation.losses").exact_match(model, token_ids(SIZES["T"]), (1, 2))
         part("evaluation.losses").window_losses(model, token_ids(SIZES["T"]))
 
@@ -511,9 +511,11 @@ def use_heads(log):
     heads, ids = part("architecture.heads"), token_ids(SIZES["T"])
     heads.repeated(SIZES["V"], SIZES["T"], SIZES["B"])
     for model in models():
+        log.sizes = sizes_of(model) | {"S": SIZES["T"]}
         heads.previous_scores(model, ids)
         with heads.without_heads(model, {(0, 1), (2, 9)}):
             heads.repetition_losses(model, ids)
+    log.sizes = SIZES | {"S": SIZES["T"]}
     heads.induction_scores(models()[0], ids.fill_(1))
 
 
@@ -565,7 +567,7 @@ def use_updates(log):
 def use_preferences(log):
     """Lower the loss of pairs of rows of T tokens."""
     log.sizes = {letter: SIZES[letter] for letter in "THGDC"}
-    model, reference = models()[:2]
+    model, reference = models()[0], models()[0]
     marker, pairs = 60, torch.randint(1, 60, (3, 2, SIZES["T"]))
     pairs[:, :, 1] = marker
     part("training.preferences").PreferenceLoss(reference, marker, 0.1)(model, pairs)
