@@ -85,7 +85,7 @@ def read_folder(path_or_name):
     with alone(folder):
         finish(folder)
         file = weights_file(path_or_name if Path(path_or_name).is_file() else folder)
-        return read_json(folder / CONFIG_FILE), read_weights(file), read_tokenizer(folder), file
+        return read_json(folder / CONFIG_FILE), read_parts(file), read_tokenizer(folder), file
 
 
 def read_json(path):
@@ -113,7 +113,11 @@ def read_weights(path):
     Raises ValueError if one is missing or damaged. Bytes of a number that were altered cannot be
     told from a number: the formats have no seal.
     """
-    file = weights_file(path)
+    return read_parts(weights_file(path))
+
+
+def read_parts(file):
+    """Return {name: tensor} of a file of weights, or of the parts that it names as an index."""
     if not file.name.endswith(INDEX):
         return read_tensors(file)
     places = read_json(file)
