@@ -15,8 +15,8 @@ from IPython.display import Markdown
 
 from gpt_helpers.architecture.trace import Step
 from gpt_helpers.figures.inputs import (
-    check_counts,
     check_captions,
+    check_counts,
     check_line,
     drawables,
     draws,
