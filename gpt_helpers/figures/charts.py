@@ -5,11 +5,12 @@ tests/figures/test_charts.py moves the sliders in a browser and compares the num
 """
 
 import json
+from functools import partial
 
 import altair as alt
 
 from gpt_helpers.config import PRESETS
-from gpt_helpers.figures.inputs import check_height
+from gpt_helpers.figures.inputs import draws
 from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
@@ -27,6 +28,14 @@ from gpt_helpers.validation import check_choice, check_integer, check_real, chec
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3")
 
 
+def check_choices(name, value, choices):
+    """Raise ValueError unless value is a list of names in choices."""
+    check_sequence(name, value, str)
+    for each in value:
+        check_choice(name, each, tuple(choices))
+
+
+@draws()
 def schedule_explorer(run_steps=200, height=220):
     """Return the Chart of learning rates, as shares of the highest, over a run of run_steps.
 
@@ -39,7 +48,6 @@ def schedule_explorer(run_steps=200, height=220):
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
     run_steps = check_integer("run_steps", run_steps, at_least=1)
-    check_height("height", height)
     last = " + ', ' + ".join(
         f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
         f" + format(datum.{name}_mean, '.3f') + ')'"
@@ -90,6 +98,7 @@ RATES = {
 }
 
 
+@draws(sizes=partial(check_choices, choices=PRESETS))
 def memory_explorer(sizes=SIZES, height=190):
     """Return the Chart of the bytes that training and generating keep, part by part.
 
@@ -102,10 +111,6 @@ def memory_explorer(sizes=SIZES, height=190):
     Raises ValueError for a name that is no preset.
     Source: rajbhandari2020zero, sec. 3.1.
     """
-    check_sequence("sizes", sizes, str)
-    for name in sizes:
-        check_choice("sizes", name, tuple(PRESETS))
-    check_height("height", height)
     colour = alt.condition("datum.is_sum", alt.value(BLUE), alt.value(GREY))
     rows = [{"part": part, "is_sum": part in ("training", "generation")} for part in PART_BYTES]
     cases = ", ".join(f"{json.dumps(part)}: {count}" for part, count in PART_BYTES.items())
@@ -173,6 +178,10 @@ def memory_parameters(sizes):
     ]
 
 
+@draws(
+    fits=partial(check_choices, choices=FITS),
+    flops_exponent=partial(check_real, at_least=18, at_most=26),
+)
 def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     """Return the Chart of the loss against the parameters N at one budget of training FLOPs.
 
@@ -183,11 +192,6 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     Raises ValueError for a fit that laws does not know.
     Source: hoffmann2022chinchilla, eq. 2 and 4; besiroglu2024replication, eq. 5.
     """
-    check_sequence("fits", fits, str)
-    for name in fits:
-        check_choice("fits", name, tuple(FITS))
-    check_real("flops_exponent", flops_exponent, at_least=18, at_most=26)
-    check_height("height", height)
     rows = [{"fit": fit, **law_numbers(fit)} for fit in fits]
     colour, dash = palette(fits)
     x = alt.X("N:Q", title="parameters N", scale=alt.Scale(type="log", domain=[1e6, 1e13]),

@@ -45,7 +45,7 @@ def drawables(check=None):
     return functools.partial(check_drawable, check=check)
 
 
-def check_named_points(name, value):
+def check_line(name, value):
     """Raise ValueError unless value is (x, y) of as many numbers each."""
     check_sequence(name, value)
     x, y = (as_floats(part) for part in value) if len(value) == 2 else (None, None)
@@ -62,7 +62,7 @@ def check_counts(name, value):
     check_real(f"the sum of {name}", sum(value.values()), above=0)
 
 
-def check_axis_labels(name, value, count=None, empty=False):
+def check_captions(name, value, count=None, empty=False):
     """Raise ValueError unless value is a list of texts or numbers, count of them.
 
     empty says whether there may also be none.

@@ -15,9 +15,9 @@ from IPython.display import Markdown
 
 from gpt_helpers.architecture.trace import Step
 from gpt_helpers.figures.inputs import (
-    check_axis_labels,
+    check_captions,
     check_counts,
-    check_named_points,
+    check_line,
     drawables,
     draws,
     matrix_of,
@@ -87,8 +87,8 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     """
     matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
     n_rows, n_columns = next(iter(matrices.values())).shape
-    check_axis_labels("xticks", xticks, n_columns, empty=True)
-    check_axis_labels("yticks", yticks, n_rows, empty=True)
+    check_captions("xticks", xticks, n_columns, empty=True)
+    check_captions("yticks", yticks, n_rows, empty=True)
     figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
@@ -105,7 +105,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     return figure
 
 
-@draws(panels_of_lines=drawables(drawables(check_named_points)))
+@draws(panels_of_lines=drawables(drawables(check_line)))
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
@@ -113,7 +113,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     ylabels has one entry per panel. legend_above is for panels that share their labels: one
     legend above them all, clear of the lines.
     """
-    check_axis_labels("ylabels", ylabels, len(panels_of_lines))
+    check_captions("ylabels", ylabels, len(panels_of_lines))
     figure, axes = panels(len(panels_of_lines), height)
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
         for index, (label, (x, y)) in enumerate(lines.items()):
@@ -134,7 +134,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     return as_written(figure)
 
 
-@draws(probabilities=drawables(check_numbers), labels=check_axis_labels)
+@draws(probabilities=drawables(check_numbers), labels=check_captions)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
     for title, values in probabilities.items():

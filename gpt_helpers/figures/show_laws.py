@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import seaborn as sns
 
-from gpt_helpers.figures.inputs import check_axis_labels, check_named_points, drawables, draws
+from gpt_helpers.figures.inputs import check_captions, check_line, drawables, draws
 from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, panels
 from gpt_helpers.validation import (
@@ -49,9 +49,9 @@ def check_marks(name, value):
         check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
         edges = mark.y if mark.kind == "band" else (mark.y,)
         for y in edges:
-            check_named_points(f"{name}[{place}]", (mark.x, y))
+            check_line(f"{name}[{place}]", (mark.x, y))
         if mark.kind in NAMES:
-            check_axis_labels("label", mark.label, len(mark.x))
+            check_captions("label", mark.label, len(mark.x))
 
 
 def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
@@ -95,8 +95,8 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
     legend_above gives all panels one legend, above them. Raises ValueError for a kind that is
     unknown, and unless each panel has an xlabel and a ylabel.
     """
-    check_axis_labels("xlabels", xlabels, len(panels_of_marks))
-    check_axis_labels("ylabels", ylabels, len(panels_of_marks))
+    check_captions("xlabels", xlabels, len(panels_of_marks))
+    check_captions("ylabels", ylabels, len(panels_of_marks))
     figure, axes = panels(len(panels_of_marks), height)
     rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
     for axis, (title, drawn), xlabel, ylabel in rows:

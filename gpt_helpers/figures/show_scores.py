@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures.inputs import check_named_points, drawables, draws
+from gpt_helpers.figures.inputs import check_line, drawables, draws
 from gpt_helpers.figures.labels import as_written
 from gpt_helpers.figures.show import INK, PALETTE, panels
 from gpt_helpers.validation import check_sequence, optional
@@ -31,7 +31,7 @@ check_scores = functools.partial(check_sequence, kind=Score)
 
 @draws(
     panels_of_scores=drawables(drawables(drawables(check_scores))),
-    known=optional(drawables(check_named_points)),
+    known=optional(drawables(check_line)),
 )
 def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
     """Draw {title: {label: {x: [Score of each seed]}}}: shares with intervals, against x.

@@ -95,6 +95,7 @@ def numbers_of(site, edition):
             continue
         _, _, article = path.read_text(encoding="utf-8").partition("<article")
         article = re.sub(r"<(script|style|svg|math)\b.*?</\1>", " ", article, flags=re.S)
+        article = re.sub(r'<span class="(caption|section)-number.*?</span>', " ", article)
         for number in re.findall(r"(?<![\w.,-])(?:\d{1,3}(?:,\d{3})+|\d+\.\d+|\d{3,})(?![\w.,])",
                                  re.sub("<[^>]*>", " ", article)):  # fmt: skip
             found.setdefault(number, set()).add(path.stem)

@@ -141,7 +141,7 @@ def test_bars_of_memory_are_the_bytes_of_the_closed_forms(
     states = {k: v * n_parameters for k, v in memory.state_bytes(precision).items()}
     activations = sum(memory.activation_bytes(config, n_rows, 2**log_T).values())
     per_value = 4 if precision == "float32" else 2
-    cache = counts.kv_cache_bytes(config, n_rows * 2**log_T, per_value)
+    cache = n_rows * counts.kv_cache_bytes(config, 2**log_T, per_value)
     assert {row["part"]: row["bytes"] for row in rows} == {
         "weights": states["weights"],
         "gradients": states["gradients"],
