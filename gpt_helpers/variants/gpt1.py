@@ -4,7 +4,6 @@ import torch.nn as nn
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTBlock, GPTModel
-from gpt_helpers.config import check_fixed
 from gpt_helpers.variants.hugging_face import Adapted, transposed
 
 
@@ -41,4 +40,3 @@ class GPT1Model(GPTModel):
     def __init__(self, config, attend=attention_fused):
         """Make the layers; the last block ends in a norm, so none follows."""
         super().__init__(config, attend, block=GPT1Block, norm=nn.Identity)
-        check_fixed(config, n_kv_head=(None, config.n_head))
