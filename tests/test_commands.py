@@ -33,7 +33,7 @@ def start(body, **options):
     """Start a program whose main has this body, with what it writes as text."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(body=body)],
-        cwd=ROOT, text=True, stderr=subprocess.PIPE, **options,
+        text=True, stderr=subprocess.PIPE, **options,
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_a_command_with_130_and_a_word():
 def test_ctrl_c_while_torch_is_loaded_ends_a_command_of_the_package_with_a_word():
     command = [sys.executable, "-X", "importtime", "-m", "gpt_helpers.training", "--help"]
     process = subprocess.Popen(
-        command, cwd=ROOT, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        command, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
     while "torch." not in process.stderr.readline():
         assert process.poll() is None
