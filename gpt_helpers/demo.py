@@ -59,7 +59,7 @@ def run_gpt_demo(language="ja", stream=None):
     texts = sections(language)
     stream = sys.stdout if stream is None else stream
     if not callable(getattr(stream, "write", None)):
-        raise ValueError(f"stream={stream!r} cannot be written to; give a text file, or None")
+        raise ValueError(f"stream={stream!r} cannot be written to; give a text file")
     started, n_threads, facts = time.perf_counter(), torch.get_num_threads(), {}
     torch.set_num_threads(1)  # several wait for each other on a busy machine
     try:
