@@ -366,8 +366,6 @@ FAMILIES = {
     }),
 }  # fmt: skip
 
-UNGROUPED = "gpt3", "gpt_neo", "gpt_j", "gpt_neox"
-
 
 def families(config):
     """Return a model of each family with the sizes of config, without dropout."""
@@ -375,10 +373,7 @@ def families(config):
     found = []
     for name, (prefix, changes) in FAMILIES.items():
         parts = vars(part(f"variants.{name}"))
-        ungrouped = {"n_kv_head": None} if name in UNGROUPED else {}
-        own = parts[f"{prefix}Config"](**sizes | changes | ungrouped)
-        if ungrouped:  # no such model has fewer key heads; here G must not be H
-            object.__setattr__(own, "n_kv_head", SIZES["G"])
+        own = parts[f"{prefix}Config"](**sizes | changes)
         if f"{prefix}LMHeadModel" in parts:
             found.append(parts[f"{prefix}LMHeadModel"](own))
         else:
