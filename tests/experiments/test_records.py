@@ -27,6 +27,7 @@ from gpt_helpers.experiments.records import (
     result_row,
 )
 from gpt_helpers.files import write_rows
+from tests.helpers.book import ROOT
 from tests.helpers.reference import refused
 from tests.helpers.runs import has_within
 
@@ -208,9 +209,10 @@ def is_running(pid):
 def test_no_worker_outlives_a_program_that_is_stopped(stop, status, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     note = tmp_path / "pid"
+    path = os.environ.get("PYTHONPATH", str(ROOT))
     process = subprocess.Popen(
         [sys.executable, "program.py", str(note)],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, text=True,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, text=True,
         stderr=subprocess.PIPE, process_group=0,
     )  # fmt: skip
     assert has_within(120, lambda: note.exists() and note.read_text(), process)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from gpt_helpers.optimization import flash_backward, flash_forward
+from tests.helpers.book import ROOT
 
 WITHOUT_TRITON = """
 import sys
@@ -24,7 +25,9 @@ except ImportError as error:
 
 
 def test_without_triton_kernels_are_read_and_whoever_runs_one_is_told_what_to_use():
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TRITON], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRITON], capture_output=True, text=True, cwd=ROOT
+    )
     assert done.returncode == 0, done.stderr
     kernels = flash_forward.forward_kernel, flash_backward.query_kernel
     for kernel in kernels:
