@@ -11,7 +11,7 @@ from gpt_helpers.architecture.model import ACTIVATIONS
 from gpt_helpers.config import ACTIVATION_NAMES, GPTConfig
 from gpt_helpers.weights.gpt2_format import (
     CONV1D,
-    check_numbers,
+    check_finite_weights,
     check_orientation,
     config_of,
     gpt2_settings,
@@ -30,7 +30,7 @@ FIRST = "transformer.h.0.attn.c_attn.weight"
 def read(tensors, model=MODEL):
     """Copy tensors of a file into a model, with every check that loading makes."""
     tensors = named_alike(tensors, "file")
-    check_numbers(tensors, "file")
+    check_finite_weights(tensors, "file")
     check_orientation(stored_weights(model), tensors, "file")
     copy_tensors(stored_weights(model), tensors, "file")
 
