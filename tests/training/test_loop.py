@@ -397,7 +397,7 @@ class Endless:
         (Endless([[1, 2]], 0), r"batches.0. is a list"),
         (Endless([[1, 2]], 3), r"batch is a list; make it a tensor of integers"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_batches_is_refused(batches, message):
     refused(message, train, tiny_model(), batches, tiny_settings())
