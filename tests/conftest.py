@@ -1,5 +1,7 @@
 """What the tests share, and which of them are about the built book."""
 
+import signal
+
 import pytest
 
 from gpt_helpers import language
@@ -14,7 +16,8 @@ PAGES = {"site", "browser", "firefox"}  # fixtures: the built book, and what ope
 
 
 def pytest_configure(config):
-    """Describe the marker."""
+    """Describe the marker, and hear Ctrl-C, which a shell may have told programs to ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "page: needs the built book or a browser; set by fixtures")
 
 

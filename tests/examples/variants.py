@@ -32,6 +32,8 @@ from gpt_helpers.variants import (
 )
 from tests.helpers.misuse import Example
 
+READ = "what load_models reads; nobody makes one"
+TRUSTING = {"gpt_helpers.variants.published.PublishedModel": READ}
 SIZE = {"vocab_size": 5, "n_positions": 8, "n_embd": 8, "n_layer": 2, "n_head": 2, "dropout": 0.0}
 EXPERTS = {"n_experts": 4, "n_experts_per_token": 2}
 PLAIN = GPTConfig(**SIZE)
