@@ -86,7 +86,7 @@ def refused(function, parameter):
     """Raise Mistake where the block calls function and gives it this parameter, None until then."""
 
     def watch(frame, event, argument):
-        is_it = event == "call" and frame.f_code is function.__code__
+        is_it = event == "call" and frame.f_code is inspect.unwrap(function).__code__
         if is_it and frame.f_locals[parameter] is not None:
             raise Mistake("not your own", found=f"{function.__name__}({parameter}=...)")
 

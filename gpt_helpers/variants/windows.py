@@ -12,7 +12,7 @@ def use_sliding_window(blocks, window):
 
     The token itself is one of them. Source: child2019sparse.
 
-    Raises ValueError unless window is a positive integer and each block has attention.
+    Raises ValueError unless window is a positive integer and all blocks attend.
     """
     check_integer("window", window, at_least=1)
     check_blocks(blocks)

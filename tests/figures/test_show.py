@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpt_helpers.architecture.attention import causal_mask
+from gpt_helpers.architecture.attention import visible_keys
 from gpt_helpers.architecture.model import GPTMLP
 from gpt_helpers.architecture.trace import Step, trace
 from gpt_helpers.figures import show
@@ -29,8 +29,8 @@ def texts(axis):
 
 
 def test_source_is_the_code_itself_as_one_listing():
-    listing = show.source(causal_mask, GPTMLP.__init__).data
-    first = '```python\ndef causal_mask(queries, keys, window=None):\n    """Return'
+    listing = show.source(visible_keys, GPTMLP.__init__).data
+    first = '```python\ndef visible_keys(queries, keys, padding=None, window=None):\n    """Return'
     assert listing.startswith(first)
     assert "\n\ndef __init__(self, config):\n" in listing
     assert listing.endswith("\n```")

@@ -126,6 +126,6 @@ def test_every_pin_can_be_installed_with_each_python_that_the_package_promises()
     for found in distributions():
         if canonicalize_name(found.name) not in pinned:
             continue
-        wanted = SpecifierSet(found.metadata["Requires-Python"] or "")
+        wanted = SpecifierSet(found.metadata.get("Requires-Python") or "")
         lacking = [release for release in releases if not wanted.contains(release)]
         assert not lacking, f"{found.name} {found.version} is not for Python {lacking}"
