@@ -77,8 +77,8 @@ def check_captions(name, value, count=None, empty=False):
 
 
 def check_axes(name, value):
-    """Raise ValueError unless value names axes: "x", "y", both or none."""
-    check_sequence(name, value, str, empty=True)
+    """Raise ValueError unless value names axes: "x", "y", "xy", a list of them, or none."""
+    check_sequence(name, list(value) if isinstance(value, str) else value, str, empty=True)
     for axis in value:
         check_choice(name, axis, ("x", "y"))
 

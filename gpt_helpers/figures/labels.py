@@ -28,8 +28,8 @@ def as_written(figure):
     as_they_are = set(figure.findobj(lambda artist: artist.get_gid() == FORMULA))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            names = axis.get_majorticklabels()
-            if isinstance(axis.get_major_formatter(), FuncFormatter):  # names given for fixed ticks
+            names = axis.get_majorticklabels()  # none on a panel that leaves them to the first
+            if names and isinstance(axis.get_major_formatter(), FuncFormatter):  # of fixed ticks
                 written = [drawable(name.get_text(), name.get_fontfamily())[0] for name in names]
                 axis.set_ticklabels(written)
             else:

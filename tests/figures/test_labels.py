@@ -103,6 +103,14 @@ def test_names_of_bars_and_cells_are_those_that_were_given():
         assert [text.get_text() for text in ticks] == [shown(name, "sans-serif") for name in NAMES]
 
 
+def test_panels_that_share_an_axis_leave_its_names_to_the_first_which_shows_them():
+    lines = dict.fromkeys(("inputs", "new pairs", "数字"), SCORES)
+    figure = show_scores.bars(dict.fromkeys("abc", lines))
+    figure.canvas.draw()
+    shown_names = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
+    assert shown_names == [[shown(name, "sans-serif") for name in lines], [], []]
+
+
 def test_a_character_is_drawn_by_a_japanese_font_or_as_its_escape():
     text, families = labels.drawable("aト\U0001f600\n\t", ["monospace"])
     fonts = labels.japanese_fonts()
