@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+MOST = 2**31 - 1  # of a number on a command line: what libraries in C hold
 FAILURES = (
     ArithmeticError, EOFError, ImportError, MemoryError, OSError, RuntimeError, ValueError,
     subprocess.SubprocessError,
@@ -81,7 +82,7 @@ def integer_from(least, text, wanted):
         value = int(text)
     except ValueError:
         value = -1
-    if value < least:
+    if not least <= value <= MOST:
         raise argparse.ArgumentTypeError(f"{text!r} must be {wanted}")
     return value
 

@@ -1,6 +1,7 @@
 """Files that are either whole or not there, and rows of measurements in CSV. Imports no torch."""
 
 import contextlib
+import csv
 import os
 import threading
 from numbers import Integral, Real
@@ -70,6 +71,8 @@ def as_path(name, value):
     """Return value as a Path; raise ValueError unless it is a path, or a text that names one."""
     if not isinstance(value, str | Path):
         raise ValueError(f"{name} is a {type(value).__name__}; it must be a path")
+    if value == "":
+        raise ValueError(f"{name} is empty; name a path, '.' for the folder that you are in")
     if "\0" in str(value):
         raise ValueError(f"{name}={value!r} holds a zero byte, which no path does")
     return Path(value)
@@ -139,8 +142,9 @@ def read_rows(path, numbers):
     if not path.exists():
         return []
     try:
+        check_lengths(path)
         texts = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} holds no table ({error}); copy it again") from error
     missing = sorted(set(numbers) - set(texts))
     if missing:
@@ -150,3 +154,12 @@ def read_rows(path, numbers):
     except ValueError as error:
         raise ValueError(f"{path} has a cell that is no number: {error}") from error
     return texts.assign(**values).to_dict("records")
+
+
+def check_lengths(path):
+    """Raise ValueError unless each row of a CSV file has as many cells as there are columns."""
+    with open(path, newline="", encoding="utf-8") as file:
+        n_columns = len(next(csv.reader(file), ()))
+        for number, row in enumerate(csv.reader(file)):
+            if row and len(row) != n_columns:
+                raise ValueError(f"row {number} has {len(row)} cells for {n_columns} columns")

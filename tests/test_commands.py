@@ -145,7 +145,7 @@ def test_a_file_for_which_there_is_no_room_leaves_the_old_one_and_nothing_else(t
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "", "9" * 20])
 def test_counts_on_a_command_line_are_positive_integers(text):
     with pytest.raises(ArgumentTypeError, match="must be a positive integer"):
         commands.positive(text)

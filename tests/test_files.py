@@ -122,3 +122,19 @@ def test_files_of_a_process_that_is_killed_are_whole_and_replaced_by_the_next(tm
         if not was_killed:
             break
     assert (count, found) == (6, {10**6 * b"1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a,b\n1,2,3\n", "row 0 has 3 cells for 2 columns"),
+        ("a,b\n1,2\n1\n", "row 1 has 1 cells for 2 columns"),
+    ],
+)
+def test_a_row_that_does_not_fit_its_header_is_refused(tmp_path, text, reason):
+    (tmp_path / "rows.csv").write_text(text)
+    refused(f"rows.csv holds no table .{reason}", read_rows, tmp_path / "rows.csv", ())
+
+
+def test_a_path_that_is_empty_is_refused():
+    refused("path is empty; name a path", read_rows, "", ())

@@ -84,6 +84,9 @@ def sample(logits, temperature=1.0, top_k=None, top_p=None, generator=None):
     Temperature 0 is argmax and draws nothing. Raises ValueError for settings out of range.
     """
     if temperature == 0:
-        return logits.argmax(-1)  # (B,)
+        highest, ids = logits.max(-1)  # (B,)
+        if not highest.isfinite().all():
+            check_logits(logits)
+        return ids  # (B,)
     probabilities = cut.unchecked(logits, temperature, top_k, top_p).softmax(-1)  # (B, V)
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]  # (B,)

@@ -4,6 +4,8 @@ Order 1 knows how frequent each token is, order 2 the pairs, order n what follow
 n - 1 tokens. A network whose loss is not below theirs has learned no more than that.
 """
 
+import math
+
 import torch
 
 from gpt_helpers.architecture.inputs import check_ranges, check_settings
@@ -137,7 +139,7 @@ def check_settings_of_counts(order, vocab_size, strength):
     check_integer("order", order, at_least=1)
     check_integer("vocab_size", vocab_size, at_least=1)
     check_real("strength", strength, above=0)
-    if int(vocab_size) ** int(order) > LARGEST_KEY:
+    if order * math.log2(vocab_size) > 64 or vocab_size**order > LARGEST_KEY:
         found = f"order={order} with vocab_size={vocab_size} makes keys of 2**63 or more"
         raise ValueError(f"{found}; lower the order")
 

@@ -4,6 +4,7 @@ One multiplication and one addition count as 2 FLOPs. Only matrix products are c
 norms, softmax and activations are left out.
 """
 
+from gpt_helpers.config import GPTConfig
 from gpt_helpers.validation import check_flag, check_integer
 
 
@@ -112,7 +113,10 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
 
 
 def check_sizes(config):
-    """Raise ValueError unless config has the sizes of a GPT."""
+    """Raise ValueError unless config has the sizes of a GPT, and is of no other family."""
+    if isinstance(config, GPTConfig) and type(config) is not GPTConfig:
+        kind = type(config).__name__
+        raise ValueError(f"config is a {kind}; these are GPT-2's counts, take those of variants")
     sizes = ("vocab_size", "n_positions", "n_embd", "n_layer", "key_width", "mlp_width")
     missing = [name for name in sizes if not hasattr(config, name)]
     if missing:

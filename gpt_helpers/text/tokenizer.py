@@ -11,6 +11,7 @@ from gpt_helpers.validation import check_instance, check_integer, check_sequence
 
 END_OF_TEXT = "<|endoftext|>"
 N_BYTES = 256
+LARGEST_VOCABULARY = 2**24  # tokens; more than any text makes, and than memory holds
 LONGEST = 1000
 
 
@@ -24,7 +25,7 @@ def train_tokenizer(texts, vocab_size):
     Raises ValueError for a vocabulary below 257 or for no text.
     Source: sennrich2016bpe; radford2019gpt2, sec. 2.2.
     """
-    vocab_size = check_integer("vocab_size", vocab_size, at_least=N_BYTES + 1)
+    vocab_size = check_integer("vocab_size", vocab_size, N_BYTES + 1, LARGEST_VOCABULARY)
     texts = check_texts(texts)
     tokenizer = byte_level(models.BPE())
     words, parts = tokenizer.pre_tokenizer, Regex(f".{{1,{LONGEST}}}")

@@ -314,3 +314,11 @@ def test_generation_within_evaluating_still_restores_the_outer_mode():
         model.generate(IDS, 2)
         assert not model.training
     assert model.training
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_a_model_whose_scores_are_no_numbers_writes_nothing(temperature):
+    model = random_model()
+    torch.nn.init.constant_(model.transformer.ln_f.weight, math.nan)
+    message = "a row of logits has the maximum nan"
+    refused(message, generate, model, IDS, 2, temperature=temperature)

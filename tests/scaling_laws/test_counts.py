@@ -22,6 +22,7 @@ from gpt_helpers.scaling_laws.counts import (
     parameters_by_module,
     training_flops,
 )
+from gpt_helpers.variants.llama import LlamaConfig
 from tests.helpers.reference import SMALL, refused
 
 CONFIGS = st.builds(
@@ -197,3 +198,8 @@ def test_a_count_of_bytes_that_is_none_is_refused(wrong):
     refused(f"bytes_per_value={wrong!r} must be", kv_cache_bytes, SMALL, 2, wrong)
     refused("bytes_per_value=0 must be", kv_cache_bytes, SMALL, 2, 0)
     refused("n_tokens=21 must be an integer from 0 to 20", kv_cache_bytes, SMALL, 21, 2)
+
+
+@pytest.mark.parametrize("function", [count_parameters, flops_per_token, training_flops])
+def test_the_shape_of_another_family_is_refused(function):
+    refused("config is a LlamaConfig; these are GPT-2's counts", function, LlamaConfig())

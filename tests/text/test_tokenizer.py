@@ -160,10 +160,13 @@ def test_a_very_long_word_is_learned_from_in_a_short_time():
     assert len(tokenizer.encode(word).ids) < 0.7 * len(word)
 
 
-@pytest.mark.parametrize("wrong", [256, 0, -1, True, 300.0, "300", None], ids=repr)
+@pytest.mark.parametrize("wrong", [256, 0, -1, True, 300.0, "300", None, 2**40], ids=repr)
 def test_a_vocabulary_too_small_for_the_bytes_is_refused(wrong):
     refused(
-        f"vocab_size={wrong!r} must be an integer of at least 257", train_tokenizer, TEXTS, wrong
+        f"vocab_size={wrong!r} must be an integer from 257 to 16777216",
+        train_tokenizer,
+        TEXTS,
+        wrong,
     )
 
 
