@@ -30,7 +30,7 @@ def examples():
     yield Example(pretrained.load_gpt2, {"path_or_name": FOLDER / "gpt2"})
     yield Example(pretrained.load_model, {"path": FOLDER / "model"}, {"path": "None"})
     call = {"model": model, "tokenizer": TOKENIZER}
-    takes = {"tokenizer": "None", "folder": "unknown empty"}
+    takes = {"tokenizer": "None", "folder": "unknown"}
     yield Example(elsewhere(pretrained.save_gpt2), {"folder": "new"} | call, takes)
     yield Example(elsewhere(pretrained.save_model), {"path": "new"} | call, {"path": "unknown"})
     yield Example(sealed.read_sealed, {"path": FOLDER / "sealed"})
