@@ -152,7 +152,8 @@ def twin(name):
 def test_the_language_switch_lands_on_the_twin(tour):
     for name, stay in tour.items():
         [(language, href)] = stay.head["switches"]
-        assert (language, urljoin(name, href)) == (TWIN[name[:2]], twin(name))
+        path = urlsplit(urljoin(name, href)).path.removeprefix("/")  # a script makes it absolute
+        assert (language, path) == (TWIN[name[:2]], twin(name))
 
 
 def test_alternates_are_whole_addresses_and_a_canonical_one_is_its_own(tour):

@@ -54,12 +54,14 @@
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
     say("loading");
+    let waits = true; // what comes after a failure is no news
     try {
-      model ??= load((bytes) => say("loaded-megabytes", (bytes / 1e6).toFixed(1)));
+      model ??= load((bytes) => waits && say("loaded-megabytes", (bytes / 1e6).toFixed(1)));
       const loaded = await model;
       new gpt.Panel(box, loaded.model, loaded.tokenizer);
     } catch (error) {
       model = undefined;
+      waits = false;
       box.replaceChildren(...closed);
       say(words[error.reason] ? error.reason : "unknown", error.message);
       button.removeAttribute("aria-disabled");
