@@ -245,7 +245,7 @@ def test_what_is_neither_a_path_nor_a_name_is_refused(wrong, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hub, "fetch_folder", lambda name: pytest.fail(f"{name} is fetched"))
     if wrong == "":
-        refused("config.json is missing", load_gpt2, wrong)  # the empty path is where we are
+        refused("path_or_name is empty; name a path", load_gpt2, wrong)
     else:
         refused("is neither a file nor a folder; check the path", load_gpt2, wrong)
     for other in (None, 3, b"gpt2", MODEL):
