@@ -8,8 +8,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from gpt_helpers.files import read_rows
 from gpt_helpers.validation import check_choice, check_file
 
 PUBLISHED = Path(__file__).with_name("models.csv")
@@ -99,12 +98,11 @@ def load_models(path=PUBLISHED):
     Raises ValueError unless there is such a file, and its columns are fields of PublishedModel.
     """
     check_file("path", path)
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    if "model" not in table or not set(table) <= set(FIELDS):
-        raise ValueError(
-            f"path={path!r} has the columns {list(table)}; need model, and of {FIELDS}"
-        )
-    return [read_model(row) for row in table.to_dict("records")]
+    rows = read_rows(path, ())
+    columns = list(rows[0]) if rows else []
+    if "model" not in columns or not set(columns) <= set(FIELDS):
+        raise ValueError(f"path={path!r} has the columns {columns}; need model, and of {FIELDS}")
+    return [read_model(row) for row in rows]
 
 
 def read_model(row):

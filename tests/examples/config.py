@@ -9,11 +9,6 @@ SHAPE = {
     "initializer_range": 0.02,
 }  # fmt: skip
 
-TRUSTING = {
-    "gpt_helpers.config.check_config": "a check: what calls it gives the class",
-    "gpt_helpers.config.check_fixed": "a check: what calls it gives a config, checked",
-}
-
 
 def examples():
     """Yield the examples."""

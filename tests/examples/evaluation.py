@@ -10,9 +10,6 @@ from tests.helpers.misuse import Example
 from tests.helpers.reference import random_ids
 from tests.helpers.runs import TOKENS, tiny_model
 
-TRUSTING = {
-    "gpt_helpers.evaluation.losses.check_windows": "a check: what calls it gives the name",
-}
 TEXT = "def f(x):\n    return x\n"
 
 

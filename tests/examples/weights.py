@@ -12,9 +12,6 @@ from gpt_helpers.weights import hub, pretrained, sealed
 from tests.helpers.misuse import Example
 from tests.helpers.runs import tiny_model
 
-TRUSTING = {
-    "gpt_helpers.weights.sealed.check_shapes": "copy_tensors and the models give what they hold",
-}
 FOLDER = Path(tempfile.mkdtemp())
 TOKENIZER = train_tokenizer(["a text"], 257)
 
