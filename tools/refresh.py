@@ -101,9 +101,9 @@ def paired_cell(source, target):
 
 def speak_english(output):
     """Replace, in place, the data of an output of which the metadata hold the English words."""
-    for kind, words in output.get("metadata", {}).items():
-        if kind in output.get("data", {}) and "en" in words:
-            output.data[kind] = words["en"]
+    for kind in list(output.get("metadata", {})):
+        if kind in output.get("data", {}) and "en" in output.metadata[kind]:
+            output.data[kind] = output.metadata.pop(kind)["en"]
 
 
 def synced(japanese, english):

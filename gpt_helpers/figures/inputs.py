@@ -15,7 +15,6 @@ from gpt_helpers.validation import (
     check_real,
     check_sequence,
     check_text,
-    checks,
     optional,
 )
 
@@ -89,8 +88,7 @@ def matrix_of(name, value):
     return check_numbers(name, value * 1 if is_truth else value, n_axes=2)
 
 
-draws = functools.partial(
-    checks,
+CHECKS = dict(  # of what many functions that draw take
     height=check_height,
     xlabel=check_text,
     ylabel=check_text,

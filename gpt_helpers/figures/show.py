@@ -1,7 +1,7 @@
 """Everything that draws or displays. Figures come from measured arrays and traced steps.
 
-Text inside figures is symbols and international terms only, so that both editions of the
-book share them; what a figure means is said in its caption. Each concept has one colour.
+Labels are written in English, as the cells give them; words.csv has them in Japanese. What a
+figure means is said in its caption.
 """
 
 import functools
@@ -9,47 +9,51 @@ import inspect
 import re
 import textwrap
 
-import matplotlib.pyplot as plt
-import seaborn as sns
+import numpy as np
 from IPython.display import Markdown
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from gpt_helpers.architecture.trace import Step
+from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import (
     check_captions,
     check_counts,
     check_line,
     drawables,
-    draws,
     matrix_of,
 )
-from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
+from gpt_helpers.figures.style import (
+    BLUE,
+    CONCEPTS,
+    DASHES,
+    EDGE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PAPER,
+    RED,
+    TEAL,
+    VIOLET,
+    colour_of,
+    finish,
+    is_first,
+    panels,
+    soft,
+    thousands,
+)
 from gpt_helpers.validation import check_numbers, check_sequence, check_text
 
-PALETTE = sns.color_palette("colorblind")
-COLOURS = {
-    "Embedding": PALETTE[2],
-    "LayerNorm": PALETTE[7],
-    "GPTAttention": PALETTE[0],
-    "GPTMLP": PALETTE[1],
-    "GPTBlock": PALETTE[9],
-    "Linear": PALETTE[4],
-    "+": "white",
-}
-STYLE = {
-    "figure.dpi": 144,
-    "figure.facecolor": "white",
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "axes.prop_cycle": plt.cycler(color=PALETTE),
-}
-PARTS = {"wte": PALETTE[2], "wpe": PALETTE[8], "attn": PALETTE[0], "mlp": PALETTE[1]}
+STEPS = {
+    "Embedding": GREEN, "LayerNorm": GREY, "GPTAttention": BLUE, "GPTMLP": ORANGE,
+    "GPTBlock": TEAL, "Linear": VIOLET,
+}  # fmt: skip
 INPUTS = {"wte": "input_ids", "wpe": "position_ids"}
-INK = "#222222"
-COLUMN_INCHES = 7.2
+LEVELS = 16  # of the colours of a heat map
+SHINE, SHINE_BEHIND_NUMBERS = 0.9, 0.45  # how much of its colour the highest cell has
 
 
 def source(*objects):
@@ -69,16 +73,6 @@ def texts(samples):
     return Markdown("\n\n".join(blocks))
 
 
-def panels(n_panels, height, width=COLUMN_INCHES, **options):
-    """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
-    sns.set_theme(style="ticks", rc=STYLE)
-    size = (min(width, COLUMN_INCHES), height)
-    figure, axes = plt.subplots(
-        1, n_panels, figsize=size, layout="constrained", squeeze=False, **options
-    )
-    return figure, list(axes[0])
-
-
 @draws(matrices=drawables(matrix_of))
 def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
     """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
@@ -89,49 +83,97 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     n_rows, n_columns = next(iter(matrices.values())).shape
     check_captions("xticks", xticks, n_columns, empty=True)
     check_captions("yticks", yticks, n_rows, empty=True)
-    figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
-    highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
+    highest = vmax or max(float(matrix.max()) for matrix in matrices.values()) or 1.0
+    numbered = len(matrices) <= 3 and all(matrix.size <= 64 for matrix in matrices.values())
+    width = 0.9 + 1.1 * height * len(matrices)
+    figure, axes = panels(len(matrices), height, width, narrowest=2.3 if numbered else 1.4)
+    colours = [soft(BLUE, share) for share in shares_of(numbered)]
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
-        annotate = matrix.size <= 64 and len(matrices) <= 3
-        sns.heatmap(
-            matrix, ax=axis, vmin=0, vmax=highest, cmap="mako_r", cbar=axis is axes[-1],
-            annot=annotate, fmt=".2g", annot_kws={"size": 7}, square=True,
-            linewidths=0.5 if matrix.size <= 400 else 0, linecolor="white",
-            xticklabels=False, yticklabels=False,
-        )  # fmt: skip
-        name_cells(axis, xticks, yticks if axis is axes[0] else ())
-        axis.set(title=title, xlabel=xlabel, ylabel=ylabel if axis is axes[0] else "")
-        as_written(figure)
-    return figure
+        draw_cells(axis, matrix / highest, colours, numbered and highest)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel if is_first(axis) else "")
+        name_cells(axis, xticks, yticks if is_first(axis) else ())
+    scale = ScalarMappable(Normalize(0, highest), ListedColormap(colours))
+    figure.colorbar(scale, ax=axes, fraction=0.05, aspect=25).outline.set_visible(False)
+    return finish(figure)
+
+
+def shares_of(numbered):
+    """Return how much of its colour each level of a heat map has, from none to the most."""
+    return np.linspace(0, SHINE_BEHIND_NUMBERS if numbered else SHINE, LEVELS + 1)
+
+
+def draw_cells(axis, matrix, colours, highest):
+    """Draw a matrix of numbers from 0 to 1 as cells; with highest, write numbers into them.
+
+    Cells of one row that have one colour are one rectangle, so that large maps stay small.
+    """
+    n_rows, n_columns = matrix.shape
+    levels = np.rint(np.nan_to_num(matrix).clip(0, 1) * LEVELS).astype(int)
+    for level in sorted({*levels.flat} - {0}):
+        path = Path.make_compound_path(*map(rectangle, runs_of(levels == level)))
+        axis.add_patch(PathPatch(path, facecolor=colours[level], linewidth=0))
+    for row, column in np.ndindex(matrix.shape) if highest else ():
+        number = f"{matrix[row, column] * highest:.2g}"
+        axis.text(column + 0.5, row + 0.5, number, ha="center", va="center")
+    axis.set(xlim=(0, n_columns), ylim=(n_rows, 0), aspect="equal", xticks=(), yticks=())
+    axis.spines[["top", "right"]].set_visible(True)
+    axis.spines[:].set_color(EDGE)
+
+
+def runs_of(cells):
+    """Return [(row, first column, column after the last)] of cells (rows, columns) that are set."""
+    edges = np.diff(np.pad(cells.astype(int), ((0, 0), (1, 1))), axis=1)
+    starts, stops = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    return [(row, left, right) for (row, left), (_, right) in zip(starts, stops, strict=True)]
+
+
+def rectangle(run):
+    """Return the path around a run of cells."""
+    row, left, right = run
+    corners = [(left, row), (right, row), (right, row + 1), (left, row + 1), (left, row)]
+    return Path(corners, closed=True)
+
+
+def name_cells(axis, xticks, yticks):
+    """Write names below the columns and beside the rows of a heat map; upright if they are long."""
+    axis.set_xticks(np.arange(len(xticks)) + 0.5, list(map(str, xticks)))
+    axis.set_yticks(np.arange(len(yticks)) + 0.5, list(map(str, yticks)), va="center")
+    axis.tick_params(length=0)
+    if max(map(len, map(str, xticks)), default=0) > 3:
+        axis.tick_params(axis="x", rotation=90)
 
 
 @draws(panels_of_lines=drawables(drawables(check_line)))
-def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
+def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
     log names the axes that are logarithmic ("x" in powers of 2, "y" in powers of 10);
-    ylabels has one entry per panel. legend_above is for panels that share their labels: one
-    legend above them all, clear of the lines.
+    ylabels has one entry per panel. A label has one look in all panels.
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
     figure, axes = panels(len(panels_of_lines), height)
+    labels = list(dict.fromkeys(label for lines in panels_of_lines.values() for label in lines))
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
-        for index, (label, (x, y)) in enumerate(lines.items()):
-            style = ("-", "--", ":", "-.")[index % 4]
-            axis.plot(x, y, style, label=label, marker="o" if len(x) <= 24 else "", markersize=3)
+        for label, (x, y) in lines.items():
+            draw_line(axis, label, x, y, labels.index(label))
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axis.xaxis.set_major_formatter(thousands)
         if "x" in log:
             axis.set_xscale("log", base=2)
-            axis.xaxis.set_major_formatter("{x:.0f}")
+            axis.xaxis.set_major_formatter(thousands)
         if "y" in log:
             axis.set_yscale("log")
-        if len(lines) > 1 and not legend_above:
-            axis.legend()
-    if legend_above:
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[0])))
-    sns.despine(figure)
-    return as_written(figure)
+    return finish(figure, legend=len(labels) > 1)
+
+
+def draw_line(axis, label, x, y, index):
+    """Draw one curve; one of two points at one height is a level to compare with."""
+    style = {"color": colour_of(label, index), "label": label, "linewidth": 1.4}
+    if len(x) == 2 and y[0] == y[1]:
+        axis.plot(x, y, linestyle=(0, (4, 3)), **style)
+        return
+    marker = "o" if len(x) <= 24 else ""
+    axis.plot(x, y, linestyle=DASHES[index % len(DASHES)], marker=marker, markersize=3, **style)
 
 
 @draws(probabilities=drawables(check_numbers), labels=check_captions)
@@ -142,33 +184,30 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
             raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
     figure, axes = panels(len(probabilities), height, sharey=True)
     for axis, (title, values) in zip(axes, probabilities.items(), strict=True):
-        colours = [PALETTE[0] if value > 0 else "#cccccc" for value in values]
+        colours = [BLUE if value > 0 else EDGE for value in values]
         axis.bar(range(len(labels)), values, color=colours)
-        axis.set_xticks(range(len(labels)), labels, rotation=90, family="monospace", fontsize=7)
-        axis.set(title=title, ylabel=ylabel if axis is axes[0] else "")
-    sns.despine(figure)
-    return as_written(figure)
+        axis.set_xticks(range(len(labels)), labels, rotation=90, family="monospace")
+        axis.set(title=title, ylabel=ylabel if is_first(axis) else "")
+    return finish(figure)
 
 
 @draws(rows=drawables(check_counts))
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
     figure, (axis,) = panels(1, height)
+    parts = list(dict.fromkeys(part for counts in rows.values() for part in counts))
     for row, counts in enumerate(rows.values()):
         left, total = 0.0, sum(counts.values())
         for part, count in counts.items():
-            share, colour = 100 * count / total, PARTS.get(part, PALETTE[4])
-            axis.barh(row, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
-            if share >= 4:
-                axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center", size=8)
+            share, colour = 100 * count / total, soft(colour_of(part, parts.index(part)))
+            axis.barh(row, share, left=left, color=colour, edgecolor=PAPER, label=part)
+            if share >= 6:
+                axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center")
             left += share
     axis.set(xlabel=xlabel, xlim=(0, 100))
     axis.set_yticks(range(len(rows)), rows)
-    legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(legend.values(), legend, loc="outside upper center", ncols=len(legend))
     axis.invert_yaxis()
-    sns.despine(figure)
-    return as_written(figure)
+    return finish(figure)
 
 
 @draws(traces=drawables(functools.partial(check_sequence, kind=Step)))
@@ -180,12 +219,12 @@ def diagrams(traces):
     """
     places = {title: place_steps(steps) for title, steps in traces.items()}
     top = max(y for placed in places.values() for _, y in placed.values())
-    figure, axes = panels(len(traces), 0.5 * (top + 2), width=3.6 * len(traces))
+    figure, axes = panels(len(traces), 0.55 * (top + 2), 3.6 * len(traces), narrowest=2.4)
     for axis, (title, steps) in zip(axes, traces.items(), strict=True):
         draw_steps(axis, steps, places[title])
         axis.set(title=title, xlim=(-3.0, 3.0), ylim=(-0.3, top + 0.8))
         axis.set_axis_off()
-    return as_written(figure)
+    return finish(figure)
 
 
 def place_steps(steps):
@@ -209,8 +248,8 @@ def draw_steps(axis, steps, places):
             start = (x, 0.0) if outside else places[origin]
             draw_arrow(axis, start, (x, y), into_side=step.kind == "+")
         if y == 1:
-            label = INPUTS.get(step.name.split(".")[-1], "$x$")
-            axis.text(x, 0, label, ha="center", va="center", size=8, color=INK, gid=FORMULA)
+            label = INPUTS.get(step.name.split(".")[-1], "x")
+            axis.text(x, 0, label, ha="center", va="center")
     top = max(y for _, y in places.values())
     draw_arrow(axis, (0.0, top), (0.0, top + 0.9))
 
@@ -218,14 +257,14 @@ def draw_steps(axis, steps, places):
 def draw_step(axis, step, x, y):
     """Draw one step as a box with its name, or a sum as a circle."""
     if step.kind == "+":
-        axis.text(x, y, "+", ha="center", va="center", size=12, color=INK, zorder=4,
-                  bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": INK})  # fmt: skip
+        axis.text(x, y, "+", ha="center", va="center", zorder=4,
+                  bbox={"boxstyle": "circle,pad=0.15", "fc": PAPER, "ec": INK})  # fmt: skip
         return
-    colour = COLOURS.get(step.kind, PALETTE[9])
-    box = {"boxstyle": "round,pad=0.3", "fc": (*colour, 0.35), "ec": colour}
+    colour = STEPS.get(step.kind, TEAL)
+    box = {"boxstyle": "round,pad=0.3", "fc": soft(colour), "ec": colour}
     shape = ", ".join(str(size) for size in step.shape)
     label = f"{step.name.removeprefix('transformer.')}  {step.kind}\n({shape})"
-    axis.text(x, y, label, ha="center", va="center", size=7, color=INK, bbox=box, zorder=3)
+    axis.text(x, y, label, ha="center", va="center", bbox=box, zorder=3)
 
 
 def draw_arrow(axis, start, end, into_side=True):
@@ -245,6 +284,6 @@ def draw_arrow(axis, start, end, into_side=True):
         axis.annotate("", (x1, y1 - 0.3), (x0, y0 + 0.25), arrowprops=style)
     else:
         turn, branch = 2.6, y0 + 0.42
-        style |= {"color": PALETTE[3], "linewidth": 1.4}
-        axis.plot([x0, turn, turn], [branch, branch, y1], color=PALETTE[3], linewidth=1.4)
+        style |= {"color": RED, "linewidth": 1.4}
+        axis.plot([x0, turn, turn], [branch, branch, y1], color=RED, linewidth=1.4)
         axis.annotate("", (x1 + 0.25, y1), (turn, y1), arrowprops=style)

@@ -2,11 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import seaborn as sns
 
-from gpt_helpers.figures.inputs import check_captions, check_line, drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.drawn import draws
+from gpt_helpers.figures.inputs import check_captions, check_line, drawables
+from gpt_helpers.figures.style import INK, PALETTE, finish, panels
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -89,11 +88,11 @@ def names_apart(models):
 
 
 @draws(panels_of_marks=drawables(check_marks))
-def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
+def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 
-    legend_above gives all panels one legend, above them. Raises ValueError for a kind that is
-    unknown, and unless each panel has an xlabel and a ylabel.
+    Raises ValueError for a kind that is unknown, and unless each panel has an xlabel and a
+    ylabel.
     """
     check_captions("xlabels", xlabels, len(panels_of_marks))
     check_captions("ylabels", ylabels, len(panels_of_marks))
@@ -105,15 +104,7 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
         for mark in drawn:
             draw_mark(axis, mark)
         label_ticks(axis, log)
-        handles, labels = axis.get_legend_handles_labels()
-        if handles and not legend_above:
-            axis.legend(handles, labels)
-    if legend_above:
-        found = [axis.get_legend_handles_labels() for axis in axes]
-        handles = {label: h for pair in found for h, label in zip(*pair, strict=True)}
-        figure.legend(handles.values(), handles, loc="outside upper center", ncols=4)
-    sns.despine(figure)
-    return as_written(figure)
+    return finish(figure)
 
 
 def label_ticks(axis, log):
@@ -134,6 +125,6 @@ def draw_mark(axis, mark):
     elif mark.kind in NAMES:
         for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
             offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
-            axis.annotate(text, (x, y), **offset, size=6, color=colour)
+            axis.annotate(text, (x, y), **offset, color=colour)
     else:
         axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])

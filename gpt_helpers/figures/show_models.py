@@ -6,11 +6,8 @@ What is undisclosed is hollow and has a place of its own, from which no size can
 import functools
 import math
 
-import seaborn as sns
-
-from gpt_helpers.figures.inputs import draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.drawn import draws
+from gpt_helpers.figures.style import INK, PALETTE, PAPER, finish, panels, power_of_ten, soft
 from gpt_helpers.validation import check_choice, check_sequence
 from gpt_helpers.variants.published import PublishedModel
 
@@ -54,12 +51,11 @@ def family_tree(models, height=5.8):
         for year, name, side in names_with_room(models_by_year):
             offset, va = SIDES[side]
             place = {"xytext": (-2, offset), "textcoords": "offset points", "va": va}
-            axis.annotate(name, (year, lane_height(family)), **place, size=5.5, color=INK)
+            axis.annotate(name, (year, lane_height(family)), **place)
     axis.set_yticks([lane_height(family) for family in LANES], LANES.values())
     axis.set(xlabel="released", xlim=YEARS, ylim=(lane_height(NOT_SAID) - 0.6, 0.6))
     axis.tick_params(axis="y", length=0)
-    sns.despine(figure, left=True)
-    return as_written(figure)
+    return finish(figure)
 
 
 @draws(models=check_models, names=functools.partial(check_sequence, kind=str, empty=True))
@@ -82,19 +78,18 @@ def sizes_over_time(models, names=(), height=3.6):
         draw_model(axis, year, model.n_params or BEYOND, model, 22)
         if model.model in names:
             place = {"xytext": (4, 3), "textcoords": "offset points"}
-            axis.annotate(model.model, (year, model.n_params or BEYOND), **place, size=6)
+            axis.annotate(model.model, (year, model.n_params or BEYOND), **place)
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
     axis.set(ylim=(5e7, BEYOND * BEYOND / LARGEST))
     axis.minorticks_off()
     families = {lane_of(model) for _, model in drawn.values()}
-    keys = [draw_key(axis, family) for family in LANES if family in families]
-    figure.legend(handles=keys, loc="outside upper center", ncols=8, columnspacing=1.0)
-    sns.despine(figure)
-    as_written(figure)
-    ticks = {10.0**power: f"$10^{{{power}}}$" for power in range(8, 13)} | {BEYOND: NOT_SAID}
-    axis.set_yticks(list(ticks), ticks.values())
-    return figure
+    for family in LANES:
+        if family in families:
+            draw_key(axis, family)
+    ticks = {10.0**power: power_of_ten(10.0**power) for power in range(8, 13)}
+    axis.set_yticks([*ticks, BEYOND], [*ticks.values(), NOT_SAID])
+    return finish(figure)
 
 
 def lanes_of(models):
@@ -182,15 +177,14 @@ def marker_of(family):
 def draw_model(axis, x, y, model, size):
     """Draw a model as a point, a dot or a square, hollow if its size is undisclosed."""
     colour = colour_of(lane_of(model))
-    face = "white" if model.n_params is None else (*sns.color_palette([colour])[0], 0.6)
+    face = PAPER if model.n_params is None else soft(colour, 0.6)
     look = {"facecolors": [face], "edgecolors": [colour], "marker": marker_of(lane_of(model))}
     axis.scatter(x, y, s=size, linewidths=0.8, zorder=3, **look)
 
 
 def draw_key(axis, family):
-    """Return the entry of a family in a legend."""
-    face = "white" if family == NOT_SAID else colour_of(family)
+    """Give a family an entry in the legend."""
+    face = PAPER if family == NOT_SAID else colour_of(family)
     style = {"linestyle": "", "marker": marker_of(family), "markersize": 5}
     style["markeredgecolor"] = colour_of(family)
-    (line,) = axis.plot([], [], label=LANES[family], markerfacecolor=face, **style)
-    return line
+    axis.plot([], [], label=LANES[family], markerfacecolor=face, **style)

@@ -2,13 +2,12 @@
 
 import functools
 
-import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures.inputs import check_line, drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.drawn import draws
+from gpt_helpers.figures.inputs import check_line, drawables
+from gpt_helpers.figures.style import INK, PALETTE, colour_of, finish, is_first, panels, soft
 from gpt_helpers.validation import check_sequence, optional
 
 MARKERS = "osD^vPX*"
@@ -48,11 +47,9 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
         for index, (label, by_x) in enumerate(lines.items()):
             draw_line(axis, label, by_x, index)
         axis.set(title=title, xlabel=xlabel, ylim=(-0.03, 1.03))
+        axis.set_ylabel("accuracy" if is_first(axis) else "")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # x counts something
-        axis.legend()
-    axes[0].set_ylabel("accuracy")
-    sns.despine(figure)
-    return as_written(figure)
+    return finish(figure)
 
 
 def draw_line(axis, label, by_x, index):
@@ -64,7 +61,7 @@ def draw_line(axis, label, by_x, index):
         [max(0.0, bound - s) for s, bound in zip(share, high, strict=True)],
     ]
     style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 4, "capsize": 2}
-    axis.errorbar(x, share, errors, label=label, color=PALETTE[index], linewidth=1.3, **style)
+    axis.errorbar(x, share, errors, label=label, color=colour_of(label, index), linewidth=1.3, **style)
 
 
 @draws(panels_of_scores=drawables(drawables(check_scores)))
@@ -76,13 +73,11 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
             share, low, high = pooled(scores)
             error = [[max(0.0, share - low)], [max(0.0, high - share)]]
             axis.barh(
-                row, share, xerr=error, color=(*PALETTE[row % 10], 0.6), ecolor=INK, capsize=2
+                row, share, xerr=error, color=soft(PALETTE[row % 10], 0.6), ecolor=INK, capsize=2
             )
         if chance is not None:
             axis.axvline(chance, color=INK, linewidth=0.8, linestyle=":")
         axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03), yticks=range(len(lines)))
         axis.set_yticklabels(lines)
-        if axis is axes[0]:
-            axis.invert_yaxis()
-    sns.despine(figure)
-    return as_written(figure)
+    axes[0].invert_yaxis()  # and so all that share it
+    return finish(figure)

@@ -4,14 +4,13 @@ import functools
 from itertools import pairwise
 
 import numpy as np
-import seaborn as sns
 import torch
 from matplotlib.patches import Rectangle
 
 from gpt_helpers.architecture.attention import causal_mask
-from gpt_helpers.figures.inputs import drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.drawn import draws
+from gpt_helpers.figures.inputs import drawables
+from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, finish, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
@@ -22,7 +21,7 @@ from gpt_helpers.validation import (
     optional,
 )
 
-KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
+KINDS = {"full": BLUE, "mask": ORANGE, "skip": FAINT}
 
 
 def tile_kinds(n_queries, n_keys, block_size, window=None):
@@ -71,15 +70,14 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     last = [tile for tile in kinds if tile[0] == kinds[-1][0] and tile[2] != "skip"]
     for number, (rows, columns, kind) in enumerate(last, 1):
         middle = [(part.start + part.stop) / 2 for part in (columns, rows)]
-        ink = "white" if kind == "full" else INK
-        axis.text(*middle, str(number), ha="center", va="center", size=8, color=ink)
+        ink = PAPER if kind == "full" else INK
+        axis.text(*middle, str(number), ha="center", va="center", color=ink)
     axis.set(xlim=(0, n_keys), ylim=(n_queries, 0), xlabel="key", ylabel="query", aspect="equal")
     axis.set(xticks=edges_of(n_keys, block_size), yticks=edges_of(n_queries, block_size))
     drawn = [kind for kind in KINDS if kind in {tile[2] for tile in kinds}]
-    handles = [tile_patch(slice(0, 1), slice(0, 1), KINDS[kind]) for kind in drawn]
-    figure.legend(handles, drawn, loc="outside upper center", ncols=len(KINDS))
-    sns.despine(figure)
-    return as_written(figure)
+    for kind in drawn:
+        axis.fill_between([], [], color=KINDS[kind], label=kind)
+    return finish(figure)
 
 
 def edges_of(length, block_size):
@@ -89,9 +87,9 @@ def edges_of(length, block_size):
 
 
 def tile_patch(rows, columns, colour):
-    """Return the rectangle of a tile, with a white edge."""
+    """Return the rectangle of a tile, with an edge."""
     place, width = (columns.start, rows.start), columns.stop - columns.start
-    return Rectangle(place, width, rows.stop - rows.start, facecolor=colour, edgecolor="white")
+    return Rectangle(place, width, rows.stop - rows.start, facecolor=colour, edgecolor=PAPER)
 
 
 def check_ceiling(name, value):
@@ -133,11 +131,9 @@ def roofline(ceilings, points, height=3.0):
         axis.plot(*place, "o", color=INK, markersize=4)
         above = {"xytext": (-5, 6), "ha": "right"}
         offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
-        axis.annotate(names, place, **offset, textcoords="offset points", size=7, color=INK)
+        axis.annotate(names, place, **offset, textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
-    axis.legend(loc="lower right")
-    sns.despine(figure)
-    return as_written(figure)
+    return finish(figure)
 
 
 def names_by_place(places):

@@ -1,0 +1,96 @@
+"""A figure of matplotlib as a small SVG: its text is text, its colours are those of the page.
+
+A colour #rrggbb becomes var(--fig-rrggbb, #rrggbb): a page may set the variable, for the dark or
+for paper; where none does, as in JupyterLab, the colour itself holds. Letters have the font of
+the page. Equal figures give equal bytes.
+"""
+
+import contextlib
+import io
+import re
+from unittest import mock
+from xml.etree import ElementTree
+
+from matplotlib import rc_context
+from matplotlib.textpath import TextToPath
+
+from gpt_helpers.figures.words import WIDE
+
+SVG = "{http://www.w3.org/2000/svg}"
+LINK = "{http://www.w3.org/1999/xlink}href"
+POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
+COLOUR = re.compile(r"#([0-9a-f]{6})")
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+DROPPED = {"metadata", "style"}
+UNSAID = {"stroke-linejoin", "stroke-linecap", "font-family"}  # book.css says them
+
+
+def to_svg(figure, name):
+    """Return a Figure as the text of an SVG; name, unique in its page, begins its ids."""
+    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    file = io.BytesIO()
+    with rc_context(settings), wide_letters():
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(file.getvalue())
+    tidy(root, name)
+    width, height = (float(side) for side in root.get("viewBox").split()[2:])
+    scale = PIXELS_PER_INCH / POINTS_PER_INCH
+    root.attrib |= {"width": f"{width * scale:.0f}", "height": f"{height * scale:.0f}"}
+    text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+    return re.sub(r"</?ns0:|ns1:|:ns0|:ns1", plain_prefix, text)
+
+
+def plain_prefix(found):
+    """Return a name of the SVG without the prefix that ElementTree gives it."""
+    return {"<ns0:": "<", "</ns0:": "</", "ns1:": "xlink:", ":ns0": "", ":ns1": ":xlink"}[found[0]]
+
+
+@contextlib.contextmanager
+def wide_letters():
+    """Let matplotlib measure a letter as wide as it is high, of which its own font has none, so."""
+    measure = TextToPath.get_text_width_height_descent
+
+    def measured(self, text, *args, **options):
+        return measure(self, WIDE.sub("m", text), *args, **options)
+
+    with mock.patch.object(TextToPath, "get_text_width_height_descent", measured):
+        yield
+
+
+def tidy(element, name):
+    """Make an element of the SVG, and what is in it, small, unique and of the page, in place."""
+    for child in list(element):
+        if child.tag.removeprefix(SVG) in DROPPED or is_background(child):
+            element.remove(child)
+        else:
+            tidy(child, name)
+    style = dict(re.findall(r"([\w-]+): ([^;]+)", element.attrib.pop("style", "")))
+    element.attrib |= {key: value for key, value in style.items() if key not in UNSAID}
+    if "monospace" in style.get("font-family", "").partition(",")[0]:
+        element.set("class", "mono")
+    if element.tag == f"{SVG}g":
+        element.attrib.pop("id", None)  # nothing refers to a group
+    for key, value in element.attrib.items():
+        element.set(key, of_page(key, value, name))
+    element.text = element.text and element.text.strip(" \n") or None
+    element.tail = None
+
+
+def is_background(element):
+    """Return whether an element draws nothing: the sheet below the figure."""
+    return element.tag == f"{SVG}path" and element.get("style", "") == "fill: none"
+
+
+def of_page(key, value, name):
+    """Return the value of an attribute, as it stands in a page: short, and with the page's colour."""
+    if key == "id" or key == LINK:
+        return re.sub(r"^(#?)", rf"\1{name}-", value)
+    if key == "clip-path":
+        return value.replace("#", f"#{name}-")
+    if key == "d":
+        value = " ".join(value.split())
+    value = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value) if key in PLACES else value
+    return COLOUR.sub(r"var(--fig-\1, #\1)", value)
+
+
+PLACES = {"d", "x", "y", "width", "height", "transform", "viewBox"}

@@ -1,0 +1,86 @@
+"""The words of the figures: what a label is called in the language of the page.
+
+words.csv holds a row for each label: its text in English, as a cell or a function writes it, and
+in Japanese. "#" stands for any number, "*" for anything: names of code stay as they are.
+"""
+
+import contextlib
+import contextvars
+import functools
+import re
+from pathlib import Path
+
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
+
+from gpt_helpers.files import read_rows
+
+NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?"
+WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]")
+spoken = contextvars.ContextVar("spoken", default="en")
+
+
+@contextlib.contextmanager
+def speaking(language):
+    """Let figures made in this block have their labels in a language, "ja" or "en"."""
+    before = spoken.set(language)
+    try:
+        yield
+    finally:
+        spoken.reset(before)
+
+
+@functools.cache
+def exact_words():
+    """Return {label in English: label in Japanese}, the rows that hold for one label only."""
+    return {row["en"]: row["ja"] for row in all_words() if not set("#*") & set(row["en"])}
+
+
+@functools.cache
+def patterns():
+    """Return [(compiled pattern, label in Japanese)], the rows with "#" or "*", the long first."""
+    rows = [row for row in all_words() if set("#*") & set(row["en"])]
+    rows.sort(key=lambda row: -len(row["en"]))
+    return [(re.compile(as_pattern(row["en"])), row["ja"]) for row in rows]
+
+
+def all_words():
+    """Return the rows of words.csv."""
+    return read_rows(Path(__file__).with_name("words.csv"), ())
+
+
+def as_pattern(text):
+    """Return the regular expression of a row's English: "#" is a number, "*" anything."""
+    return re.escape(text).replace(r"\#", f"({NUMBER})").replace(r"\*", "(.+)")
+
+
+def word(text, language=None):
+    """Return a label in a language, that of speaking if none is given; itself if it is unknown."""
+    if (language or spoken.get()) == "en":
+        return text
+    if text in exact_words():
+        return exact_words()[text]
+    for pattern, japanese in patterns():
+        found = pattern.fullmatch(text)
+        if found:
+            parts = iter(found.groups())
+            return re.sub(r"[#*]", lambda _: next(parts), japanese)
+    return text
+
+
+def translate(figure):
+    """Put all the labels of a Figure, in place, into the language of speaking."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FixedFormatter):
+                formatter.seq = [word(label) for label in formatter.seq]
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handle.set_label(word(label))
+    for text in figure.findobj(Text):
+        text.set_text(word(text.get_text()))
+
+
+def width_in_letters(text):
+    """Return how many letters of a Latin font a label is wide: a Japanese one counts as 1.7."""
+    return len(text) + 0.7 * len(WIDE.findall(text))
