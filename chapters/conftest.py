@@ -8,8 +8,6 @@ import math
 
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from gpt_helpers.figures.drawn import MIME
-
 DRAWING, CLOSE = "image/svg+xml", 0.01
 
 
@@ -19,7 +17,7 @@ def is_same(one, other):
         return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and is_same_row(one, other)
-    return type(one) is type(other) and one == other or is_near(one, other, 0.0)
+    return (type(one) is type(other) and one == other) or is_near(one, other, 0.0)
 
 
 def is_same_row(one, other):

@@ -3,6 +3,7 @@
 charts       charts with sliders
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
+figures      figures as vectors, for a desk and for a phone
 head         the description of each page, and scripts that wait
 live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
@@ -20,6 +21,7 @@ from . import (
     charts,
     docstrings,
     editions,
+    figures,
     head,
     live,
     markup,
@@ -33,8 +35,8 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    charts, docstrings, editions, head, live, markup, mathematics, rooms, search, styles, tables,
-    where,
+    charts, docstrings, editions, figures, head, live, markup, mathematics, rooms, search, styles,
+    tables, where,
 )  # fmt: skip
 
 

@@ -42,19 +42,32 @@ class Figures:
 
 def to_html(drawn, name, alt, words):
     """Return a figure's HTML: its SVG for a desk and for a phone, and what both show, in words."""
-    pictures = "".join(
-        f'<div class="drawn-{size}" aria-hidden="true">'
-        f"{drawn.svg(words, inches, f'{name}-{size}')}</div>"
-        for size, inches in SIZES.items()
+    frames = {size: drawn.svgs(words, inches, f"{name}-{size}") for size, inches in SIZES.items()}
+    pictures = "".join(to_frame(*pair) for pair in zip(*frames.values(), strict=True))
+    label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
+    n_frames = len(frames["desk"])
+    if n_frames == 1:
+        return f'<div class="drawn" {label}>{pictures}</div>'
+    return f'<div class="drawn stepper" {label} data-steps="{n_frames}"><ol>{pictures}</ol></div>'
+
+
+def to_frame(desk, phone):
+    """Return the HTML of one picture in both sizes, or of one step, below what it says."""
+    (caption, wide), (_, narrow) = desk, phone
+    pictures = (
+        f'<div class="drawn-desk" aria-hidden="true">{wide}</div>'
+        f'<div class="drawn-phone" aria-hidden="true">{narrow}</div>'
     )
-    return f'<div class="drawn" role="img" aria-label="{html.escape(alt, quote=True)}">{pictures}</div>'
+    return f"<li><p>{html.escape(caption)}</p>{pictures}</li>" if caption else pictures
 
 
 def to_css():
     """Return the rules that give each colour of a figure its value on the light and dark page."""
     light = " ".join(f"--fig-{colour[1:]}: {colour};" for colour in DARK)
     dark = " ".join(f"--fig-{colour[1:]}: {other};" for colour, other in DARK.items())
-    return f'html {{ {light} }}\nhtml[data-theme="dark"] {{ {dark} }}\n@media print {{ html[data-theme="dark"] {{ {light} }} }}\n'
+    is_dark = 'html[data-theme="dark"]'
+    on_paper = f"@media print {{ {is_dark} {{ {light} }} }}"
+    return f"html {{ {light} }}\n{is_dark} {{ {dark} }}\n{on_paper}\n"
 
 
 def add_files(app, pagename, templatename, context, doctree):

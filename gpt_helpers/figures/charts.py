@@ -10,7 +10,6 @@ from functools import partial
 import altair as alt
 
 from gpt_helpers.config import PRESETS
-from gpt_helpers.figures.inputs import draws
 from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
@@ -23,7 +22,13 @@ from gpt_helpers.figures.vegalite import (
 )
 from gpt_helpers.scaling_laws.laws import FITS, FLOPS_PER_PARAMETER, law_of
 from gpt_helpers.training.memory import FLOAT, INTEGER, STATE_BYTES
-from gpt_helpers.validation import check_choice, check_integer, check_real, check_sequence
+from gpt_helpers.validation import (
+    check_choice,
+    check_integer,
+    check_real,
+    check_sequence,
+    checks,
+)
 
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3")
 
@@ -35,7 +40,7 @@ def check_choices(name, value, choices):
         check_choice(name, each, tuple(choices))
 
 
-@draws()
+@checks()
 def schedule_explorer(run_steps=200, height=220):
     """Return the Chart of learning rates, as shares of the highest, over a run of run_steps.
 
@@ -98,7 +103,7 @@ RATES = {
 }
 
 
-@draws(sizes=partial(check_choices, choices=PRESETS))
+@checks(sizes=partial(check_choices, choices=PRESETS))
 def memory_explorer(sizes=SIZES, height=190):
     """Return the Chart of the bytes that training and generating keep, part by part.
 
@@ -178,7 +183,7 @@ def memory_parameters(sizes):
     ]
 
 
-@draws(
+@checks(
     fits=partial(check_choices, choices=FITS),
     flops_exponent=partial(check_real, at_least=18, at_most=26),
 )

@@ -19,8 +19,8 @@ import torch
 from gpt_helpers import language
 from gpt_helpers.figures.inputs import CHECKS
 from gpt_helpers.figures.style import DESK, STYLE, column
-from gpt_helpers.figures.vector import to_svg
-from gpt_helpers.figures.words import speaking
+from gpt_helpers.figures.vector import stacked, to_svg
+from gpt_helpers.figures.words import speaking, word
 from gpt_helpers.validation import check_choice, check_real, checks
 
 MIME = "application/vnd.gpt-figure+json"
@@ -35,21 +35,35 @@ class Drawn:
         """Take the dotted name of the function and {parameter: data that JSON can hold}."""
         self.spec = {"draw": draw, "arguments": arguments}
 
-    def figure(self, words="en", inches=DESK):
-        """Return the matplotlib Figure in a language, at most so many inches wide."""
+    def frames(self, words="en", inches=DESK):
+        """Return [(what a step says, Figure), ...] in a language, at most so many inches wide.
+
+        A figure without steps is one step that says nothing.
+        """
         check_choice("words", words, language.LANGUAGES)
         check_real("inches", inches, above=0)
         arguments = {name: restored(data) for name, data in self.spec["arguments"].items()}
         before = column.set(inches)
         try:
             with speaking(words), matplotlib.rc_context(STYLE):
-                return named(self.spec["draw"]).draw(**arguments)
+                made = named(self.spec["draw"]).draw(**arguments)
+                steps = made if isinstance(made, list) else [("", made)]
+                return [(word(caption), figure) for caption, figure in steps]
         finally:
             column.reset(before)
 
+    def figure(self, words="en", inches=DESK):
+        """Return the matplotlib Figure, or that of the last step."""
+        return self.frames(words, inches)[-1][1]
+
+    def svgs(self, words="en", inches=DESK, name="figure"):
+        """Return [(what a step says, its SVG as text)]; name, unique in a page, begins its ids."""
+        frames = enumerate(self.frames(words, inches))
+        return [(caption, to_svg(figure, f"{name}-{n}")) for n, (caption, figure) in frames]
+
     def svg(self, words="en", inches=DESK, name="figure"):
-        """Return the figure as the text of an SVG; name, unique in a page, begins its ids."""
-        return to_svg(self.figure(words, inches), name)
+        """Return the figure as one SVG as text; the steps of a stepper stand below each other."""
+        return stacked([svg for _, svg in self.svgs(words, inches, name)])
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Return what a notebook shows and stores: the data, and the SVG in its language."""
@@ -65,6 +79,8 @@ class Drawn:
 
 def draws(**check_of):
     """Make a function that returns a Figure check its arguments and return them, Drawn.
+
+    For a stepper it returns the list [(what a step says, its Figure), ...] instead.
 
     check_of is that of checks; what many of these functions take is checked by CHECKS. The
     function is called once, so that it refuses at once what cannot be drawn.

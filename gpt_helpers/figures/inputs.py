@@ -9,7 +9,6 @@ import numpy as np
 from gpt_helpers.validation import (
     as_floats,
     check_choice,
-    check_flag,
     check_instance,
     check_numbers,
     check_real,
@@ -88,12 +87,11 @@ def matrix_of(name, value):
     return check_numbers(name, value * 1 if is_truth else value, n_axes=2)
 
 
-CHECKS = dict(  # of what many functions that draw take
-    height=check_height,
-    xlabel=check_text,
-    ylabel=check_text,
-    legend_above=check_flag,
-    log=check_axes,
-    chance=optional(functools.partial(check_real, at_least=0, at_most=1)),
-    vmax=optional(check_height),
-)
+CHECKS = {  # of what many functions that draw take
+    "height": check_height,
+    "xlabel": check_text,
+    "ylabel": check_text,
+    "log": check_axes,
+    "chance": optional(functools.partial(check_real, at_least=0, at_most=1)),
+    "vmax": optional(check_height),
+}

@@ -27,7 +27,6 @@ from gpt_helpers.figures.inputs import (
 )
 from gpt_helpers.figures.style import (
     BLUE,
-    CONCEPTS,
     DASHES,
     EDGE,
     GREEN,

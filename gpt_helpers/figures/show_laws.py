@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_captions, check_line, drawables
 from gpt_helpers.figures.style import INK, PALETTE, finish, panels

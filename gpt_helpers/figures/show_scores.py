@@ -61,7 +61,9 @@ def draw_line(axis, label, by_x, index):
         [max(0.0, bound - s) for s, bound in zip(share, high, strict=True)],
     ]
     style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 4, "capsize": 2}
-    axis.errorbar(x, share, errors, label=label, color=colour_of(label, index), linewidth=1.3, **style)
+    axis.errorbar(
+        x, share, errors, label=label, color=colour_of(label, index), linewidth=1.3, **style
+    )
 
 
 @draws(panels_of_scores=drawables(drawables(check_scores)))

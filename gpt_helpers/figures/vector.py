@@ -40,6 +40,19 @@ def to_svg(figure, name):
     return re.sub(r"</?ns0:|ns1:|:ns0|:ns1", plain_prefix, text)
 
 
+def stacked(svgs):
+    """Return one SVG with several below each other."""
+    if len(svgs) == 1:
+        return svgs[0]
+    sizes = [re.search(r' width="(\d+)" height="(\d+)"', svg).groups() for svg in svgs]
+    width, top, parts = max(int(width) for width, _ in sizes), 0, []
+    for svg, (_, height) in zip(svgs, sizes, strict=True):
+        parts.append(svg.replace("<svg ", f'<svg y="{top}" ', 1))
+        top += int(height)
+    size = f'width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
+
+
 def plain_prefix(found):
     """Return a name of the SVG without the prefix that ElementTree gives it."""
     return {"<ns0:": "<", "</ns0:": "</", "ns1:": "xlink:", ":ns0": "", ":ns1": ":xlink"}[found[0]]
@@ -72,7 +85,7 @@ def tidy(element, name):
         element.attrib.pop("id", None)  # nothing refers to a group
     for key, value in element.attrib.items():
         element.set(key, of_page(key, value, name))
-    element.text = element.text and element.text.strip(" \n") or None
+    element.text = (element.text and element.text.strip(" \n")) or None
     element.tail = None
 
 
@@ -82,14 +95,18 @@ def is_background(element):
 
 
 def of_page(key, value, name):
-    """Return the value of an attribute, as it stands in a page: short, and with the page's colour."""
+    """Return the value of an attribute as it stands in a page: short, in the page's colours."""
     if key == "id" or key == LINK:
         return re.sub(r"^(#?)", rf"\1{name}-", value)
     if key == "clip-path":
         return value.replace("#", f"#{name}-")
     if key == "d":
         value = " ".join(value.split())
-    value = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value) if key in PLACES else value
+    value = (
+        NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
+        if key in PLACES
+        else value
+    )
     return COLOUR.sub(r"var(--fig-\1, #\1)", value)
 
 

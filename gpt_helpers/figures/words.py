@@ -63,9 +63,14 @@ def word(text, language=None):
     for pattern, japanese in patterns():
         found = pattern.fullmatch(text)
         if found:
-            parts = iter(found.groups())
-            return re.sub(r"[#*]", lambda _: next(parts), japanese)
+            return fill(japanese, found.groups())
     return text
+
+
+def fill(text, parts):
+    """Return a text with the parts in place of its "#" and "*", in their order."""
+    parts = iter(parts)
+    return re.sub(r"[#*]", lambda _: next(parts), text)
 
 
 def translate(figure):
