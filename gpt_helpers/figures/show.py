@@ -17,13 +17,16 @@ from gpt_helpers.architecture.trace import Step
 from gpt_helpers.figures.inputs import (
     check_captions,
     check_counts,
+    check_distribution,
     check_line,
     drawables,
     draws,
+    line_of,
     matrix_of,
+    values_of,
 )
-from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
-from gpt_helpers.validation import check_numbers, check_sequence, check_text
+from gpt_helpers.figures.labels import FORMULA, as_written, draw_legend, name_cells
+from gpt_helpers.validation import check_sequence, check_text
 
 PALETTE = sns.color_palette("colorblind")
 COLOURS = {
@@ -54,17 +57,35 @@ COLUMN_INCHES = 7.2
 
 def source(*objects):
     """Return the source code of functions and classes as one highlighted Markdown listing."""
-    for item in objects:
-        if not (inspect.isclass(item) or inspect.isroutine(item)):
-            raise ValueError(f"{item!r:.60} has no source to show; pass functions or classes")
-    code = "\n\n".join(textwrap.dedent(inspect.getsource(item)).rstrip() for item in objects)
-    return Markdown(f"```python\n{code}\n```")
+    if not objects:
+        raise ValueError("objects are none; pass functions or classes")
+    code = "\n\n".join(map(source_of, objects))
+    fence = fence_of(code, 3)
+    return Markdown(f"{fence}python\n{code}\n{fence}")
+
+
+def source_of(item):
+    """Return the source of a function or a class; raise ValueError if it has none of its own."""
+    is_named = getattr(item, "__name__", None) != "<lambda>"
+    try:
+        if is_named and (inspect.isclass(item) or inspect.isroutine(item)):
+            return textwrap.dedent(inspect.getsource(item)).rstrip()
+    except (OSError, TypeError):  # written in C, or in no file
+        pass
+    raise ValueError(
+        f"{item!r:.60} has no source to show; pass functions or classes of a Python file"
+    )
+
+
+def fence_of(text, least):
+    """Return a Markdown fence, least backticks long, that nothing in a text can end."""
+    return max(["`" * (least - 1), *re.findall("`+", text)], key=len) + "`"
 
 
 @draws(samples=drawables(check_text))
 def texts(samples):
     """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
-    fence = max(["```", *re.findall("`+", "".join(samples.values()))], key=len) + "`"
+    fence = fence_of("".join(samples.values()), 4)
     blocks = [f"**{title}**\n\n{fence}text\n{text}\n{fence}" for title, text in samples.items()]
     return Markdown("\n\n".join(blocks))
 
@@ -86,9 +107,9 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
     matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
-    n_rows, n_columns = next(iter(matrices.values())).shape
-    check_captions("xticks", xticks, n_columns, empty=True)
-    check_captions("yticks", yticks, n_rows, empty=True)
+    check_captions("yticks", yticks, len(next(iter(matrices.values()))), empty=True)
+    for matrix in matrices.values():
+        check_captions("xticks", xticks, matrix.shape[1], empty=True)
     figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
@@ -114,11 +135,17 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     legend above them all, clear of the lines.
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
+    panels_of_lines = {
+        title: {label: line_of(f"{title}: {label}", line, log) for label, line in lines.items()}
+        for title, lines in panels_of_lines.items()
+    }
     figure, axes = panels(len(panels_of_lines), height)
+    drawn = {}
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
-        for index, (label, (x, y)) in enumerate(lines.items()):
-            style = ("-", "--", ":", "-.")[index % 4]
-            axis.plot(x, y, style, label=label, marker="o" if len(x) <= 24 else "", markersize=3)
+        entries = [
+            (label, draw_curve(axis, *line, n)) for n, (label, line) in enumerate(lines.items())
+        ]
+        drawn = dict(entries) | drawn
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if "x" in log:
             axis.set_xscale("log", base=2)
@@ -126,17 +153,25 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
         if "y" in log:
             axis.set_yscale("log")
         if len(lines) > 1 and not legend_above:
-            axis.legend()
+            draw_legend(axis, entries)
     if legend_above:
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[0])))
+        place = {"loc": "outside upper center", "ncols": min(4, len(drawn))}
+        draw_legend(figure, list(drawn.items()), **place)
     sns.despine(figure)
     return as_written(figure)
 
 
-@draws(probabilities=drawables(check_numbers), labels=check_captions)
+def draw_curve(axis, x, y, number):
+    """Draw one line of curves, in the style of its number, and return it."""
+    style = ("-", "--", ":", "-.")[number % 4]
+    (line,) = axis.plot(x, y, style, marker="o" if len(x) <= 24 else "", markersize=3)
+    return line
+
+
+@draws(probabilities=drawables(check_distribution), labels=check_captions)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
+    probabilities = {title: values_of(values) for title, values in probabilities.items()}
     for title, values in probabilities.items():
         if len(values) != len(labels):
             raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
@@ -154,18 +189,20 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
     figure, (axis,) = panels(1, height)
+    drawn = {}
     for row, counts in enumerate(rows.values()):
         left, total = 0.0, sum(counts.values())
         for part, count in counts.items():
             share, colour = 100 * count / total, PARTS.get(part, PALETTE[4])
-            axis.barh(row, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
+            look = {"color": (*colour, 0.55), "edgecolor": "white"}
+            drawn[part] = axis.barh(row, share, left=left, **look)
             if share >= 4:
                 axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center", size=8)
             left += share
     axis.set(xlabel=xlabel, xlim=(0, 100))
     axis.set_yticks(range(len(rows)), rows)
-    legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(legend.values(), legend, loc="outside upper center", ncols=len(legend))
+    place = {"loc": "outside upper center", "ncols": len(drawn)}
+    draw_legend(figure, list(drawn.items()), **place)
     axis.invert_yaxis()
     sns.despine(figure)
     return as_written(figure)
