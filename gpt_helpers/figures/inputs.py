@@ -25,7 +25,7 @@ MOST = 20  # panels, lines or bars that can be told apart
 ROUNDING = 0.01  # of a sum of probabilities in 16 bits
 
 check_positive = functools.partial(check_real, at_least=SMALLEST, at_most=LARGEST)
-check_height = functools.partial(check_real, at_least=0.5, at_most=100)  # inches
+check_height = functools.partial(check_real, at_least=1, at_most=100)  # inches
 check_pixels = functools.partial(check_real, at_least=20, at_most=10_000)
 
 
@@ -53,7 +53,9 @@ def check_drawable(name, items, check=None, at_most=MOST):
 def check_apart(name, labels):
     """Raise ValueError if two of the labels, such as 1 and "1", read alike."""
     if len({str(label) for label in labels}) < len(labels):
-        raise ValueError(f"{name}={list(labels)!r:.80} has labels that read alike; rename one")
+        raise ValueError(
+            f"{name}={list(labels)!r:.80} has names that read alike; leave one out or rename it"
+        )
 
 
 def drawables(check=None, at_most=MOST):
@@ -107,10 +109,10 @@ def line_of(name, value, log=()):
     here = np.isfinite(x) & np.isfinite(y)
     for axis, values in (("x", x[here]), ("y", y[here])):
         if not fits_axis(values, axis in log):
-            scale = "a logarithmic axis" if axis in log else "an axis"
+            above = ", above 0 on a logarithmic axis" if axis in log else ""
             raise ValueError(
-                f"{name}={value!r:.80} has no {axis} for {scale}; give finite numbers"
-                f" up to {LARGEST}{', above 0' if axis in log else ''}"
+                f"{name}={value!r:.80} cannot be drawn; its {axis} must be finite numbers,"
+                f" {SMALLEST} to {LARGEST} in size{above}"
             )
     return x, y
 
@@ -168,7 +170,9 @@ def matrix_of(name, value):
     found = values_of(value * 1 if is_truth else value)
     check_numbers(name, value if found is None else found, n_axes=2)
     if found.min() < 0 or not fits_axis(found):
-        raise ValueError(f"{name}={value!r:.80} must hold numbers from 0 to {LARGEST}")
+        raise ValueError(
+            f"{name}={value!r:.80} must hold numbers from 0, the largest 0 or {SMALLEST} to {LARGEST}"
+        )
     return found
 
 

@@ -55,11 +55,9 @@ INK = "#222222"
 COLUMN_INCHES = 7.2
 
 
-def source(*objects):
+def source(item, *more):
     """Return the source code of functions and classes as one highlighted Markdown listing."""
-    if not objects:
-        raise ValueError("objects are none; pass functions or classes")
-    code = "\n\n".join(map(source_of, objects))
+    code = "\n\n".join(map(source_of, (item, *more)))
     fence = fence_of(code, 3)
     return Markdown(f"{fence}python\n{code}\n{fence}")
 
@@ -73,7 +71,7 @@ def source_of(item):
     except (OSError, TypeError):  # written in C, or in no file
         pass
     raise ValueError(
-        f"{item!r:.60} has no source to show; pass functions or classes of a Python file"
+        f"item={item!r:.60} has no source to show; pass functions or classes of a Python file"
     )
 
 
@@ -136,7 +134,10 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
     panels_of_lines = {
-        title: {label: line_of(f"{title}: {label}", line, log) for label, line in lines.items()}
+        title: {
+            label: line_of(f"panels_of_lines[{title!r}][{label!r}]", line, log)
+            for label, line in lines.items()
+        }
         for title, lines in panels_of_lines.items()
     }
     figure, axes = panels(len(panels_of_lines), height)

@@ -102,7 +102,7 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
     check_captions("xlabels", xlabels, len(panels_of_marks))
     check_captions("ylabels", ylabels, len(panels_of_marks))
     for title, drawn in panels_of_marks.items():
-        check_marks(title, drawn, log)
+        check_marks(f"panels_of_marks[{title!r}]", drawn, log)
     figure, axes = panels(len(panels_of_marks), height)
     shared = {}
     rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)

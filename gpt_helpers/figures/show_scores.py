@@ -51,7 +51,7 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         entries = [
-            (label, axis.plot(*line_of(label, line), **look)[0])
+            (label, axis.plot(*line_of(label, line), label=label, **look)[0])
             for label, line in (known or {}).items()
         ]
         if chance is not None:
@@ -81,7 +81,12 @@ def draw_line(axis, by_x, index):
 
 @draws(panels_of_scores=drawables(drawables(check_scores)))
 def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
-    """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals."""
+    """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals.
+
+    Raises ValueError unless all panels have the same labels, which stand beside the first.
+    """
+    if len({tuple(lines) for lines in panels_of_scores.values()}) > 1:
+        raise ValueError("panels_of_scores have other labels in each panel; give all the same")
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         for row, scores in enumerate(lines.values()):
