@@ -21,7 +21,8 @@ from gpt_helpers.validation import (
 )
 
 SMALLEST, LARGEST = 1e-100, 1e100  # what an axis can hold, with room for its margins
-MOST = 20  # panels, lines or bars that can be told apart
+MOST = 20  # lines or bars that can be told apart
+MOST_PANELS = 12  # that have room beside each other
 ROUNDING = 0.01  # of a sum of probabilities in 16 bits
 
 check_positive = functools.partial(check_real, at_least=SMALLEST, at_most=LARGEST)
@@ -61,6 +62,11 @@ def check_apart(name, labels):
 def drawables(check=None, at_most=MOST):
     """Return the check of a dict whose items, at_most of them, pass a check."""
     return functools.partial(check_drawable, check=check, at_most=at_most)
+
+
+def panels_of(check=None):
+    """Return the check of a dict whose items pass a check, and are drawn side by side."""
+    return drawables(check, at_most=MOST_PANELS)
 
 
 def values_of(value):
@@ -122,6 +128,17 @@ def check_line(name, value, log=()):
     line_of(name, value, log)
 
 
+def lines_of(name, panels, log=()):
+    """Return {title: {label: (x, y)}} with arrays for x and y; errors are those of line_of."""
+    return {
+        title: {
+            label: line_of(f"{name}[{title!r}][{label!r}]", line, log)
+            for label, line in lines.items()
+        }
+        for title, lines in panels.items()
+    }
+
+
 def check_distribution(name, value):
     """Raise ValueError unless value holds probabilities, all or some of a distribution."""
     found = values_of(value)
@@ -171,7 +188,7 @@ def matrix_of(name, value):
     check_numbers(name, value if found is None else found, n_axes=2)
     if found.min() < 0 or not fits_axis(found):
         raise ValueError(
-            f"{name}={value!r:.80} must hold numbers from 0, the largest 0 or {SMALLEST} to {LARGEST}"
+            f"{name}={value!r:.80} must hold numbers from 0 to {LARGEST}, some above {SMALLEST}"
         )
     return found
 

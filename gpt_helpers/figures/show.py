@@ -5,11 +5,7 @@ book share them; what a figure means is said in its caption. Each concept has on
 """
 
 import functools
-import inspect
-import re
-import textwrap
 
-import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown
 
@@ -21,14 +17,16 @@ from gpt_helpers.figures.inputs import (
     check_line,
     drawables,
     draws,
-    line_of,
+    lines_of,
     matrix_of,
+    panels_of,
     values_of,
 )
 from gpt_helpers.figures.labels import FORMULA, as_written, draw_legend, name_cells
+from gpt_helpers.figures.listings import fence_of, source_of
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.validation import check_sequence, check_text
 
-PALETTE = sns.color_palette("colorblind")
 COLOURS = {
     "Embedding": PALETTE[2],
     "LayerNorm": PALETTE[7],
@@ -38,21 +36,8 @@ COLOURS = {
     "Linear": PALETTE[4],
     "+": "white",
 }
-STYLE = {
-    "figure.dpi": 144,
-    "figure.facecolor": "white",
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "axes.prop_cycle": plt.cycler(color=PALETTE),
-}
 PARTS = {"wte": PALETTE[2], "wpe": PALETTE[8], "attn": PALETTE[0], "mlp": PALETTE[1]}
 INPUTS = {"wte": "input_ids", "wpe": "position_ids"}
-INK = "#222222"
-COLUMN_INCHES = 7.2
 
 
 def source(item, *more):
@@ -60,24 +45,6 @@ def source(item, *more):
     code = "\n\n".join(map(source_of, (item, *more)))
     fence = fence_of(code, 3)
     return Markdown(f"{fence}python\n{code}\n{fence}")
-
-
-def source_of(item):
-    """Return the source of a function or a class; raise ValueError if it has none of its own."""
-    is_named = getattr(item, "__name__", None) != "<lambda>"
-    try:
-        if is_named and (inspect.isclass(item) or inspect.isroutine(item)):
-            return textwrap.dedent(inspect.getsource(item)).rstrip()
-    except (OSError, TypeError):  # written in C, or in no file
-        pass
-    raise ValueError(
-        f"item={item!r:.60} has no source to show; pass functions or classes of a Python file"
-    )
-
-
-def fence_of(text, least):
-    """Return a Markdown fence, least backticks long, that nothing in a text can end."""
-    return max(["`" * (least - 1), *re.findall("`+", text)], key=len) + "`"
 
 
 @draws(samples=drawables(check_text))
@@ -88,17 +55,7 @@ def texts(samples):
     return Markdown("\n\n".join(blocks))
 
 
-def panels(n_panels, height, width=COLUMN_INCHES, **options):
-    """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
-    sns.set_theme(style="ticks", rc=STYLE)
-    size = (min(width, COLUMN_INCHES), height)
-    figure, axes = plt.subplots(
-        1, n_panels, figsize=size, layout="constrained", squeeze=False, **options
-    )
-    return figure, list(axes[0])
-
-
-@draws(matrices=drawables(matrix_of))
+@draws(matrices=panels_of(matrix_of))
 def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
     """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
 
@@ -124,7 +81,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     return figure
 
 
-@draws(panels_of_lines=drawables(drawables(check_line)))
+@draws(panels_of_lines=panels_of(drawables(check_line)))
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
@@ -133,20 +90,14 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     legend above them all, clear of the lines.
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
-    panels_of_lines = {
-        title: {
-            label: line_of(f"panels_of_lines[{title!r}][{label!r}]", line, log)
-            for label, line in lines.items()
-        }
-        for title, lines in panels_of_lines.items()
-    }
+    panels_of_lines = lines_of("panels_of_lines", panels_of_lines, log)
     figure, axes = panels(len(panels_of_lines), height)
     drawn = {}
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
         entries = [
             (label, draw_curve(axis, *line, n)) for n, (label, line) in enumerate(lines.items())
         ]
-        drawn = dict(entries) | drawn
+        drawn = drawn | dict(entries) | drawn  # each label once, as in its first panel
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if "x" in log:
             axis.set_xscale("log", base=2)
@@ -169,7 +120,7 @@ def draw_curve(axis, x, y, number):
     return line
 
 
-@draws(probabilities=drawables(check_distribution), labels=check_captions)
+@draws(probabilities=panels_of(check_distribution), labels=check_captions)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
     probabilities = {title: values_of(values) for title, values in probabilities.items()}
@@ -209,7 +160,7 @@ def shares(rows, *, xlabel, height=2.0):
     return as_written(figure)
 
 
-@draws(traces=drawables(functools.partial(check_sequence, kind=Step)))
+@draws(traces=panels_of(functools.partial(check_sequence, kind=Step)))
 def diagrams(traces):
     """Draw {title: steps} of trace.trace side by side, inputs at the bottom.
 

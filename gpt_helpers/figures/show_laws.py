@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import seaborn as sns
 
-from gpt_helpers.figures.inputs import check_captions, check_line, drawables, draws, line_of
+from gpt_helpers.figures.inputs import check_captions, check_line, draws, line_of, panels_of
 from gpt_helpers.figures.labels import as_written, draw_legend
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -92,7 +92,7 @@ def names_apart(models):
     return placed
 
 
-@draws(panels_of_marks=drawables(check_marks))
+@draws(panels_of_marks=panels_of(check_marks))
 def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 

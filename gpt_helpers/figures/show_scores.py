@@ -7,9 +7,9 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures.inputs import LARGEST, check_line, drawables, draws, line_of
+from gpt_helpers.figures.inputs import LARGEST, check_line, drawables, draws, line_of, panels_of
 from gpt_helpers.figures.labels import as_written, draw_legend
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.validation import check_real, check_sequence, optional
 
 MARKERS = "osD^vPX*"
@@ -38,7 +38,7 @@ def check_by_x(name, value):
 
 
 @draws(
-    panels_of_scores=drawables(drawables(check_by_x)),
+    panels_of_scores=panels_of(drawables(check_by_x)),
     known=optional(drawables(check_line)),
 )
 def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
@@ -79,7 +79,7 @@ def draw_line(axis, by_x, index):
     return axis.errorbar(x, share, errors, color=colour, linewidth=1.3, **style)
 
 
-@draws(panels_of_scores=drawables(drawables(check_scores)))
+@draws(panels_of_scores=panels_of(drawables(check_scores)))
 def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
     """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals.
 

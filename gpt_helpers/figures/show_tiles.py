@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.figures.inputs import check_positive, drawables, draws
 from gpt_helpers.figures.labels import as_written, draw_legend
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
