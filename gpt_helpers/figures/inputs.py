@@ -1,6 +1,7 @@
 """What can be drawn: the checks at the doors of the functions that draw."""
 
 import functools
+import unicodedata
 from collections.abc import Sequence
 from numbers import Real
 
@@ -53,7 +54,7 @@ def check_drawable(name, items, check=None, at_most=MOST):
 
 def check_apart(name, labels):
     """Raise ValueError if two of the labels, such as 1 and "1", read alike."""
-    if len({str(label) for label in labels}) < len(labels):
+    if len({unicodedata.normalize("NFC", str(label)) for label in labels}) < len(labels):
         raise ValueError(
             f"{name}={list(labels)!r:.80} has names that read alike; leave one out or rename it"
         )
@@ -80,9 +81,10 @@ def values_of(value):
     if isinstance(value, np.ma.MaskedArray):
         found = as_floats(value.data)
         return found if found is None else np.where(np.ma.getmaskarray(value), np.nan, found)
-    if isinstance(value, list | tuple) and any(isinstance(each, torch.Tensor) for each in value):
-        parts = [plain(each) if isinstance(each, torch.Tensor) else each for each in value]
-        return as_floats(parts)
+    kinds = torch.Tensor | np.ma.MaskedArray
+    if isinstance(value, list | tuple) and any(isinstance(each, kinds) for each in value):
+        parts = [values_of(each) if isinstance(each, kinds) else each for each in value]
+        return None if any(part is None for part in parts) else as_floats(parts)
     return as_floats(value)
 
 
