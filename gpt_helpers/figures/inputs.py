@@ -22,7 +22,7 @@ from gpt_helpers.validation import (
 )
 
 SMALLEST, LARGEST = 1e-100, 1e100  # what an axis can hold, with room for its margins
-MOST = 20  # lines or bars that can be told apart
+MOST_LINES = 20  # lines or bars that can be told apart
 MOST_PANELS = 12  # that have room beside each other
 ROUNDING = 0.01  # of a sum of probabilities in 16 bits
 
@@ -31,7 +31,7 @@ check_height = functools.partial(check_real, at_least=1, at_most=100)  # inches
 check_pixels = functools.partial(check_real, at_least=20, at_most=10_000)
 
 
-def check_drawable(name, items, check=None, at_most=MOST):
+def check_drawable(name, items, check=None, at_most=MOST_LINES):
     """Raise ValueError unless items is a dict of something to draw, none of it empty.
 
     check(name, item) looks at each item.
@@ -60,7 +60,7 @@ def check_apart(name, labels):
         )
 
 
-def drawables(check=None, at_most=MOST):
+def drawables(check=None, at_most=MOST_LINES):
     """Return the check of a dict whose items, at_most of them, pass a check."""
     return functools.partial(check_drawable, check=check, at_most=at_most)
 

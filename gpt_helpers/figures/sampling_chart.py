@@ -13,7 +13,7 @@ from gpt_helpers.figures.inputs import values_of
 from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
 from gpt_helpers.validation import check_callable, check_integer, check_text
 
-MOST = 500  # tokens in a chart
+MOST_TOKENS = 500  # tokens in a chart
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -28,14 +28,11 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST)
+    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_TOKENS)
     check_callable("token_of", token_of)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
-    tokens = [token_of(token) for token in order[:n_shown]]
-    for token, text in zip(order, tokens, strict=False):
-        check_text(f"token_of({token})", text)
-    names = json.dumps(tokens)
+    names = json.dumps(names_of(order[:n_shown], token_of))
     line = summary(
         "'T = ' + format(T, '.1f') + ', k = ' + k + ', p = ' + format(p, '.2f')"
         " + ':  kept ' + datum.n_kept + ' / ' + V + ', mass ' + format(datum.mass, '.3f')",
@@ -106,6 +103,14 @@ def sampled(chart):
             mass="datum.kept_sum / datum.tempered_sum",
         )
     )
+
+
+def names_of(tokens, token_of):
+    """Return the names that token_of gives to tokens; raise ValueError unless they are texts."""
+    names = [token_of(token) for token in tokens]
+    for token, name in zip(tokens, names, strict=True):
+        check_text(f"token_of({token})", name)
+    return names
 
 
 def logits_list(logits):

@@ -17,7 +17,7 @@ import torch
 
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.figures import charts, sampling_chart, show, show_laws, show_scores, show_tiles
-from gpt_helpers.figures.inputs import LARGEST, MOST, MOST_PANELS, SMALLEST
+from gpt_helpers.figures.inputs import LARGEST, MOST_LINES, MOST_PANELS, SMALLEST
 from tests.helpers.reference import refused
 
 X, Y = [1, 2, 3], [0.125, 0.5, 0.25]
@@ -219,11 +219,13 @@ def test_scores_stand_at_numbers(x):
 
 
 def test_what_has_no_room_is_refused():
-    lines = {str(n): (X, Y) for n in range(MOST + 1)}
+    lines = {str(n): (X, Y) for n in range(MOST_LINES + 1)}
     refused("at most 20", show.curves, {"t": lines}, xlabel="x", ylabels=["y"])
     panels = {str(n): {"a": (X, Y)} for n in range(MOST_PANELS + 1)}
     refused("at most 12", show.curves, panels, xlabel="x", ylabels=["y"] * len(panels))
-    show_scores.accuracy({"t": {name: {1: SCORES} for name in list(lines)[:MOST]}}, xlabel="x")
+    show_scores.accuracy(
+        {"t": {name: {1: SCORES} for name in list(lines)[:MOST_LINES]}}, xlabel="x"
+    )
     for height in (10**6, 0.001):
         refused("height=", curve, X, Y, height=height)
     for height in (10**9, 1):
