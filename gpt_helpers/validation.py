@@ -139,7 +139,8 @@ def as_floats(value):
     """Return value as an array of floats, or None if it holds something besides numbers."""
     try:
         found = np.asarray(value)
-        return found.astype(float) if found.dtype.kind in "iufO" else None
+        is_real = found.dtype.kind in "iuf" or all(isinstance(x, Real | None) for x in found.flat)
+        return found.astype(float) if is_real else None
     except (TypeError, ValueError, RuntimeError, OverflowError):  # of what is no array, or no float
         return None
 

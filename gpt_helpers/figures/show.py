@@ -5,9 +5,6 @@ figure means is said in its caption.
 """
 
 import functools
-import inspect
-import re
-import textwrap
 
 import numpy as np
 from IPython.display import Markdown
@@ -21,10 +18,15 @@ from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import (
     check_captions,
     check_counts,
+    check_distribution,
     check_line,
     drawables,
+    lines_of,
     matrix_of,
+    panels_of,
+    values_of,
 )
+from gpt_helpers.figures.listings import fence_of, source_of
 from gpt_helpers.figures.style import (
     BLUE,
     DASHES,
@@ -40,11 +42,12 @@ from gpt_helpers.figures.style import (
     colour_of,
     finish,
     is_first,
+    named,
     panels,
     soft,
     thousands,
 )
-from gpt_helpers.validation import check_numbers, check_sequence, check_text
+from gpt_helpers.validation import check_sequence, check_text, checks
 
 STEPS = {
     "Embedding": GREEN, "LayerNorm": GREY, "GPTAttention": BLUE, "GPTMLP": ORANGE,
@@ -55,33 +58,31 @@ LEVELS = 16  # of the colours of a heat map
 SHINE, SHINE_BEHIND_NUMBERS = 0.9, 0.45  # how much of its colour the highest cell has
 
 
-def source(*objects):
+def source(item, *more):
     """Return the source code of functions and classes as one highlighted Markdown listing."""
-    for item in objects:
-        if not (inspect.isclass(item) or inspect.isroutine(item)):
-            raise ValueError(f"{item!r:.60} has no source to show; pass functions or classes")
-    code = "\n\n".join(textwrap.dedent(inspect.getsource(item)).rstrip() for item in objects)
-    return Markdown(f"```python\n{code}\n```")
+    code = "\n\n".join(map(source_of, (item, *more)))
+    fence = fence_of(code, 3)
+    return Markdown(f"{fence}python\n{code}\n{fence}")
 
 
-@draws(samples=drawables(check_text))
+@checks(samples=drawables(check_text))
 def texts(samples):
     """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
-    fence = max(["```", *re.findall("`+", "".join(samples.values()))], key=len) + "`"
+    fence = fence_of("".join(samples.values()), 4)
     blocks = [f"**{title}**\n\n{fence}text\n{text}\n{fence}" for title, text in samples.items()]
     return Markdown("\n\n".join(blocks))
 
 
-@draws(matrices=drawables(matrix_of))
+@draws(matrices=panels_of(matrix_of))
 def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
     """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
 
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
     matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
-    n_rows, n_columns = next(iter(matrices.values())).shape
-    check_captions("xticks", xticks, n_columns, empty=True)
-    check_captions("yticks", yticks, n_rows, empty=True)
+    check_captions("yticks", yticks, len(next(iter(matrices.values()))), empty=True)
+    for matrix in matrices.values():
+        check_captions("xticks", xticks, matrix.shape[1], empty=True)
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values()) or 1.0
     numbered = len(matrices) <= 3 and all(matrix.size <= 64 for matrix in matrices.values())
     width = 0.9 + 1.1 * height * len(matrices)
@@ -142,7 +143,7 @@ def name_cells(axis, xticks, yticks):
         axis.tick_params(axis="x", rotation=90)
 
 
-@draws(panels_of_lines=drawables(drawables(check_line)))
+@draws(panels_of_lines=panels_of(drawables(check_line)))
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
@@ -150,6 +151,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
     ylabels has one entry per panel. A label has one look in all panels.
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
+    panels_of_lines = lines_of("panels_of_lines", panels_of_lines, log)
     figure, axes = panels(len(panels_of_lines), height)
     labels = list(dict.fromkeys(label for lines in panels_of_lines.values() for label in lines))
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
@@ -167,7 +169,7 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
 
 def draw_line(axis, label, x, y, index):
     """Draw one curve; one of two points at one height is a level to compare with."""
-    style = {"color": colour_of(label, index), "label": label, "linewidth": 1.4}
+    style = {"color": colour_of(label, index), "label": named(label), "linewidth": 1.4}
     if len(x) == 2 and y[0] == y[1]:
         axis.plot(x, y, linestyle=(0, (4, 3)), **style)
         return
@@ -175,9 +177,10 @@ def draw_line(axis, label, x, y, index):
     axis.plot(x, y, linestyle=DASHES[index % len(DASHES)], marker=marker, markersize=3, **style)
 
 
-@draws(probabilities=drawables(check_numbers), labels=check_captions)
+@draws(probabilities=panels_of(check_distribution), labels=check_captions)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
+    probabilities = {title: values_of(values) for title, values in probabilities.items()}
     for title, values in probabilities.items():
         if len(values) != len(labels):
             raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
@@ -199,7 +202,7 @@ def shares(rows, *, xlabel, height=2.0):
         left, total = 0.0, sum(counts.values())
         for part, count in counts.items():
             share, colour = 100 * count / total, soft(colour_of(part, parts.index(part)))
-            axis.barh(row, share, left=left, color=colour, edgecolor=PAPER, label=part)
+            axis.barh(row, share, left=left, color=colour, edgecolor=PAPER, label=named(part))
             if share >= 6:
                 axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center")
             left += share
@@ -209,7 +212,7 @@ def shares(rows, *, xlabel, height=2.0):
     return finish(figure)
 
 
-@draws(traces=drawables(functools.partial(check_sequence, kind=Step)))
+@draws(traces=panels_of(functools.partial(check_sequence, kind=Step)))
 def diagrams(traces):
     """Draw {title: steps} of trace.trace side by side, inputs at the bottom.
 

@@ -1,10 +1,11 @@
 """Laws and runs on logarithmic axes: lines are formulas, points are measurements."""
 
+from numbers import Real
 from typing import Any, NamedTuple
 
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.inputs import check_captions, check_line, drawables
-from gpt_helpers.figures.style import INK, PALETTE, finish, panels
+from gpt_helpers.figures.inputs import check_captions, check_line, line_of, panels_of
+from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -40,16 +41,19 @@ class Mark(NamedTuple):
     colour: int | None = None
 
 
-def check_marks(name, value):
-    """Raise ValueError unless value is a list of Marks that can be drawn."""
+def check_marks(name, value, log=()):
+    """Raise ValueError unless value is a list of Marks that can be drawn on axes, some in log."""
     check_sequence(name, value, Mark)
     for place, mark in enumerate(value):
         check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
         edges = mark.y if mark.kind == "band" else (mark.y,)
         for y in edges:
-            check_line(f"{name}[{place}]", (mark.x, y))
+            check_line(f"{name}[{place}]", (mark.x, y), log)
+        optional(check_natural)("colour", mark.colour)
         if mark.kind in NAMES:
             check_captions("label", mark.label, len(mark.x))
+        else:
+            check_instance("label", mark.label, (str, Real))
 
 
 def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
@@ -86,7 +90,7 @@ def names_apart(models):
     return placed
 
 
-@draws(panels_of_marks=drawables(check_marks))
+@draws(panels_of_marks=panels_of(check_marks))
 def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 
@@ -95,6 +99,8 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
     """
     check_captions("xlabels", xlabels, len(panels_of_marks))
     check_captions("ylabels", ylabels, len(panels_of_marks))
+    for title, drawn in panels_of_marks.items():
+        check_marks(f"panels_of_marks[{title!r}]", drawn, log)
     figure, axes = panels(len(panels_of_marks), height)
     rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
     for axis, (title, drawn), xlabel, ylabel in rows:
@@ -120,10 +126,15 @@ def draw_mark(axis, mark):
     """Draw one mark."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
     if mark.kind == "band":
-        axis.fill_between(mark.x, *mark.y, color=colour, alpha=0.18, linewidth=0, label=mark.label)
-    elif mark.kind in NAMES:
-        for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
-            offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
-            axis.annotate(text, (x, y), **offset, color=colour)
+        (x, low), (_, high) = (line_of("band", (mark.x, edge)) for edge in mark.y)
+        look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": named(mark.label)}
+        axis.fill_between(x, low, high, **look)
+        return
+    x, y = line_of(mark.kind, (mark.x, mark.y))
+    if mark.kind in NAMES:
+        offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
+        for *place, text in zip(x, y, mark.label, strict=True):
+            axis.annotate(text, place, **offset, color=colour)
     else:
-        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
+        label = named(mark.label) or None
+        axis.plot(x, y, color=colour, label=label, **LINES[mark.kind])

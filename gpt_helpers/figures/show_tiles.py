@@ -1,6 +1,5 @@
 """The tiles that tiled attention computes, and the roofline under which attention runs."""
 
-import functools
 from itertools import pairwise
 
 import numpy as np
@@ -9,18 +8,19 @@ from matplotlib.patches import Rectangle
 
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.inputs import drawables
-from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, finish, panels
+from gpt_helpers.figures.inputs import check_positive, drawables
+from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, finish, named, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
     check_instance,
     check_integer,
-    check_real,
     check_sequence,
     optional,
 )
 
+CEILING = ("flops", "bandwidth")
+LONGEST, MOST_TILES = 2**14, 10_000  # of what is drawn within seconds
 KINDS = {"full": BLUE, "mask": ORANGE, "skip": FAINT}
 
 
@@ -38,6 +38,13 @@ def tile_kinds(n_queries, n_keys, block_size, window=None):
         check_integer(name, value, at_least=1)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
+    if n_keys > LONGEST:
+        raise ValueError(f"n_keys={n_keys} are too many to draw; give at most {LONGEST}")
+    n_tiles = -(-n_queries // block_size) * -(-n_keys // block_size)
+    if n_tiles > MOST_TILES:
+        raise ValueError(
+            f"block_size={block_size} gives {n_tiles} tiles; draw {MOST_TILES} at most"
+        )
     keys, found = torch.arange(n_keys), []
     for rows, visited in tiles(n_queries, n_keys, block_size, window):
         queries = keys[n_keys - n_queries :][rows]
@@ -95,8 +102,8 @@ def tile_patch(rows, columns, colour):
 def check_ceiling(name, value):
     """Raise ValueError unless value holds the two positive limits of a device."""
     check_instance(name, value, dict)
-    for limit in ("flops", "bandwidth"):
-        check_real(f"{name}: {limit}", value.get(limit), above=0)
+    for limit in CEILING:
+        check_positive(f"{name}: {limit}", value.get(limit))
 
 
 def check_place(name, value):
@@ -104,8 +111,8 @@ def check_place(name, value):
     check_sequence(name, value)
     if len(value) != 2:
         raise ValueError(f"{name}={value!r:.80} must be (FLOP/byte, FLOP/s)")
-    check_real(f"{name}: flops_per_byte", value[0], above=0)
-    optional(functools.partial(check_real, above=0))(f"{name}: flops", value[1])
+    check_positive(f"{name}: flops_per_byte", value[0])
+    optional(check_positive)(f"{name}: flops", value[1])
 
 
 @draws(ceilings=drawables(check_ceiling), points=drawables(check_place))
@@ -117,6 +124,10 @@ def roofline(ceilings, points, height=3.0):
 
     Raises ValueError for an empty dict, and for what is no positive number.
     """
+    ceilings = {
+        device: {limit: float(each[limit]) for limit in CEILING}
+        for device, each in ceilings.items()
+    }
     first = next(iter(ceilings.values()))
     places = {
         name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
@@ -126,7 +137,7 @@ def roofline(ceilings, points, height=3.0):
     figure, (axis,) = panels(1, height)
     x = np.geomspace(min(across) / 3, max(across) * 5, 200)
     for device, each in ceilings.items():
-        axis.plot(x, [attainable(float(at), **each) for at in x], label=device)
+        axis.plot(x, [attainable(float(at), **each) for at in x], label=named(device))
     for index, (place, names) in enumerate(sorted(names_by_place(places).items())):
         axis.plot(*place, "o", color=INK, markersize=4)
         above = {"xytext": (-5, 6), "ha": "right"}

@@ -86,6 +86,11 @@ def colour_of(label, index):
     return CONCEPTS.get(label, PALETTE[index % len(PALETTE)])
 
 
+def named(label):
+    """Return a label as matplotlib's legends show it: they leave out what begins with "_"."""
+    return f"\u200b{label}" if str(label).startswith("_") else label
+
+
 def finish(figure, legend=True):
     """Return the figure with its texts in the language of the page, and one legend above all."""
     for axes in figure.axes:

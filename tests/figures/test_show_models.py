@@ -16,7 +16,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_helpers.figures.show import INK
 from gpt_helpers.figures.show_models import (
     BEYOND,
     LANES,
@@ -37,6 +36,7 @@ from gpt_helpers.figures.show_models import (
     sizes_over_time,
     year_of,
 )
+from gpt_helpers.figures.style import INK
 from gpt_helpers.variants.published import PublishedModel, load_models
 from gpt_helpers.variants.sizes import MODEL_SIZES
 from tests.helpers.reference import refused
