@@ -1,5 +1,8 @@
 """A right call of each door of gpt_helpers.figures."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -24,6 +27,13 @@ def examples():
     yield from panels()
     yield from laws_and_scores()
     yield from models_and_tiles()
+    yield from drawings()
+
+
+def drawings():
+    """Yield the examples of drawings, which stand in a file for each of their topics."""
+    for file in sorted(Path(__file__).parent.glob("figures_*.py")):
+        yield from importlib.import_module(f"tests.examples.{file.stem}").examples()
 
 
 def explorers():
