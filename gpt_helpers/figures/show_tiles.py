@@ -20,7 +20,7 @@ from gpt_helpers.validation import (
     optional,
 )
 
-LIMITS = ("flops", "bandwidth")
+CEILING = ("flops", "bandwidth")
 LONGEST, MOST_TILES = 2**14, 10_000  # of what is drawn within seconds
 KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
 
@@ -104,7 +104,7 @@ def tile_patch(rows, columns, colour):
 def check_ceiling(name, value):
     """Raise ValueError unless value holds the two positive limits of a device."""
     check_instance(name, value, dict)
-    for limit in LIMITS:
+    for limit in CEILING:
         check_positive(f"{name}: {limit}", value.get(limit))
 
 
@@ -127,7 +127,7 @@ def roofline(ceilings, points, height=3.0):
     Raises ValueError for an empty dict, and for what is no positive number.
     """
     ceilings = {
-        device: {limit: float(each[limit]) for limit in LIMITS} for device, each in ceilings.items()
+        device: {limit: float(each[limit]) for limit in CEILING} for device, each in ceilings.items()
     }
     first = next(iter(ceilings.values()))
     places = {
