@@ -156,55 +156,6 @@ def check_callable(name, value):
         raise ValueError(f"{name}={value!r} must be a function or a class, not its name")
 
 
-def check_module(name, value):
-    """Raise ValueError unless value is an nn.Module."""
-    from torch import nn  # only here: what counts and parses loads no torch
-
-    if not isinstance(value, nn.Module):
-        raise ValueError(f"{name} is a {type(value).__name__}; it must be an nn.Module")
-
-
-def check_tensor(name, value, axes, integers=False, floats=False, empty=True):
-    """Raise ValueError unless value is a tensor of these axes, such as "(B, T)" or "(..., V)".
-
-    integers asks for a dtype that an embedding can look up, int64 or int32; floats for a
-    floating one. empty says whether it may be without elements.
-    """
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        kind = "tensor of integers" if integers else "tensor"
-        raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
-    n_axes = axes.count(",") + 1 - axes.endswith(",)")
-    fits = value.ndim >= n_axes - 1 if axes.startswith("(...") else value.ndim == n_axes
-    if not fits or not (empty or value.numel()):
-        wanted = axes if empty else f"{axes}, with at least one element"
-        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {wanted}")
-    if integers and value.dtype not in (torch.int64, torch.int32):
-        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .long()")
-    if floats and not value.is_floating_point():
-        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .float()")
-
-
-def check_generator(value):
-    """Raise ValueError unless value is a torch.Generator, or None for the global one."""
-    import torch
-
-    if value is not None and not isinstance(value, torch.Generator):
-        raise ValueError(f"generator={value!r} must be a torch.Generator, or None")
-
-
-def check_device(name, value):
-    """Raise ValueError unless this machine has the device, such as "cpu" or "cuda:0"."""
-    import torch
-
-    try:
-        torch.zeros(1, device=value).tolist()
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{name}={value!r} cannot be used here ({reason}); try 'cpu'") from error
-
-
 def checked_by(check):
     """Make a public function call check with its own arguments first, at its door.
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from gpt_helpers.architecture.kv_cache import KVCache
 from gpt_helpers.architecture.operands import check_devices
-from gpt_helpers.validation import check_generator, check_integer, check_real, check_tensor
+from gpt_helpers.tensor_checks import check_generator, check_tensor
+from gpt_helpers.validation import check_integer, check_real
 
 IGNORED = -100  # a label that takes no part in the loss
 READERS = nn.Linear, nn.LayerNorm, nn.RMSNorm  # each says how wide what it reads must be

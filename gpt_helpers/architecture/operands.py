@@ -2,7 +2,8 @@
 
 import torch
 
-from gpt_helpers.validation import check_integer, check_real, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer, check_real
 
 
 def check_heads(q, k, v, padding=None, dropout=0.0, window=None):

@@ -8,13 +8,13 @@ import torch
 
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.validation import (
     check_fields,
     check_instance,
     check_integer,
     check_natural,
     check_real,
-    check_tensor,
 )
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations

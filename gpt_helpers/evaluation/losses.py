@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.text.corpus import Document
 from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
 from gpt_helpers.validation import (
@@ -17,7 +18,6 @@ from gpt_helpers.validation import (
     check_natural,
     check_real,
     check_sequence,
-    check_tensor,
 )
 
 

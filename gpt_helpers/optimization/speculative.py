@@ -15,13 +15,8 @@ from gpt_helpers.architecture.generation import check_request
 from gpt_helpers.architecture.inputs import check_logits, check_settings
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.sampling import cut
-from gpt_helpers.validation import (
-    check_generator,
-    check_integer,
-    check_real,
-    check_tensor,
-    checked_by,
-)
+from gpt_helpers.tensor_checks import check_generator, check_tensor
+from gpt_helpers.validation import check_integer, check_real, checked_by
 
 
 @dataclass(frozen=True)

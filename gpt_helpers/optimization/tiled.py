@@ -15,7 +15,8 @@ from gpt_helpers.architecture.operands import (
     widened,
     without_autocast,
 )
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
 
 
 def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=128):

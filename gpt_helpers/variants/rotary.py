@@ -8,13 +8,8 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.validation import (
-    check_callable,
-    check_fields,
-    check_integer,
-    check_real,
-    check_tensor,
-)
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_callable, check_fields, check_integer, check_real
 
 BASE = 10000.0
 

@@ -139,13 +139,13 @@ def bad_flags(value):
 def bad_integers(value):
     """Return what is no integer, and integers that are seldom right."""
     wrong = {"text": "seven", "fraction": 1.5, "flag": True, "list": [value], "nan": np.nan}
-    return wrong | {"0": 0, "-1": -1}
+    return wrong | {"0": 0, "-1": -1, "10**400": 10**400}
 
 
 def bad_reals(value):
     """Return what is no finite number, and numbers that are seldom right."""
     wrong = {"text": "seven", "list": [value], "nan": np.nan, "inf": np.inf, "-inf": -np.inf}
-    return wrong | {"0": 0.0, "-1": -1.0}
+    return wrong | {"0": 0.0, "-1": -1.0, "10**400": 10**400}
 
 
 def bad_texts(value):
@@ -161,10 +161,12 @@ def bad_paths(value):
 def bad_tensors(value):
     """Return tensors of another shape, dtype or content, and what is no tensor."""
     wrong = {"text": "seven", "number": 3, "complex": value.to(torch.complex64)}
-    wrong |= {"axis-more": value[None]}
+    wrong |= {"axis-more": value[None], "meta": value.to("meta")}
     if value.ndim:
-        wrong |= {"empty": value[:0], "axis-less": value[0]}
+        wrong |= {"empty": value[:0], "axis-less": value[0], "sparse": value.to_sparse()}
+        wrong |= {"nested": torch.nested.nested_tensor(list(value), layout=torch.jagged)}
     if value.is_floating_point():
+        wrong |= {"float8": value.to(torch.float8_e4m3fn)}
         return wrong | {"integers": value.long(), "nan": torch.full_like(value, torch.nan)}
     wrong |= {"floats": value.float()}
     if value.dtype == torch.bool:
@@ -196,6 +198,7 @@ def bad_sequences(value):
 def bad_dicts(value):
     """Return dictionaries of another content, and what is none."""
     wrong = {"text": "seven", "number": 3, "empty": {}, "none-inside": dict.fromkeys(value)}
+    wrong |= {"mixed": {**value, 7: None, ("a", 1): None}}
     return wrong | {"strangers": {Stranger(): Stranger()}}
 
 
@@ -316,7 +319,8 @@ def contents(value):
     if isinstance(value, list | tuple):
         return [contents(part) for part in value]
     if isinstance(value, torch.Tensor):
-        return value.detach().flatten().tolist().__repr__()
+        is_plain = value.layout == torch.strided and not value.is_meta
+        return repr(value.detach().flatten().tolist()) if is_plain else repr(value)
     if isinstance(value, nn.Module):
         modes = [module.training for module in value.modules()]
         return contents([value.state_dict(), modes])
