@@ -164,6 +164,7 @@ def bad_tensors(value):
     wrong |= {"axis-more": value[None], "meta": value.to("meta")}
     if value.ndim:
         wrong |= {"empty": value[:0], "axis-less": value[0], "sparse": value.to_sparse()}
+    if value.ndim > 1:
         wrong |= {"nested": torch.nested.nested_tensor(list(value), layout=torch.jagged)}
     if value.is_floating_point():
         wrong |= {"float8": value.to(torch.float8_e4m3fn)}
