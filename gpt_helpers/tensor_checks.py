@@ -10,16 +10,16 @@ def check_module(name, value):
         raise ValueError(f"{name} is a {type(value).__name__}; it must be an nn.Module")
 
 
-def check_tensor(name, value, axes, integers=False, floats=False, empty=True):
+def check_tensor(name, value, axes, integers=False, floats=False, empty=True, meta=False):
     """Raise ValueError unless value is a tensor of these axes, such as "(B, T)" or "(..., V)".
 
     integers asks for a dtype that an embedding can look up, int64 or int32; floats for a
-    floating one. empty says whether it may be without elements.
+    floating one. empty says whether it may be without elements, meta whether without values.
     """
     if not isinstance(value, torch.Tensor):
         kind = "tensor of integers" if integers else "tensor"
         raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
-    check_plain(name, value)
+    check_plain(name, value, meta)
     n_axes = axes.count(",") + 1 - axes.endswith(",)")
     fits = value.ndim >= n_axes - 1 if axes.startswith("(...") else value.ndim == n_axes
     if not fits or not (empty or value.numel()):
@@ -31,17 +31,26 @@ def check_tensor(name, value, axes, integers=False, floats=False, empty=True):
         raise ValueError(f"{name} has dtype {value.dtype}; convert it with .float()")
 
 
-def check_plain(name, value):
+def check_plain(name, value, meta=False):
     """Raise ValueError unless a tensor is one block of numbers that PyTorch can add up.
 
-    Sparse and nested tensors, and floats of 8 bits or fewer, lack most operations.
+    Sparse and nested tensors, and floats of 8 bits or fewer, lack most operations; one on the
+    meta device lacks values, and is taken only where meta says so.
     """
+    if value.is_meta and not meta:
+        raise ValueError(f"{name} is on the meta device, without values; give one on the CPU")
     if value.is_nested or value.layout != torch.strided:
         kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
         remedy = ".to_padded_tensor(0)" if value.is_nested else ".to_dense()"
         raise ValueError(f"{name} is {kind}; convert it with {remedy}")
     if value.is_floating_point() and value.dtype.itemsize < 2:
         raise ValueError(f"{name} has dtype {value.dtype}, only for storing; use .float()")
+
+
+def check_values(name, model):
+    """Raise ValueError unless a model has values, as none has on the meta device."""
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError(f"{name} is on the meta device, without values; load or make it anew")
 
 
 def check_generator(value):

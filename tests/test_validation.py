@@ -96,7 +96,7 @@ INFINITE = [math.nan, math.inf, -math.inf, np.float32("inf"), np.float64("nan"),
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, *INFINITE], ids=lambda value: repr(value)[:30])
 def test_what_is_no_finite_number_is_refused_and_named(value):
-    refused(re.escape(f"lr={value!r} must be a finite number"), check_real, "lr", value)
+    refused(re.escape(f"lr={value!r:.80} must be a finite number"), check_real, "lr", value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +116,34 @@ def test_fields_of_a_frozen_record_are_checked_and_kept_as_plain_numbers():
             at_least=0, at_most=2)  # fmt: skip
 
 
+class Wordless:
+    """What cannot be written."""
+
+    def __repr__(self):
+        """Fail."""
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2**63, -(2**63), 10**400, 10**5000, np.uint64(2**63)],
+    ids=lambda value: f"{math.log10(abs(value)):.1f}",
+)
+def test_an_integer_that_64_bits_do_not_hold_is_refused(value):
+    for bounds in ({}, {"at_least": 1}, {"at_most": 9}):
+        refused("n=.* must be an? .*integer", check_integer, "n", value, **bounds)
+    assert check_integer("n", 2**63 - 1) == 2**63 - 1
+    assert check_integer("n", 2**64, at_most=2**64) == 2**64
+
+
+@pytest.mark.parametrize("check", [check_integer, check_real, check_flag, check_callable])
+def test_a_refusal_shows_the_beginning_of_a_value_or_its_class(check):
+    refused("x=<Wordless> must be", check, "x", Wordless())
+    with pytest.raises(ValueError, match="x=") as caught:
+        check("x", "a" * 10**6)
+    assert len(str(caught.value)) < 200
+
+
 def test_a_choice_is_one_of_the_names_that_there_are():
     check_choice("kind", "a", ("a", "b"))
     check_choice("n", np.int64(2), (1, 2))
@@ -126,6 +154,21 @@ def test_a_choice_is_one_of_the_names_that_there_are():
 def test_a_function_is_wanted_not_its_name():
     check_callable("attend", print)
     refused("attend='print' must be a function or a class", check_callable, "attend", "print")
+
+
+@checks(n=check_count, share=check_real, names=check_sequence)
+def parts(n, share=1, names=("a",)):
+    """Return the arguments."""
+    return n, share, names
+
+
+def test_a_number_is_passed_on_as_python_has_it_and_all_else_as_it_is():
+    names = ["a", "b"]
+    found = parts(np.int8(100), share=np.float16(0.5), names=names)
+    assert found == (100, 0.5, names)
+    assert [type(part) for part in found] == [int, float, list]
+    assert found[2] is names
+    assert type(parts.unchecked(np.int8(1))[0]) is np.int8
 
 
 def check_half(x, scale=1):

@@ -78,7 +78,7 @@ def initial_softmax_state(q):
     It is the highest score, the sum of exp(score - highest), and the values weighted by it.
     Raises ValueError unless q is such a tensor of floats.
     """
-    check_tensor("q", q, "(B, H, T, D)", floats=True)
+    check_tensor("q", q, "(B, H, T, D)", floats=True, meta=True)
     mixed = torch.zeros_like(widened(q))  # (B, H, T, D)
     total = mixed[..., :1].clone()  # (B, H, T, 1)
     # Not -inf: the difference of two of them is no number.
