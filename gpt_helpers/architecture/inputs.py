@@ -65,7 +65,8 @@ def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache
         if labels.shape != input_ids.shape:
             raise misplaced_labels(labels, input_ids.shape)
         ranges["labels"] = targets_of(labels), "vocab_size", config.vocab_size
-    others = {"ids": input_ids, "mask": attention_mask, "at": position_ids, "labels": labels}
+    others = {"input_ids": input_ids, "attention_mask": attention_mask}
+    others |= {"position_ids": position_ids, "labels": labels}
     if any(other is not None and other.device != wte.device for other in others.values()):
         check_devices(wte=wte, **others)
     check_ranges(**ranges)

@@ -132,7 +132,7 @@ WRONG = {
     "no rows": ({"input_ids": IDS[:0]}, r"shape \(0, 6\)"),
     "id too high": ({"input_ids": IDS + V}, rf"spans .* to \d+, .*vocab_size - 1 = {V - 1}"),
     "id negative": ({"input_ids": IDS - 99}, "input_ids spans -"),
-    "ids elsewhere": ({"input_ids": META}, r"wte on cpu, ids on meta.*\.to\(device\)"),
+    "ids elsewhere": ({"input_ids": META}, r"wte on cpu, input_ids on meta.*\.to\(device\)"),
     "mask a list": ({"attention_mask": [[1] * 6] * 2}, r"mask is .*list.* \(2, 6\)"),
     "mask too short": ({"attention_mask": MASK[:, 1:]}, r"\[2, 5\].*shape \(2, 6\)"),
     "mask one row": ({"attention_mask": MASK[:1]}, r"\[1, 6\].*shape \(2, 6\)"),
