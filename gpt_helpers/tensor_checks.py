@@ -19,7 +19,8 @@ def check_tensor(name, value, axes, integers=False, floats=False, empty=True, me
     if not isinstance(value, torch.Tensor):
         kind = "tensor of integers" if integers else "tensor"
         raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
-    check_plain(name, value, meta)
+    if not is_plain(value) or (value.is_meta and not meta):
+        check_plain(name, value, meta)
     n_axes = axes.count(",") + 1 - axes.endswith(",)")
     fits = value.ndim >= n_axes - 1 if axes.startswith("(...") else value.ndim == n_axes
     if not fits or not (empty or value.numel()):
@@ -31,19 +32,24 @@ def check_tensor(name, value, axes, integers=False, floats=False, empty=True, me
         raise ValueError(f"{name} has dtype {value.dtype}; convert it with .float()")
 
 
-def check_plain(name, value, meta=False):
-    """Raise ValueError unless a tensor is one block of numbers that PyTorch can add up.
+def is_plain(x):
+    """Return whether a tensor is one block of numbers that PyTorch can add up.
 
-    Sparse and nested tensors, and floats of 8 bits or fewer, lack most operations; one on the
-    meta device lacks values, and is taken only where meta says so.
+    Sparse and nested tensors, and floats of 8 bits or fewer, lack most operations.
     """
+    is_dense = x.layout == torch.strided and not x.is_nested
+    return is_dense and (x.dtype.itemsize > 1 or not x.is_floating_point())
+
+
+def check_plain(name, value, meta=False):
+    """Raise ValueError unless a tensor is_plain and has values; meta says that it need not."""
     if value.is_meta and not meta:
         raise ValueError(f"{name} is on the meta device, without values; give one on the CPU")
     if value.is_nested or value.layout != torch.strided:
         kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
         remedy = ".to_padded_tensor(0)" if value.is_nested else ".to_dense()"
         raise ValueError(f"{name} is {kind}; convert it with {remedy}")
-    if value.is_floating_point() and value.dtype.itemsize < 2:
+    if not is_plain(value):
         raise ValueError(f"{name} has dtype {value.dtype}, only for storing; use .float()")
 
 

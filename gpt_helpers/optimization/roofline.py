@@ -22,7 +22,7 @@ PUBLISHED_CEILINGS = {
 }
 SOFTMAX_FLOPS = 5  # per score: highest, difference, exponential, sum, quotient
 LOGSUMEXP_BYTES = 4  # a float32 per head and query
-SIZES = {  # of attention, each with its check
+CHECK_OF_SIZE = {  # of attention, each with its check
     **dict.fromkeys(
         ("batch_size", "n_head", "n_queries", "head_width", "element_bytes"), check_count
     ),
@@ -44,7 +44,7 @@ def attainable(flops_per_byte, flops, bandwidth):
     return min(flops, flops_per_byte * bandwidth)
 
 
-@checks(**SIZES)
+@checks(**CHECK_OF_SIZE)
 def unfused_steps(
     batch_size, n_head, n_queries, head_width, element_bytes, n_keys=None, n_groups=None
 ):
@@ -60,7 +60,7 @@ def unfused_steps(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_sharing(n_head, n_queries, n_keys, n_groups)
+    check_query_groups(n_head, n_queries, n_keys, n_groups)
     scores = batch_size * n_head * n_queries * n_keys
     queries = batch_size * n_head * n_queries * head_width
     keys = batch_size * n_groups * n_keys * head_width
@@ -77,7 +77,7 @@ def unfused_steps(
     ]
 
 
-@checks(**SIZES, block_size=check_count)
+@checks(**CHECK_OF_SIZE, block_size=check_count)
 def fused_pass(
     batch_size, n_head, n_queries, head_width, element_bytes,
     n_keys=None, n_groups=None, block_size=128,
@@ -92,7 +92,7 @@ def fused_pass(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_sharing(n_head, n_queries, n_keys, n_groups)
+    check_query_groups(n_head, n_queries, n_keys, n_groups)
     n_read = pairs = 0
     for start in range(0, n_queries, block_size):
         stop = min(start + block_size, n_queries)
@@ -127,7 +127,7 @@ def row_of(step, flops, bytes_read, bytes_written):
     }
 
 
-def check_sharing(n_head, n_queries, n_keys, n_groups):
+def check_query_groups(n_head, n_queries, n_keys, n_groups):
     """Raise ValueError unless there are keys for all queries, and query heads for all groups."""
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")

@@ -9,7 +9,7 @@ from numbers import Integral
 import torch
 
 from gpt_helpers.architecture.operands import check_devices
-from gpt_helpers.tensor_checks import check_plain, check_tensor
+from gpt_helpers.tensor_checks import check_plain, check_tensor, is_plain
 from gpt_helpers.validation import check_callable, check_fields, check_integer, check_real
 
 BASE = 10000.0
@@ -108,7 +108,8 @@ def check_rotation(x, rotation):
     if not isinstance(x, torch.Tensor) or x.ndim != 4:
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D)")
-    check_plain("x", x, meta=True)
+    if not is_plain(x):
+        check_plain("x", x, meta=True)
     if not x.is_floating_point():
         raise ValueError(f"x has dtype {x.dtype}; convert it with .float()")
     batch, _, n_tokens, width = x.shape

@@ -145,7 +145,7 @@ WRONG = {
     "places short": ({"position_ids": IDS[:, 1:]}, r"position_ids has shape \(2, 5\).*\(2, 6\)"),
     "places too high": ({"position_ids": IDS * 0 + N}, f"spans {N} to {N}.* n_positions - 1 = 19"),
     "places negative": ({"position_ids": IDS * 0 - 1}, "position_ids spans -1 to -1"),
-    "places elsewhere": ({"position_ids": META}, "at on meta"),
+    "places elsewhere": ({"position_ids": META}, "position_ids on meta"),
     "labels a list": ({"labels": [1]}, "labels is a list"),
     "labels of floats": ({"labels": IDS.float()}, "labels has dtype torch.float32"),
     "labels short": ({"labels": IDS[:, 1:]}, r"labels has shape \(2, 5\) but input_ids \(2, 6\)"),
