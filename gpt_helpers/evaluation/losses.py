@@ -28,7 +28,7 @@ def evaluate(model, windows, batch_size=16):
     Train or eval mode is left as it was found. Raises ValueError for what is no model, or no
     (N, T) that it can read.
     """
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     check_windows("windows", windows, model)
     total = 0.0
     with evaluating(model), torch.no_grad():
@@ -47,7 +47,7 @@ def exact_match(model, windows, lengths, batch_size=16):
     Raises ValueError for what is no model or no windows, and for lengths not in 1 to T - 1.
     """
     check_windows("windows", windows, model)
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     check_sequence("lengths", lengths)
     longest = windows.shape[1] - 1
     lengths = [check_integer("lengths", n, at_least=1, at_most=longest) for n in lengths]
@@ -145,7 +145,7 @@ def window_losses(model, windows, batch_size=16):
     Raises ValueError for what is no model, or no windows that it can read.
     """
     check_windows("windows", windows, model)
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     with evaluating(model), torch.no_grad():
         losses = [token_losses(model(ids)["logits"], ids) for ids in windows.split(batch_size)]
     return torch.cat(losses)  # (N, T-1)

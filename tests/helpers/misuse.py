@@ -213,6 +213,18 @@ def bad_modules(value):
     return {"text": "seven", "number": 3, "another": nn.Linear(2, 2)}
 
 
+def narrow(value):
+    """Return a number as the narrowest of NumPy that has its value, or nearly so; or None."""
+    kinds = (np.float16, np.float32) if isinstance(value, float) else (np.int8, np.int16, np.int32)
+    fitting = [kind for kind in kinds if abs(value) <= info_of(kind).max]
+    return fitting[0](value) if fitting and fitting[0](value) else None
+
+
+def info_of(kind):
+    """Return the limits of a type of NumPy."""
+    return np.finfo(kind) if issubclass(kind, np.floating) else np.iinfo(kind)
+
+
 KINDS = (
     (bool, bad_flags),
     (numbers.Integral, bad_integers),
@@ -280,6 +292,41 @@ def outcome(door, arguments):
     except Exception as error:
         return error
     return None
+
+
+def miscounts(example):
+    """Return where a door counts otherwise with a narrow number of NumPy than with Python's."""
+    found = []
+    for parameter, value in example.arguments.items():
+        number = narrow(value) if type(value) in (int, float) else None
+        if number is None:
+            continue
+        results = []
+        for given in (number.item(), number.item(), number):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    results.append(example.door(**fresh(example.arguments) | {parameter: given}))
+            except Exception as error:
+                results.append(repr(error))
+        right, again, other = results
+        if is_equal(right, again) and not is_equal(right, other):
+            kind = type(number).__name__
+            found.append(f"{example.door.__qualname__}({parameter}: {kind}): {other!r:.100}")
+    return found
+
+
+def is_equal(one, other):
+    """Return whether two results are the same, in whatever kind of number."""
+    if isinstance(one, torch.Tensor | np.ndarray):
+        return type(one) is type(other) and one.shape == other.shape and bool((one == other).all())
+    if isinstance(other, np.generic):
+        return is_equal(one, other.item())  # in its own 16 bits all large numbers may be equal
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(is_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_equal(one[key], other[key]) for key in one)
+    return one is other or bool(one == other)
 
 
 @contextlib.contextmanager
