@@ -26,6 +26,7 @@ from gpt_helpers.weights.gpt2_format import (
     stored_weights,
 )
 from gpt_helpers.weights.hub import CONFIG_FILE, read_folder, write_folder
+from gpt_helpers.weights.rebuilt import check_rebuilt
 from gpt_helpers.weights.sealed import check_shapes, copy_tensors, read_sealed, write_sealed
 
 MODELS = {"GPTLMHeadModel": GPTLMHeadModel, "ModernLMHeadModel": ModernLMHeadModel}
@@ -35,16 +36,14 @@ STDLIB = Path(__file__).with_name("stdlib") / "model.safetensors"
 def save_model(path, model, tokenizer):
     """Write a model's weights, rounded to float16, with its config and its tokenizer.
 
-    Raises ValueError for a model of no known class or with other parts than its class makes,
-    for weights beyond float16, and for a tokenizer that is not one of train_tokenizer's or has
-    more tokens than the model.
+    Raises ValueError for a model of no known class, or that is not what its class makes of its
+    config, which then is what is loaded; for weights beyond float16; and for a tokenizer that is
+    not one of train_tokenizer's or has more tokens than the model.
     """
     kind = type(model).__name__
-    if kind not in MODELS:
+    if MODELS.get(kind) is not type(model):
         raise ValueError(f"model is a {kind}; it must be one of {sorted(MODELS)}")
-    with torch.device("meta"):
-        rebuilt = dict(MODELS[kind](model.config).named_parameters())
-    check_shapes(rebuilt, dict(model.named_parameters()), f"this {kind}")
+    check_rebuilt(model, MODELS[kind])
     merges = merges_of(tokenizer)
     if build_tokenizer(merges).get_vocab() != tokenizer.get_vocab():
         raise ValueError("tokenizer is more than its merges; give one of train_tokenizer's")
@@ -113,12 +112,14 @@ def save_gpt2(folder, model, tokenizer=None):
     """Write a model, and its tokenizer if given, for GPT2LMHeadModel.from_pretrained(folder).
 
     A folder with an older model then holds this one: without a tokenizer it has none, and what
-    else told of the older one is gone. The attention function is not stored: who reads it takes
-    causal attention, as GPT-2's is. Raises ValueError for a model of another architecture than
-    GPT-2, and for weights that are not finite.
+    else told of the older one is gone. Raises ValueError for a model that is not what
+    GPTLMHeadModel makes of its config, such as one with a window, and for weights that are not
+    finite.
     """
     check_folder(folder)
-    check_is_gpt2(model)
+    if type(model) is not GPTLMHeadModel:
+        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+    check_rebuilt(model, GPTLMHeadModel)
     if tokenizer is not None:
         check_instance("tokenizer", tokenizer, Tokenizer)
     check_vocabulary(tokenizer, model.config)
@@ -133,19 +134,6 @@ def check_folder(folder):
     path = as_path("folder", folder)
     if any(place.exists() and not place.is_dir() for place in (path, *path.parents)):
         raise ValueError(f"folder={str(folder)!r} is, or lies in, what is no folder; name another")
-
-
-def check_is_gpt2(model):
-    """Raise ValueError unless a model's parts and weights are those of a GPTLMHeadModel."""
-    if type(model) is not GPTLMHeadModel:
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
-    with torch.device("meta"):
-        twin = GPTLMHeadModel(model.config)
-    kinds = {name: type(part) for name, part in twin.named_modules()}
-    for name, part in model.named_modules():
-        if type(part) is not kinds.get(name):
-            raise ValueError(f"model is not GPT-2: {name} is a {type(part).__name__}")
-    check_shapes(stored_weights(twin), stored_weights(model), "model")
 
 
 def check_vocabulary(tokenizer, config):
