@@ -23,10 +23,11 @@ WEIGHTS = WEIGHTS_FILE, WEIGHTS_FILE + INDEX, "pytorch_model.bin", "pytorch_mode
 BPE_FILES = "vocab.json", "merges.txt"  # an older form of a tokenizer
 FETCHED = CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "model*.safetensors", WEIGHTS_FILE + INDEX
 FETCHED_ELSE = ("pytorch_model*.bin", "pytorch_model.bin" + INDEX)  # where there are none of these
-# What else tells of the model that was in a folder before.
+# What else tells of the model that was in a folder before, to us or to Hugging Face's libraries.
 STALE = (
-    CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "generation_config.json",
+    *WEIGHTS[1:], CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "generation_config.json",
+    "adapter_config.json", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 COMING = "coming.partial"  # a folder for files until all of them are complete
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -175,7 +176,8 @@ def read_tokenizer(folder):
         else:
             tokenizer = Tokenizer.from_file(*paths)
     except Exception as error:  # the library raises no narrower class
-        raise ValueError(f"{paths[0]} holds no tokenizer ({error}); copy it again") from error
+        found = f"{' with '.join(paths)} holds no tokenizer ({error})"
+        raise ValueError(f"{found}; copy it again") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

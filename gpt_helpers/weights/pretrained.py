@@ -66,12 +66,17 @@ def load_model(path=None):
     halves, facts = read_sealed(path)
     if not isinstance(facts, dict) or {"model", "config", "merges"} - facts.keys():
         raise ValueError(f"{path} holds no model; give a file that save_model wrote")
-    if facts["model"] not in MODELS:
+    if facts["model"] not in list(MODELS):
         raise ValueError(f"{path} holds a {facts['model']!r}; known are {sorted(MODELS)}")
     try:
         config, tokenizer = GPTConfig(**facts["config"]), build_tokenizer(facts["merges"])
+        check_vocabulary(tokenizer, config)
+        check_depth(config, halves, "the file")
+        with torch.device("meta"):
+            model = MODELS[facts["model"]](config)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no model of this version: {error}") from error
+    check_shapes(dict(model.named_parameters()), halves, path)
     with torch.random.fork_rng([]):  # the weights that are drawn here are replaced
         model = MODELS[facts["model"]](config).eval()
     copy_tensors(dict(model.named_parameters()), halves, path)
@@ -93,7 +98,7 @@ def load_gpt2(path_or_name):
     """
     settings, tensors, tokenizer, file = read_folder(path_or_name)
     config = config_of(settings, file.parent / CONFIG_FILE)
-    check_vocabulary(tokenizer, config)
+    check_vocabulary(tokenizer, config, f"{file.parent}: tokenizer")
     tensors = named_alike(tensors, file)
     check_depth(config, tensors, file)
     with torch.device("meta"):
@@ -136,10 +141,10 @@ def check_folder(folder):
         raise ValueError(f"folder={str(folder)!r} is, or lies in, what is no folder; name another")
 
 
-def check_vocabulary(tokenizer, config):
-    """Raise ValueError for a tokenizer with more tokens than a model knows."""
-    found = 0 if tokenizer is None else tokenizer.get_vocab_size()
+def check_vocabulary(tokenizer, config, name="tokenizer"):
+    """Raise ValueError for a tokenizer, named so in errors, with more tokens than a model knows."""
+    found = 0 if tokenizer is None else 1 + max(tokenizer.get_vocab().values(), default=-1)
     if found > config.vocab_size:
         raise ValueError(
-            f"tokenizer has {found} tokens, the model {config.vocab_size}; they are no pair"
+            f"{name} has {found} tokens, the model {config.vocab_size}; they are no pair"
         )
