@@ -42,7 +42,9 @@ class Document:
     def __post_init__(self):
         """Refuse a name or a text that is none."""
         check_text("name", self.name)
+        check_unicode("name", self.name)
         check_text("text", self.text)
+        check_unicode(f"text of {self.name!r:.80}", self.text)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,18 @@ def is_held_out(name):
 def read_source(path):
     """Return the text of a Python file, in the encoding that it declares."""
     try:
+        check_unicode("its name", path.name)
         with tokenize.open(path) as file:
             return file.read()
-    except (SyntaxError, ValueError, OSError) as error:
-        found = f"{path} cannot be read as Python ({error})"
+    except (SyntaxError, ValueError, OSError, LookupError) as error:
+        found = f"{str(path)!r} cannot be read as Python ({error})"
         raise ValueError(f"{found}; leave the file out") from error
+
+
+def check_unicode(name, text):
+    """Raise ValueError for a lone surrogate in a text: half a character, so it has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = f"{name} holds {text[error.start]!a} at {error.start}, half a character"
+        raise ValueError(f"{found}; decode its bytes with errors='replace'") from error

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 
-from gpt_helpers.files import alone, as_path, replace_file, replacing
+from gpt_helpers.files import alone, as_path, make_folder, replace_file, replacing
 from gpt_helpers.text.tokenizer import END_OF_TEXT, byte_level
 
 CONFIG_FILE = "config.json"
@@ -200,7 +200,7 @@ def write_folder(folder, settings, weights, tokenizer=None):
     They are made in a folder of their own within, and moved when all are complete. A process
     that is killed leaves the old model or the new one, whichever read_folder then finds.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder("folder", folder)
     coming = folder / COMING
     taken = [name for name in (WEIGHTS_FILE, *STALE) if (folder / name).is_dir()]
     if taken:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from gpt_helpers.files import as_path, replace_file
+from gpt_helpers.files import as_path, make_folder, replace_file
 
 OPEN_SEAL = "0" * 64  # stands where the seal goes while the file is hashed
 
@@ -33,7 +33,7 @@ def write_sealed(path, tensors, facts):
         raise ValueError(f"{path} cannot be written: {error}; mend tensors or facts") from error
     seal = hashlib.sha256(data).hexdigest()
     data = data.replace(seal_field(OPEN_SEAL), seal_field(seal), 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder("path", path.parent)
     replace_file(path, data)
 
 

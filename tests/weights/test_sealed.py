@@ -196,7 +196,7 @@ def test_headers_of_any_shape_are_refused_by_a_sentence_that_names_the_file(path
 
 
 def with_header(text, tensors, old_seal, seal=None):
-    """Return a file with this header, in which a seal is in place of the old one (None: its own)."""
+    """Return a file with this header, its seal the one given, or a right one."""
     data = text.encode()
     data = len(data).to_bytes(8, "little") + data + tensors
     opened = data.replace(old_seal.encode(), OPEN_SEAL.encode())
