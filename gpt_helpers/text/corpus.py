@@ -11,7 +11,7 @@ import tokenize
 from dataclasses import dataclass
 
 from gpt_helpers.files import as_path
-from gpt_helpers.validation import check_text
+from gpt_helpers.validation import check_sequence, check_text
 
 HELD_OUT_PERCENT = 5
 LEFT_OUT = {
@@ -53,6 +53,11 @@ class Corpus:
 
     training: tuple[Document, ...]
     held_out: tuple[Document, ...]
+
+    def __post_init__(self):
+        """Refuse what are no documents."""
+        for name in ("training", "held_out"):
+            check_sequence(name, getattr(self, name), Document, empty=True)
 
 
 def load_corpus(folder=None):
