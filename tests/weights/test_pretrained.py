@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
@@ -280,6 +281,11 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path, tokeni
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     refused(message, load_gpt2, tmp_path)
     save_gpt2(tmp_path, random_model(vocab_size=n_tokens), tokenizer)
+
+
+def test_a_tokenizer_with_an_id_that_the_model_has_not_is_refused(tmp_path):
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0, END_OF_TEXT: 61}, merges=[]))
+    refused("tokenizer has 62 tokens, the model 61", save_gpt2, tmp_path, random_model(), tokenizer)
 
 
 def test_reading_a_gpt2_draws_nothing_and_it_generates_and_learns(tmp_path):
