@@ -10,7 +10,7 @@ from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.tensor_checks import check_tensor, check_values
 from gpt_helpers.text.corpus import Document
-from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
+from gpt_helpers.text.tokenizer import END_OF_TEXT, check_tokenizer, encode
 from gpt_helpers.validation import (
     check_count,
     check_instance,
@@ -78,6 +78,7 @@ def document_nats(model, ids, context, stride):
     did not: so a token is predicted from at least context - stride tokens before it, or from
     all there are. Raises ValueError unless 1 <= stride < context.
     """
+    check_tensor("ids", ids, "(N,)", integers=True)
     check_integer("stride", stride, at_least=1)
     check_integer("context", context, at_least=1)
     if stride >= context:
@@ -104,7 +105,7 @@ def document_bits_per_byte(model, tokenizer, documents, stride):
     no tokenizer, no documents, or no stride.
     """
     check_model(model)
-    check_instance("tokenizer", tokenizer, Tokenizer)
+    check_tokenizer(tokenizer)
     check_sequence("documents", documents, Document)
     end = torch.tensor([tokenizer.token_to_id(END_OF_TEXT)])
     nats = sum(

@@ -160,6 +160,7 @@ def generate_speculatively(
             drafted, q = propose(draft, ids, n, model.config.vocab_size, filters, generator)
             text = torch.cat([ids, drafted], 1)
             logits = model(text[:, cache.length :], cache=cache)["logits"][:, -n - 1 :]
+            check_logits(logits)
             p = probabilities_of(logits, *filters)  # (..., V)
             n_accepted, token = accept_or_replace.unchecked(p, q, drafted, generator)  # (B,)
             kept = drafted[:, : n_accepted.item()]

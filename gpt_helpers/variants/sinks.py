@@ -23,7 +23,7 @@ def attention_with_sinks(q, k, v, padding=None, dropout=0.0, window=None, sinks=
     check_sinks(sinks, q)
     visible = visible_keys(*positions(q, k), padding, window)
     scores = tile_scores(q, k, visible)  # (B, H, T, S)
-    nothing = sinks[:, None, None].expand(*scores.shape[:3], 1)  # (B, H, T, 1)
+    nothing = sinks[:, None, None].to(scores).expand(*scores.shape[:3], 1)  # (B, H, T, 1)
     weights = torch.cat([scores, nothing], dim=-1).softmax(-1)[..., :-1]  # (B, H, T, S)
     values = repeat_heads(v, q.shape[1])  # (B, H, S, D)
     mixed = wide_product(F.dropout(weights, dropout), values)  # (B, H, T, D)
