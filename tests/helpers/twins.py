@@ -58,8 +58,7 @@ def randomised(model, seed=0, std=0.25):
 def twins(family, **draw):
     """Return (ours, theirs), two models with equal weights, drawn as randomised draws them."""
     theirs = randomised(family.peer(family.config), **draw)
-    if hasattr(theirs, "set_experts_implementation"):  # since transformers 5
-        theirs.set_experts_implementation("eager")  # the others need widths that 16 bytes divide
+    theirs.set_experts_implementation("eager")  # the others need widths that 16 bytes divide
     ours = family.model(family.config).eval()
     ours.load_state_dict(converted(ours, theirs.state_dict(), family.table))
     return ours, theirs
