@@ -75,7 +75,7 @@ def values_of(value):
     graph; what a masked array hides is nan.
     """
     if isinstance(value, torch.Tensor):
-        return None if value.is_meta or value.is_complex() else as_floats(plain(value))
+        return None if value.is_meta or value.is_complex() else as_floats(array_of(value))
     if isinstance(value, np.ma.MaskedArray):
         found = as_floats(value.data)
         return found if found is None else np.where(np.ma.getmaskarray(value), np.nan, found)
@@ -86,7 +86,7 @@ def values_of(value):
     return as_floats(value)
 
 
-def plain(tensor):
+def array_of(tensor):
     """Return the array of a tensor; truth values stay what they are."""
     dense = tensor.detach().cpu().to_dense()
     return (dense.double() if dense.is_floating_point() else dense).numpy()

@@ -125,9 +125,10 @@ def label_ticks(axis, log):
 def draw_mark(axis, mark):
     """Draw one mark."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
+    label = None if mark.kind in NAMES or mark.label == "" else named(mark.label)
     if mark.kind == "band":
         (x, low), (_, high) = (line_of("band", (mark.x, edge)) for edge in mark.y)
-        look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": named(mark.label)}
+        look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": label}
         axis.fill_between(x, low, high, **look)
         return
     x, y = line_of(mark.kind, (mark.x, mark.y))
@@ -136,5 +137,4 @@ def draw_mark(axis, mark):
         for *place, text in zip(x, y, mark.label, strict=True):
             axis.annotate(text, place, **offset, color=colour)
     else:
-        label = named(mark.label) or None
         axis.plot(x, y, color=colour, label=label, **LINES[mark.kind])
