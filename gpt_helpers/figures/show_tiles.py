@@ -127,11 +127,13 @@ def roofline(ceilings, points, height=3.0):
     Raises ValueError for an empty dict, and for what is no positive number.
     """
     ceilings = {
-        device: {limit: float(each[limit]) for limit in CEILING} for device, each in ceilings.items()
+        device: {limit: float(each[limit]) for limit in CEILING}
+        for device, each in ceilings.items()
     }
     first = next(iter(ceilings.values()))
     places = {
-        name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
+        name: (float(x), attainable(float(x), **first) if y is None else float(y))
+        for name, (x, y) in points.items()
     }
     across = [x for x, _ in places.values()]
     across += [each["flops"] / each["bandwidth"] for each in ceilings.values()]  # the ridges
