@@ -75,7 +75,8 @@ def values_of(value):
     graph; what a masked array hides is nan.
     """
     if isinstance(value, torch.Tensor):
-        return None if value.is_meta or value.is_complex() else as_floats(array_of(value))
+        has_values = not (value.is_meta or value.is_nested or value.is_complex())
+        return as_floats(array_of(value)) if has_values else None
     if isinstance(value, np.ma.MaskedArray):
         found = as_floats(value.data)
         return found if found is None else np.where(np.ma.getmaskarray(value), np.nan, found)
@@ -88,7 +89,8 @@ def values_of(value):
 
 def array_of(tensor):
     """Return the array of a tensor; truth values stay what they are."""
-    dense = tensor.detach().cpu().to_dense()
+    dense = tensor.detach().cpu()
+    dense = dense.dequantize() if dense.is_quantized else dense.to_dense()
     return (dense.double() if dense.is_floating_point() else dense).numpy()
 
 

@@ -95,7 +95,7 @@ def test_points_lie_where_they_are_given_or_on_the_first_roof():
     assert points == [[1.0, 0.5], [3.0, 6.0], [16.0, 8.0]]
     assert [text.get_text() for text in axis.texts] == ["p", "q", "r"]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in axis.figure.legends[0].get_texts()] == ["a", "b"]
 
 
 def test_points_at_one_place_share_a_label():
