@@ -3,6 +3,8 @@
 from numbers import Real
 from typing import Any, NamedTuple
 
+from matplotlib.ticker import MaxNLocator, NullLocator
+
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import (
     check_captions,
@@ -11,7 +13,7 @@ from gpt_helpers.figures.inputs import (
     line_of,
     panels_of,
 )
-from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels
+from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels, thousands
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -129,8 +131,9 @@ def label_ticks(axis, log):
         low, high = getattr(axis, f"get_{side}lim")()
         if high < 10 * low:
             ticks = getattr(axis, f"{side}axis")
-            ticks.set_major_formatter("{x:g}")
-            ticks.set_minor_formatter("{x:g}")
+            ticks.set_major_locator(MaxNLocator(4))
+            ticks.set_major_formatter(thousands)
+            ticks.set_minor_locator(NullLocator())
 
 
 def draw_mark(axis, mark):
