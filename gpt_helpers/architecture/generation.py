@@ -7,7 +7,8 @@ from gpt_helpers.architecture.inputs import check_mask, check_settings
 from gpt_helpers.architecture.modules import check_able, evaluating, fast_attribute_lookup
 from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.architecture.sampling import sample
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
 
 MOST_NEW_TOKENS = 2**24  # room for all is made first; that of more would be beyond memory
 

@@ -14,7 +14,8 @@ from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating, hooked
 from gpt_helpers.architecture.trace import recorded_attention
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
 
 MOST_DRAWS = 2**30  # numbers that are drawn at once; more are beyond most memories
 

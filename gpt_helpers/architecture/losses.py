@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from gpt_helpers.architecture.inputs import IGNORED, check_ranges, misplaced_labels, targets_of
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import check_devices, widened
-from gpt_helpers.validation import check_callable, check_tensor, checked_by
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_callable, checked_by
 
 
 def check_predictions(logits, labels):

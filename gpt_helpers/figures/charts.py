@@ -10,7 +10,7 @@ from functools import partial
 import altair as alt
 
 from gpt_helpers.config import PRESETS
-from gpt_helpers.figures.inputs import draws
+from gpt_helpers.figures.inputs import check_apart, check_pixels, draws
 from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
@@ -33,9 +33,10 @@ def check_choices(name, value, choices):
     check_sequence(name, value, str)
     for each in value:
         check_choice(name, each, tuple(choices))
+    check_apart(name, value)
 
 
-@draws()
+@draws(height=check_pixels)
 def schedule_explorer(run_steps=200, height=220):
     """Return the Chart of learning rates, as shares of the highest, over a run of run_steps.
 
@@ -44,10 +45,10 @@ def schedule_explorer(run_steps=200, height=220):
     are those of optimizers.learning_rate, step for step. The line above the chart gives each
     schedule at the last step, and its mean over the run.
 
-    Raises ValueError unless run_steps is a positive integer.
+    Raises ValueError unless run_steps is an integer from 1 to 100000.
     Source: loshchilov2017sgdr, eq. 5 (cosine); hu2024minicpm, sec. 4.1 (WSD).
     """
-    run_steps = check_integer("run_steps", run_steps, at_least=1)
+    run_steps = check_integer("run_steps", run_steps, at_least=1, at_most=100_000)
     last = " + ', ' + ".join(
         f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
         f" + format(datum.{name}_mean, '.3f') + ')'"
@@ -98,7 +99,7 @@ RATES = {
 }
 
 
-@draws(sizes=partial(check_choices, choices=PRESETS))
+@draws(sizes=partial(check_choices, choices=PRESETS), height=check_pixels)
 def memory_explorer(sizes=SIZES, height=190):
     """Return the Chart of the bytes that training and generating keep, part by part.
 
@@ -181,6 +182,7 @@ def memory_parameters(sizes):
 @draws(
     fits=partial(check_choices, choices=FITS),
     flops_exponent=partial(check_real, at_least=18, at_most=26),
+    height=check_pixels,
 )
 def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     """Return the Chart of the loss against the parameters N at one budget of training FLOPs.

@@ -41,6 +41,17 @@ def as_written(figure):
     return figure
 
 
+def draw_legend(owner, entries, **options):
+    """Give axes, or a figure, a legend of the entries [(label, artist)], each label as it is.
+
+    matplotlib itself leaves out a label that is empty or begins with "_".
+    """
+    numbers = [str(number) for number in range(len(entries))]
+    legend = owner.legend([artist for _, artist in entries], numbers, **options)
+    for text, (label, _) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(label)
+
+
 def name_cells(axis, xticks, yticks):
     """Write names below the columns and beside the rows of a heatmap; upright if they overlap."""
     axis.set_xticks(np.arange(len(xticks)) + 0.5, xticks)

@@ -9,8 +9,11 @@ import math
 
 import altair as alt
 
+from gpt_helpers.figures.inputs import values_of
 from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
-from gpt_helpers.validation import as_floats, check_callable, check_integer
+from gpt_helpers.validation import check_callable, check_integer, check_text
+
+MOST_TOKENS = 500  # tokens in a chart
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -25,11 +28,11 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    n_shown = check_integer("n_shown", n_shown, at_least=1)
+    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_TOKENS)
     check_callable("token_of", token_of)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
-    names = json.dumps([token_of(token) for token in order[:n_shown]])
+    names = json.dumps(names_of(order[:n_shown], token_of))
     line = summary(
         "'T = ' + format(T, '.1f') + ', k = ' + k + ', p = ' + format(p, '.2f')"
         " + ':  kept ' + datum.n_kept + ' / ' + V + ', mass ' + format(datum.mass, '.3f')",
@@ -102,9 +105,17 @@ def sampled(chart):
     )
 
 
+def names_of(tokens, token_of):
+    """Return the names that token_of gives to tokens; raise ValueError unless they are texts."""
+    names = [token_of(token) for token in tokens]
+    for token, name in zip(tokens, names, strict=True):
+        check_text(f"token_of({token})", name)
+    return names
+
+
 def logits_list(logits):
     """Return logits (V,) as a list, rounded; raise ValueError unless all are finite."""
-    numbers = as_floats(logits)
+    numbers = values_of(logits)
     if numbers is None or numbers.ndim != 1 or len(numbers) < 2:
         found = getattr(logits, "shape", type(logits).__name__)
         raise ValueError(f"logits are {found}; they must be a tensor (V,) of two or more")

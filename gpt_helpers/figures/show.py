@@ -5,11 +5,7 @@ book share them; what a figure means is said in its caption. Each concept has on
 """
 
 import functools
-import inspect
-import re
-import textwrap
 
-import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown
 
@@ -17,15 +13,20 @@ from gpt_helpers.architecture.trace import Step
 from gpt_helpers.figures.inputs import (
     check_captions,
     check_counts,
+    check_distribution,
     check_line,
     drawables,
     draws,
+    lines_of,
     matrix_of,
+    panels_of,
+    values_of,
 )
-from gpt_helpers.figures.labels import FORMULA, as_written, name_cells
-from gpt_helpers.validation import check_numbers, check_sequence, check_text
+from gpt_helpers.figures.labels import FORMULA, as_written, draw_legend, name_cells
+from gpt_helpers.figures.listings import fence_of, source_of
+from gpt_helpers.figures.panels import INK, PALETTE, panels
+from gpt_helpers.validation import check_sequence, check_text
 
-PALETTE = sns.color_palette("colorblind")
 COLOURS = {
     "Embedding": PALETTE[2],
     "LayerNorm": PALETTE[7],
@@ -35,60 +36,35 @@ COLOURS = {
     "Linear": PALETTE[4],
     "+": "white",
 }
-STYLE = {
-    "figure.dpi": 144,
-    "figure.facecolor": "white",
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "axes.prop_cycle": plt.cycler(color=PALETTE),
-}
 PARTS = {"wte": PALETTE[2], "wpe": PALETTE[8], "attn": PALETTE[0], "mlp": PALETTE[1]}
 INPUTS = {"wte": "input_ids", "wpe": "position_ids"}
-INK = "#222222"
-COLUMN_INCHES = 7.2
 
 
-def source(*objects):
+def source(item, *more):
     """Return the source code of functions and classes as one highlighted Markdown listing."""
-    for item in objects:
-        if not (inspect.isclass(item) or inspect.isroutine(item)):
-            raise ValueError(f"{item!r:.60} has no source to show; pass functions or classes")
-    code = "\n\n".join(textwrap.dedent(inspect.getsource(item)).rstrip() for item in objects)
-    return Markdown(f"```python\n{code}\n```")
+    code = "\n\n".join(map(source_of, (item, *more)))
+    fence = fence_of(code, 3)
+    return Markdown(f"{fence}python\n{code}\n{fence}")
 
 
 @draws(samples=drawables(check_text))
 def texts(samples):
     """Return {title: text} as Markdown, each text in a block that keeps its spaces and lines."""
-    fence = max(["```", *re.findall("`+", "".join(samples.values()))], key=len) + "`"
+    fence = fence_of("".join(samples.values()), 4)
     blocks = [f"**{title}**\n\n{fence}text\n{text}\n{fence}" for title, text in samples.items()]
     return Markdown("\n\n".join(blocks))
 
 
-def panels(n_panels, height, width=COLUMN_INCHES, **options):
-    """Return a figure and its n_panels axes in a row; sizes are inches, one column wide at most."""
-    sns.set_theme(style="ticks", rc=STYLE)
-    size = (min(width, COLUMN_INCHES), height)
-    figure, axes = plt.subplots(
-        1, n_panels, figsize=size, layout="constrained", squeeze=False, **options
-    )
-    return figure, list(axes[0])
-
-
-@draws(matrices=drawables(matrix_of))
+@draws(matrices=panels_of(matrix_of))
 def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax=None):
     """Draw the matrices of a dict {title: (rows, columns)} side by side, on one colour scale.
 
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
     matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
-    n_rows, n_columns = next(iter(matrices.values())).shape
-    check_captions("xticks", xticks, n_columns, empty=True)
-    check_captions("yticks", yticks, n_rows, empty=True)
+    check_captions("yticks", yticks, len(next(iter(matrices.values()))), empty=True)
+    for matrix in matrices.values():
+        check_captions("xticks", xticks, matrix.shape[1], empty=True)
     figure, axes = panels(len(matrices), height, width=0.6 + 1.15 * height * len(matrices))
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values())
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
@@ -105,7 +81,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     return figure
 
 
-@draws(panels_of_lines=drawables(drawables(check_line)))
+@draws(panels_of_lines=panels_of(drawables(check_line)))
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above=False):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
@@ -114,11 +90,14 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
     legend above them all, clear of the lines.
     """
     check_captions("ylabels", ylabels, len(panels_of_lines))
+    panels_of_lines = lines_of("panels_of_lines", panels_of_lines, log)
     figure, axes = panels(len(panels_of_lines), height)
+    drawn = {}
     for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
-        for index, (label, (x, y)) in enumerate(lines.items()):
-            style = ("-", "--", ":", "-.")[index % 4]
-            axis.plot(x, y, style, label=label, marker="o" if len(x) <= 24 else "", markersize=3)
+        entries = [
+            (label, draw_curve(axis, *line, n)) for n, (label, line) in enumerate(lines.items())
+        ]
+        drawn = drawn | dict(entries) | drawn  # each label once, as in its first panel
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if "x" in log:
             axis.set_xscale("log", base=2)
@@ -126,17 +105,25 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.8, legend_above
         if "y" in log:
             axis.set_yscale("log")
         if len(lines) > 1 and not legend_above:
-            axis.legend()
+            draw_legend(axis, entries)
     if legend_above:
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=min(4, len(handles[0])))
+        place = {"loc": "outside upper center", "ncols": min(4, len(drawn))}
+        draw_legend(figure, list(drawn.items()), **place)
     sns.despine(figure)
     return as_written(figure)
 
 
-@draws(probabilities=drawables(check_numbers), labels=check_captions)
+def draw_curve(axis, x, y, number):
+    """Draw one line of curves, in the style of its number, and return it."""
+    style = ("-", "--", ":", "-.")[number % 4]
+    (line,) = axis.plot(x, y, style, marker="o" if len(x) <= 24 else "", markersize=3)
+    return line
+
+
+@draws(probabilities=panels_of(check_distribution), labels=check_captions)
 def distributions(probabilities, labels, *, ylabel, height=2.4):
     """Draw {title: (n,)} distributions over the same n labels as bars, on one scale."""
+    probabilities = {title: values_of(values) for title, values in probabilities.items()}
     for title, values in probabilities.items():
         if len(values) != len(labels):
             raise ValueError(f"{title!r} has {len(values)} values for {len(labels)} labels")
@@ -154,24 +141,26 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
 def shares(rows, *, xlabel, height=2.0):
     """Draw {bar: {part: count}} as stacked bars of 100 %, each part labelled with its share."""
     figure, (axis,) = panels(1, height)
+    drawn = {}
     for row, counts in enumerate(rows.values()):
         left, total = 0.0, sum(counts.values())
         for part, count in counts.items():
             share, colour = 100 * count / total, PARTS.get(part, PALETTE[4])
-            axis.barh(row, share, left=left, color=(*colour, 0.55), edgecolor="white", label=part)
+            look = {"color": (*colour, 0.55), "edgecolor": "white"}
+            drawn[part] = axis.barh(row, share, left=left, **look)
             if share >= 4:
                 axis.text(left + share / 2, row, f"{share:.0f}", ha="center", va="center", size=8)
             left += share
     axis.set(xlabel=xlabel, xlim=(0, 100))
     axis.set_yticks(range(len(rows)), rows)
-    legend = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(legend.values(), legend, loc="outside upper center", ncols=len(legend))
+    place = {"loc": "outside upper center", "ncols": len(drawn)}
+    draw_legend(figure, list(drawn.items()), **place)
     axis.invert_yaxis()
     sns.despine(figure)
     return as_written(figure)
 
 
-@draws(traces=drawables(functools.partial(check_sequence, kind=Step)))
+@draws(traces=panels_of(functools.partial(check_sequence, kind=Step)))
 def diagrams(traces):
     """Draw {title: steps} of trace.trace side by side, inputs at the bottom.
 

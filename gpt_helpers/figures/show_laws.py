@@ -1,12 +1,13 @@
 """Laws and runs on logarithmic axes: lines are formulas, points are measurements."""
 
+from numbers import Real
 from typing import Any, NamedTuple
 
 import seaborn as sns
 
-from gpt_helpers.figures.inputs import check_captions, check_line, drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.inputs import check_captions, check_line, draws, line_of, panels_of
+from gpt_helpers.figures.labels import as_written, draw_legend
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -42,16 +43,19 @@ class Mark(NamedTuple):
     colour: int | None = None
 
 
-def check_marks(name, value):
-    """Raise ValueError unless value is a list of Marks that can be drawn."""
+def check_marks(name, value, log=()):
+    """Raise ValueError unless value is a list of Marks that can be drawn on axes, some in log."""
     check_sequence(name, value, Mark)
     for place, mark in enumerate(value):
         check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
         edges = mark.y if mark.kind == "band" else (mark.y,)
         for y in edges:
-            check_line(f"{name}[{place}]", (mark.x, y))
+            check_line(f"{name}[{place}]", (mark.x, y), log)
+        optional(check_natural)("colour", mark.colour)
         if mark.kind in NAMES:
             check_captions("label", mark.label, len(mark.x))
+        else:
+            check_instance("label", mark.label, (str, Real))
 
 
 def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
@@ -88,7 +92,7 @@ def names_apart(models):
     return placed
 
 
-@draws(panels_of_marks=drawables(check_marks))
+@draws(panels_of_marks=panels_of(check_marks))
 def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_above=False):
     """Draw {title: marks}, one panel per title; axes in log are in powers of 10.
 
@@ -97,21 +101,26 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0, legend_a
     """
     check_captions("xlabels", xlabels, len(panels_of_marks))
     check_captions("ylabels", ylabels, len(panels_of_marks))
+    for title, drawn in panels_of_marks.items():
+        check_marks(f"panels_of_marks[{title!r}]", drawn, log)
     figure, axes = panels(len(panels_of_marks), height)
+    shared = {}
     rows = zip(axes, panels_of_marks.items(), xlabels, ylabels, strict=True)
     for axis, (title, drawn), xlabel, ylabel in rows:
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axis.set(**{f"{side}scale": "log" for side in log})
-        for mark in drawn:
-            draw_mark(axis, mark)
+        artists = [draw_mark(axis, mark) for mark in drawn]
         label_ticks(axis, log)
-        handles, labels = axis.get_legend_handles_labels()
-        if handles and not legend_above:
-            axis.legend(handles, labels)
+        entries = [
+            (mark.label, artist)
+            for mark, artist in zip(drawn, artists, strict=True)
+            if mark.kind not in NAMES and mark.label != ""
+        ]
+        shared |= dict(entries)
+        if entries and not legend_above:
+            draw_legend(axis, entries)
     if legend_above:
-        found = [axis.get_legend_handles_labels() for axis in axes]
-        handles = {label: h for pair in found for h, label in zip(*pair, strict=True)}
-        figure.legend(handles.values(), handles, loc="outside upper center", ncols=4)
+        draw_legend(figure, list(shared.items()), loc="outside upper center", ncols=4)
     sns.despine(figure)
     return as_written(figure)
 
@@ -127,13 +136,15 @@ def label_ticks(axis, log):
 
 
 def draw_mark(axis, mark):
-    """Draw one mark."""
+    """Draw one mark, and return the artist that stands for it in a legend; None for names."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
     if mark.kind == "band":
-        axis.fill_between(mark.x, *mark.y, color=colour, alpha=0.18, linewidth=0, label=mark.label)
-    elif mark.kind in NAMES:
-        for x, y, text in zip(mark.x, mark.y, mark.label, strict=True):
-            offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
-            axis.annotate(text, (x, y), **offset, size=6, color=colour)
-    else:
-        axis.plot(mark.x, mark.y, color=colour, label=mark.label or None, **LINES[mark.kind])
+        (x, low), (_, high) = (line_of("band", (mark.x, edge)) for edge in mark.y)
+        return axis.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+    x, y = line_of(mark.kind, (mark.x, mark.y))
+    if mark.kind not in NAMES:
+        return axis.plot(x, y, color=colour, **LINES[mark.kind])[0]
+    offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
+    for *place, text in zip(x, y, mark.label, strict=True):
+        axis.annotate(text, place, **offset, size=6, color=colour)
+    return None

@@ -10,7 +10,7 @@ import seaborn as sns
 
 from gpt_helpers.figures.inputs import draws
 from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.validation import check_choice, check_sequence
 from gpt_helpers.variants.published import PublishedModel
 

@@ -1,15 +1,16 @@
 """Shares of right answers with their intervals, over seeds."""
 
 import functools
+import math
 
 import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures.inputs import check_line, drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
-from gpt_helpers.validation import check_sequence, optional
+from gpt_helpers.figures.inputs import LARGEST, check_line, drawables, draws, line_of, panels_of
+from gpt_helpers.figures.labels import as_written, draw_legend
+from gpt_helpers.figures.panels import INK, PALETTE, panels
+from gpt_helpers.validation import check_real, check_sequence, optional
 
 MARKERS = "osD^vPX*"
 
@@ -29,8 +30,15 @@ def pooled(scores):
 check_scores = functools.partial(check_sequence, kind=Score)
 
 
+def check_by_x(name, value):
+    """Raise ValueError unless value is {x: [Score of each seed]}, each x a number."""
+    drawables(check_scores, at_most=math.inf)(name, value)
+    for x in value:
+        check_real(f"x of {name}", x, at_least=-LARGEST, at_most=LARGEST)
+
+
 @draws(
-    panels_of_scores=drawables(drawables(drawables(check_scores))),
+    panels_of_scores=panels_of(drawables(check_by_x)),
     known=optional(drawables(check_line)),
 )
 def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
@@ -39,24 +47,27 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
     known is {label: (x, y)}, lines to compare with, in every panel; chance a share to expect of
     guessing. Bars span the 95 % intervals of all seeds.
     """
+    look = {"color": INK, "linewidth": 1, "linestyle": "--", "zorder": 1}
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
-        for label, (x, y) in (known or {}).items():
-            axis.plot(x, y, color=INK, linewidth=1, linestyle="--", label=label, zorder=1)
+        entries = [
+            (label, axis.plot(*line_of(label, line), label=label, **look)[0])
+            for label, line in (known or {}).items()
+        ]
         if chance is not None:
             axis.axhline(chance, color=INK, linewidth=0.8, linestyle=":", zorder=0)
         for index, (label, by_x) in enumerate(lines.items()):
-            draw_line(axis, label, by_x, index)
+            entries.append((label, draw_line(axis, by_x, index)))
         axis.set(title=title, xlabel=xlabel, ylim=(-0.03, 1.03))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # x counts something
-        axis.legend()
+        draw_legend(axis, entries)
     axes[0].set_ylabel("accuracy")
     sns.despine(figure)
     return as_written(figure)
 
 
-def draw_line(axis, label, by_x, index):
-    """Draw one line of accuracy: {x: [Score of each seed]}."""
+def draw_line(axis, by_x, index):
+    """Draw one line of accuracy, {x: [Score of each seed]}, and return it."""
     points = [(x, *pooled(scores)) for x, scores in sorted(by_x.items())]
     x, share, low, high = zip(*points, strict=True)
     errors = [
@@ -64,12 +75,18 @@ def draw_line(axis, label, by_x, index):
         [max(0.0, bound - s) for s, bound in zip(share, high, strict=True)],
     ]
     style = {"marker": MARKERS[index % len(MARKERS)], "markersize": 4, "capsize": 2}
-    axis.errorbar(x, share, errors, label=label, color=PALETTE[index], linewidth=1.3, **style)
+    colour = PALETTE[index % len(PALETTE)]
+    return axis.errorbar(x, share, errors, color=colour, linewidth=1.3, **style)
 
 
-@draws(panels_of_scores=drawables(drawables(check_scores)))
+@draws(panels_of_scores=panels_of(drawables(check_scores)))
 def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
-    """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals."""
+    """Draw {title: {label: [Score of each seed]}} as horizontal bars with their intervals.
+
+    Raises ValueError unless all panels have the same labels, which stand beside the first.
+    """
+    if len({tuple(lines) for lines in panels_of_scores.values()}) > 1:
+        raise ValueError("panels_of_scores have other labels in each panel; give all the same")
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         for row, scores in enumerate(lines.values()):

@@ -1,6 +1,5 @@
 """The tiles that tiled attention computes, and the roofline under which attention runs."""
 
-import functools
 from itertools import pairwise
 
 import numpy as np
@@ -9,19 +8,20 @@ import torch
 from matplotlib.patches import Rectangle
 
 from gpt_helpers.architecture.attention import causal_mask
-from gpt_helpers.figures.inputs import drawables, draws
-from gpt_helpers.figures.labels import as_written
-from gpt_helpers.figures.show import INK, PALETTE, panels
+from gpt_helpers.figures.inputs import check_positive, drawables, draws
+from gpt_helpers.figures.labels import as_written, draw_legend
+from gpt_helpers.figures.panels import INK, PALETTE, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
     check_instance,
     check_integer,
-    check_real,
     check_sequence,
     optional,
 )
 
+CEILING = ("flops", "bandwidth")
+LONGEST, MOST_TILES = 2**14, 10_000  # of what is drawn within seconds
 KINDS = {"full": PALETTE[0], "mask": PALETTE[1], "skip": "#eeeeee"}
 
 
@@ -39,6 +39,13 @@ def tile_kinds(n_queries, n_keys, block_size, window=None):
         check_integer(name, value, at_least=1)
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
+    if n_keys > LONGEST:
+        raise ValueError(f"n_keys={n_keys} are too many to draw; give at most {LONGEST}")
+    n_tiles = -(-n_queries // block_size) * -(-n_keys // block_size)
+    if n_tiles > MOST_TILES:
+        raise ValueError(
+            f"block_size={block_size} gives {n_tiles} tiles; draw {MOST_TILES} at most"
+        )
     keys, found = torch.arange(n_keys), []
     for rows, visited in tiles(n_queries, n_keys, block_size, window):
         queries = keys[n_keys - n_queries :][rows]
@@ -97,8 +104,8 @@ def tile_patch(rows, columns, colour):
 def check_ceiling(name, value):
     """Raise ValueError unless value holds the two positive limits of a device."""
     check_instance(name, value, dict)
-    for limit in ("flops", "bandwidth"):
-        check_real(f"{name}: {limit}", value.get(limit), above=0)
+    for limit in CEILING:
+        check_positive(f"{name}: {limit}", value.get(limit))
 
 
 def check_place(name, value):
@@ -106,8 +113,8 @@ def check_place(name, value):
     check_sequence(name, value)
     if len(value) != 2:
         raise ValueError(f"{name}={value!r:.80} must be (FLOP/byte, FLOP/s)")
-    check_real(f"{name}: flops_per_byte", value[0], above=0)
-    optional(functools.partial(check_real, above=0))(f"{name}: flops", value[1])
+    check_positive(f"{name}: flops_per_byte", value[0])
+    optional(check_positive)(f"{name}: flops", value[1])
 
 
 @draws(ceilings=drawables(check_ceiling), points=drawables(check_place))
@@ -119,6 +126,9 @@ def roofline(ceilings, points, height=3.0):
 
     Raises ValueError for an empty dict, and for what is no positive number.
     """
+    ceilings = {
+        device: {limit: float(each[limit]) for limit in CEILING} for device, each in ceilings.items()
+    }
     first = next(iter(ceilings.values()))
     places = {
         name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
@@ -127,15 +137,17 @@ def roofline(ceilings, points, height=3.0):
     across += [each["flops"] / each["bandwidth"] for each in ceilings.values()]  # the ridges
     figure, (axis,) = panels(1, height)
     x = np.geomspace(min(across) / 3, max(across) * 5, 200)
-    for device, each in ceilings.items():
-        axis.plot(x, [attainable(float(at), **each) for at in x], label=device)
+    entries = [
+        (device, axis.plot(x, [attainable(float(at), **each) for at in x])[0])
+        for device, each in ceilings.items()
+    ]
     for index, (place, names) in enumerate(sorted(names_by_place(places).items())):
         axis.plot(*place, "o", color=INK, markersize=4)
         above = {"xytext": (-5, 6), "ha": "right"}
         offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
         axis.annotate(names, place, **offset, textcoords="offset points", size=7, color=INK)
     axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
-    axis.legend(loc="lower right")
+    draw_legend(axis, entries, loc="lower right")
     sns.despine(figure)
     return as_written(figure)
 

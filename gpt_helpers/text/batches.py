@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_generator, check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_generator, check_tensor
+from gpt_helpers.validation import check_integer
 
 MOST_TOKENS = 2**30  # of a batch; more are beyond most memories
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.text.batches import sample_batch
 from gpt_helpers.text.corpus import Corpus, load_corpus
 from gpt_helpers.text.tokenizer import check_tokenizer, encode, train_tokenizer
-from gpt_helpers.validation import check_instance, check_integer, check_tensor
+from gpt_helpers.validation import check_instance, check_integer
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import torch
 from gpt_helpers.architecture.losses import Loss, check_sum
 from gpt_helpers.architecture.modules import check_able
 from gpt_helpers.evaluation.losses import check_windows
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.training.settings import TrainingSettings
-from gpt_helpers.validation import check_callable, check_flag, check_instance, check_tensor
+from gpt_helpers.validation import check_callable, check_flag, check_instance
 
 TRAINED = torch.float32, torch.float64
 

@@ -263,7 +263,7 @@ WRONG = {
     "ids of floats": ({"input_ids": IDS.float()}, r"float32; convert it with .long\(\)"),
     "ids of bytes": ({"input_ids": IDS.byte()}, r"uint8; convert it with .long\(\)"),
     "id too high": ({"input_ids": IDS + V}, f"vocab_size - 1 = {V - 1}"),
-    "ids elsewhere": ({"input_ids": IDS.to("meta")}, "ids on meta"),
+    "ids elsewhere": ({"input_ids": IDS.to("meta")}, "input_ids is on the meta device"),
     "length -1": ({"max_new_tokens": -1}, "max_new_tokens=-1 must be an integer"),
     "length beyond memory": ({"max_new_tokens": 10**12}, "must be an integer from 0 to 16777216"),
     "length True": ({"max_new_tokens": True}, "max_new_tokens=True"),

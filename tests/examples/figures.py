@@ -39,7 +39,7 @@ def explorers():
 
 def listings():
     """Yield the examples of what is shown as text."""
-    yield Example(show.source, {})
+    yield Example(show.source, {"item": Score})
     yield Example(show.texts, {"samples": {"a": "text"}})
 
 

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_helpers.figures.show import INK
+from gpt_helpers.figures.panels import INK
 from gpt_helpers.figures.show_models import (
     BEYOND,
     LANES,
