@@ -127,7 +127,8 @@ def roofline(ceilings, points, height=3.0):
     Raises ValueError for an empty dict, and for what is no positive number.
     """
     ceilings = {
-        device: {limit: float(each[limit]) for limit in CEILING} for device, each in ceilings.items()
+        device: {limit: float(each[limit]) for limit in CEILING}
+        for device, each in ceilings.items()
     }
     first = next(iter(ceilings.values()))
     places = {
