@@ -91,7 +91,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
         draw_cells(axis, matrix / highest, colours, numbered and highest)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel if is_first(axis) else "")
-        name_cells(axis, xticks, yticks if is_first(axis) else ())
+        name_cells(axis, xticks, yticks if is_first(axis) and len(matrix) == len(yticks) else ())
     scale = ScalarMappable(Normalize(0, highest), ListedColormap(colours))
     figure.colorbar(scale, ax=axes, fraction=0.05, aspect=25).outline.set_visible(False)
     return finish(figure)
