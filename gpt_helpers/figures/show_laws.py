@@ -13,7 +13,7 @@ from gpt_helpers.figures.inputs import (
     line_of,
     panels_of,
 )
-from gpt_helpers.figures.style import INK, PALETTE, PHONE, column, finish, named, panels, thousands
+from gpt_helpers.figures.style import INK, PALETTE, finish, is_phone, named, panels, thousands
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -131,7 +131,7 @@ def label_ticks(axis, log):
         low, high = getattr(axis, f"get_{side}lim")()
         if high < 10 * low:
             ticks = getattr(axis, f"{side}axis")
-            ticks.set_major_locator(MaxNLocator(4 if column.get() > PHONE else 2))
+            ticks.set_major_locator(MaxNLocator(2 if is_phone() else 4))
             ticks.set_major_formatter(thousands)
             ticks.set_minor_locator(NullLocator())
 

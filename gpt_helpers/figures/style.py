@@ -77,6 +77,11 @@ def panels(n_panels, height, width=math.inf, narrowest=2.3, **options):
     return figure, axes[:n_panels]
 
 
+def is_phone():
+    """Return whether the figure is drawn for a phone."""
+    return column.get() < DESK / 2
+
+
 def is_first(axis):
     """Return whether axes stand in the first column, where what a row shares is named."""
     return axis.get_subplotspec().is_first_col()
