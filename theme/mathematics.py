@@ -73,6 +73,7 @@ def modernise(math):
         align_columns(element)
         space_functions(element)
         if element.tag in SCRIPTS:
+            drop_function_signs(element)
             tighten_scripts(element)
     for fence in math.iter("mo"):
         if fence.text in FENCES and fence.attrib.keys() & {"fence", "stretchy"}:
@@ -128,6 +129,13 @@ def space_functions(row):
         bracket = following.tag == "mo" or (len(following) and following[0].tag == "mo")
         if (named or child.text == APPLY_FUNCTION) and not bracket:
             row.insert(list(row).index(child) + 1, ElementTree.Element("mspace", width="0.17em"))
+
+
+def drop_function_signs(element):
+    """Drop the sign after a name in a script, as in C_{min}, where it is a child too many."""
+    for child in list(element)[1:]:
+        if child.tag == "mo" and child.text == APPLY_FUNCTION:
+            element.remove(child)
 
 
 def tighten_scripts(element):
