@@ -42,7 +42,8 @@ def write(text, plain=False, grouped=True):
     """
     if not is_number(text):
         return text
-    return "–".join(write_number(end, plain, grouped) for end in text.split(" - "))
+    ends = [write_number(end, plain, grouped) for end in text.split(" - ")]
+    return (" – " if " " in "".join(ends) else "–").join(ends)
 
 
 def write_number(text, plain, grouped):
