@@ -15,6 +15,7 @@ from sphinx.util.images import get_image_size
 
 LOG = logging.getLogger(__name__)
 CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
+STOPS = tuple("。、」』）！？：")
 SCALAR = re.compile(r"\bnp\.(?:float|int|uint|bool|str)\w*\(([^()]*)\)")
 PLAIN = {Token.Name, Token.Operator, Token.Punctuation, Token.Text.Whitespace}
 
@@ -39,14 +40,12 @@ class CloseUp(SphinxTransform):
     default_priority = 510
 
     def apply(self, **options):
-        """Take the space between two Japanese characters, one of them in bold or slanted."""
+        """Take a space beside a bold or slanted text and a Japanese character."""
         for node in self.document.findall(lambda n: isinstance(n, nodes.strong | nodes.emphasis)):
-            inside, place = node.astext(), node.parent.index(node)
-            before, after = node.parent[:place][-1:], node.parent[place + 1 :][:1]
-            if re.match(CJK, inside):
-                close_up(before, f"(?<={CJK}) $")
-            if re.search(f"{CJK}$", inside):
-                close_up(after, f"^ (?={CJK})")
+            place = node.parent.index(node)
+            ends = node.astext().endswith(STOPS)
+            close_up(node.parent[:place][-1:], f"(?<={CJK}) $")
+            close_up(node.parent[place + 1 :][:1], "^ " if ends else f"^ (?={CJK})")
 
 
 def close_up(neighbours, space):
