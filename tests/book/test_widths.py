@@ -11,7 +11,7 @@ PAGES = (
 )  # fmt: skip
 # Boxes that scroll sideways, what shadow they have, and what a key can do with them.
 SCROLLERS = """() => [...document.querySelectorAll("article *")].filter((box) =>
-  ["auto", "scroll"].includes(getComputedStyle(box).overflowX) && box.getClientRects().length
+  ["auto", "scroll"].includes(getComputedStyle(box).overflowX) && box.checkVisibility()
   && box.clientWidth > 1 && box.scrollWidth > box.clientWidth + 1
   && !box.matches("textarea, input"))
   .map((box) => ({
@@ -62,6 +62,7 @@ STICKY = """() => [...document.querySelectorAll("[data-more] > table")].filter((
   const wide = cells.some((cell) => cell.offsetWidth > box.clientWidth * 0.6);
   return moved || wide || colours.some((colour) => /rgba|transparent/.test(colour));
 }).map((table) => table.outerHTML.slice(0, 100))"""
+OPEN = "document.querySelectorAll('article details').forEach((d) => { d.open = true; })"
 TARGETS = """() => [...document.querySelectorAll(".bd-header-article :is(a, button)")]
   .filter((button) => button.checkVisibility() && button.getClientRects().length)
   .map((button) => [button.className, button.getBoundingClientRect()])
@@ -79,6 +80,7 @@ def looks(browser, address):
             page.set_viewport_size({"width": 1280, "height": 800})
             page.goto(f"{address}/{edition}/{name}.html")
             page.wait_for_selector("html[data-awake]")
+            page.evaluate(OPEN)
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
                 page.wait_for_timeout(400)  # the theme waits 300 ms before it looks for boxes
