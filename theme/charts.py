@@ -20,6 +20,7 @@ from gpt_helpers.figures.vegalite import MIME
 HERE = Path(__file__).with_name("charts")
 VERSION = "5.21"  # of Vega-Lite, among those in the wheel of vl-convert-python
 WIDTHS = {"wide": 640, "narrow": 320}  # pixels; charts.css shows the one that fits
+PADDING = {"left": 0, "right": 0, "top": 5, "bottom": 5}  # the page has margins of its own
 # Vega copies specifications by a function that Safari has since 15.4.
 CLONE = "const structuredClone = self.structuredClone ?? ((x) => JSON.parse(JSON.stringify(x)));"
 COLOUR = re.compile(r'"#([0-9a-f]{6})"')
@@ -81,7 +82,23 @@ def without_controls(spec):
         for parameter in spec.get("params", [])
     ]
     config = {**spec.get("config", {}), "aria": False}  # the page says what the picture shows
-    return {**spec, "params": bare, "config": config}, controls
+    page = {**spec, "params": bare, "config": config, "padding": PADDING}
+    return narrow_summary(page), controls
+
+
+def narrow_summary(spec):
+    """Return the specification with the line that says the result so small that it has no width.
+
+    The page writes that line itself and hides this one, for which Vega would narrow the plot.
+    """
+    if isinstance(spec, list):
+        return [narrow_summary(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    spec = {key: narrow_summary(part) for key, part in spec.items()}
+    if spec.get("name") == "summary":
+        spec["mark"] = {**spec["mark"], "fontSize": 0.01}
+    return spec
 
 
 def to_svg(spec, width):

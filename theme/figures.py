@@ -35,7 +35,7 @@ class Figures:
             renderer.logger.warning("figure without alt text", subtype="alt", line=data.line)
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         name = options.get("figure", {}).get("name") or f"figure-{data.line}"
-        words = renderer.sphinx_env.config.language
+        words = renderer.renderer.sphinx_env.config.language
         text = to_html(Drawn(**spec), name, alt, words)
         return [nodes.raw("", text, format="html", classes=["figure-output"])]
 
