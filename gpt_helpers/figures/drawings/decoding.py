@@ -6,7 +6,7 @@ import numpy as np
 
 from gpt_helpers.config import check_config
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
-from gpt_helpers.figures.drawings.heads import draw_square
+from gpt_helpers.figures.drawings.one_head import draw_square
 from gpt_helpers.figures.drawings.text import CHIP
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_distribution
@@ -17,8 +17,8 @@ from gpt_helpers.validation import (
     check_integer,
     check_numbers,
     check_sequence,
+    check_text,
 )
-from gpt_helpers.validation import check_text
 
 CACHED = CONCEPTS["key"], CONCEPTS["value"]
 WIDEST = 7  # columns of tokens that fit on a phone
@@ -30,13 +30,13 @@ check_matrix = functools.partial(check_numbers, n_axes=2)
 
 def column_width(canvas):
     """Return how many points a column of tokens is wide."""
-    return min(40, (canvas.width - 18) / WIDEST)
+    return min(40, (canvas.width - 16) / WIDEST)
 
 
 def draw_chip(canvas, place, y, token, colour=GREY, x=1):
     """Draw a token in its column, an empty one as a dashed place; return its Box."""
     width = column_width(canvas)
-    box = Box(x + width * place, y, width - 3, CHIP)
+    box = Box(x + width * place, y, width - 1.6, CHIP)
     if not token:
         return canvas.frame(box, EDGE, rounded=5, dashed=True)
     return canvas.token(*box[:2], token, colour, width=box.width)
@@ -203,7 +203,7 @@ def draw_cache(tokens, start, sums, most):
         y = CHIP + 8 + 15 * row
         canvas.text(1, y + 6, name, "left", colour=colour)
         for place in range(length):
-            box = Box(15 + column_width(canvas) * place, y, column_width(canvas) - 3, 12)
+            box = Box(15 + column_width(canvas) * place, y, column_width(canvas) - 1.6, 12)
             canvas.frame(box, colour, 0.65 if place >= start else 0.15, rounded=0, line=0.8)
     y += 12 + 2 * PAD
     for (name, total), colour in zip(sums.items(), (GREY, BLUE), strict=True):

@@ -214,7 +214,7 @@ def draw_following(canvas, x, following):
     """Draw the likeliest next tokens with their logits, and their probabilities as bars."""
     y, length = 18, 120
     for next_token, (logit, probability) in following.items():
-        chip = canvas.token(x, y, next_token, BLUE, 0.12, width=34)
+        canvas.token(x, y, next_token, BLUE, 0.12, width=34)
         if canvas.is_narrow:
             canvas.text(x + 38, y + CHIP / 2, f"{probability:.0%}", "left")
         else:

@@ -8,7 +8,13 @@ from gpt_helpers.figures.drawings.canvas import LETTER, LINE, PAD, Canvas
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import BLUE, GREY, ORANGE, PALETTE
 from gpt_helpers.text.tokenizer import build_tokenizer, check_tokenizer, merges_of
-from gpt_helpers.validation import check_sequence, check_text, checks
+from gpt_helpers.validation import (
+    check_integer,
+    check_sequence,
+    check_tensor,
+    check_text,
+    checks,
+)
 
 SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 GAP = 3  # points between chips
@@ -78,6 +84,21 @@ def merges_in(tokenizer, text):
             found.append(Merge(rank, left, right, rest))
             held = after
     return found
+
+
+@checks(
+    tokenizer=check_bpe,
+    logits=functools.partial(check_tensor, axes="(V,)", floats=True, empty=False),
+)
+def likely_next(tokenizer, logits, n_tokens=4):
+    """Return {token: (logit, probability)} of the likeliest of logits (V,), the first first."""
+    n_tokens = check_integer("n_tokens", n_tokens, 1, len(logits))
+    likely = logits.topk(n_tokens)
+    written = [as_token(tokenizer.decode([token])) for token in likely.indices.tolist()]
+    shares = logits.softmax(-1)[likely.indices]
+    return dict(
+        zip(written, zip(likely.values.tolist(), shares.tolist(), strict=True), strict=True)
+    )
 
 
 def check_rows(name, value):
