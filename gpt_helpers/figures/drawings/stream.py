@@ -131,7 +131,7 @@ def bus(config, sizes):
 
 def draw_bus_across(canvas, config, sizes):
     """Draw the bus from left to right, with the blocks below it."""
-    line, left, right = 14, 62, canvas.width - 74
+    line, left, right = 16, 62, canvas.width - 74
     step = (right - left) / config.n_layer
     source = canvas.box(1, line - 14, "wte + wpe", WTE, width=58, height=28)
     canvas.text(source.centre[0], line + 24, signed(sizes[0]), colour=GREY)
@@ -151,7 +151,7 @@ def draw_bus_across(canvas, config, sizes):
             canvas.text(
                 box.centre[0], 88, signed(sizes[1 + 2 * layer + place], "+.2f"), colour=GREY
             )
-    end = canvas.box(canvas.width - 58, line - 14, "ln_f\nlm_head", STREAM, width=56, height=34)
+    end = canvas.box(canvas.width - 58, line - 15, "ln_f\nlm_head", STREAM, width=56, height=34)
     canvas.arrow((right + 12, line), (end.x, line), STREAM, line=2)
 
 
