@@ -6,7 +6,7 @@ import threading
 import torch
 from torch.nn.modules.module import _has_any_global_hook
 
-from gpt_helpers.validation import check_module
+from gpt_helpers.tensor_checks import check_module
 
 BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
 LOCK = threading.RLock()  # held while the modes of modules are noted and changed

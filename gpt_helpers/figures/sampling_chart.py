@@ -13,7 +13,7 @@ from gpt_helpers.figures.inputs import values_of
 from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
 from gpt_helpers.validation import check_callable, check_integer, check_text
 
-MOST_TOKENS = 500  # tokens in a chart
+MOST_SHOWN = 500  # tokens in a chart
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -28,7 +28,7 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_TOKENS)
+    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_SHOWN)
     check_callable("token_of", token_of)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))

@@ -10,6 +10,7 @@ from tests.helpers.misuse import Example
 
 SEAM = "a step of attention_tiled, which has checked the operands; runs once per tile"
 TRUSTING = {
+    "gpt_helpers.optimization.flash.FlashAttention": "attention_flash has checked its operands",
     "gpt_helpers.optimization.tiled.TiledAttention": SEAM,
     "gpt_helpers.optimization.tiled.tile_scores": SEAM,
     "gpt_helpers.optimization.tiled.update_online_softmax": SEAM,
@@ -33,7 +34,7 @@ def kernels():
     takes["window"] = "None"
     yield Example(attention_flash, operands, takes)
     yield Example(tiled.attention_tiled, operands | {"block_size": 2}, takes)
-    yield Example(tiled.initial_softmax_state, {"q": q}, {"q": "empty nan"})
+    yield Example(tiled.initial_softmax_state, {"q": q}, {"q": "empty nan meta"})
     places = {"first": 2, "last": 3, "block_size": 2, "window": 2}
     yield Example(tiled.key_tiles, places, {"first": "0", "window": "None"})
     sizes = {"n_queries": 3, "n_keys": 4, "block_size": 2, "window": 2}
