@@ -39,6 +39,13 @@ class Head:
     k: list
     v: list
 
+    def __post_init__(self):
+        """Refuse what is no vector, and no queries, keys and values of the same tokens."""
+        check_numbers("x", self.x)
+        shapes = {check_numbers(name, getattr(self, name), n_axes=2).shape for name in "qkv"}
+        if len(shapes) > 1:
+            raise ValueError(f"q, k and v have shapes {sorted(shapes)}; they must be of one")
+
     @property
     def scores(self):
         """How well each query fits each key, (T, T); the future is not hidden yet."""

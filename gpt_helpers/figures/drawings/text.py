@@ -4,14 +4,15 @@ import functools
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from gpt_helpers.architecture.inputs import check_logits
 from gpt_helpers.figures.drawings.canvas import LETTER, LINE, PAD, Canvas
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import BLUE, GREY, ORANGE, PALETTE
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.text.tokenizer import build_tokenizer, check_tokenizer, merges_of
 from gpt_helpers.validation import (
     check_integer,
     check_sequence,
-    check_tensor,
     check_text,
     checks,
 )
@@ -45,6 +46,7 @@ class Merge:
     pieces: list
 
 
+@checks(text=check_text)
 def as_token(text):
     """Return a piece of text with signs for what is not seen: ␣ for a space, ⏎ and ⇥."""
     return text.translate(SIGNS)
@@ -92,6 +94,7 @@ def merges_in(tokenizer, text):
 )
 def likely_next(tokenizer, logits, n_tokens=4):
     """Return {token: (logit, probability)} of the likeliest of logits (V,), the first first."""
+    check_logits(logits)
     n_tokens = check_integer("n_tokens", n_tokens, 1, len(logits))
     likely = logits.topk(n_tokens)
     written = [as_token(tokenizer.decode([token])) for token in likely.indices.tolist()]
