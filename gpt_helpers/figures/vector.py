@@ -79,7 +79,7 @@ def tidy(element, name):
             tidy(child, name)
     style = dict(re.findall(r"([\w-]+): ([^;]+)", element.attrib.pop("style", "")))
     element.attrib |= {key: value for key, value in style.items() if key not in UNSAID}
-    if "monospace" in style.get("font-family", "").partition(",")[0]:
+    if "monospace" in style.get("font-family", ""):
         element.set("class", "mono")
     if element.tag == f"{SVG}g":
         element.attrib.pop("id", None)  # nothing refers to a group
