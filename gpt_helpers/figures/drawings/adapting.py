@@ -5,7 +5,7 @@ import math
 
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.style import GREEN, GREY, INK, PINK, RED
+from gpt_helpers.figures.style import GREEN, GREY, PINK, RED
 from gpt_helpers.validation import check_integer, check_real, check_sequence
 
 check_size = functools.partial(check_integer, at_least=1)

@@ -1,6 +1,5 @@
 """A drawing of rotary positions: each pair of columns is the hand of a clock."""
 
-import functools
 import math
 
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Canvas

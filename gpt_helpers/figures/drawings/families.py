@@ -1,0 +1,201 @@
+"""The tree of the families of published models: which one changes which, and when."""
+
+import itertools
+import math
+import re
+
+from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas, width_of
+from gpt_helpers.figures.drawn import draws
+from gpt_helpers.figures.show_models import (
+    NOT_SAID,
+    WRITTEN_FROM,
+    check_releases,
+    colour_of,
+    year_of,
+)
+from gpt_helpers.figures.style import EDGE, GREY
+
+CHANGES = {  # what is said of each family in the tree: how it differs from the one it changes
+    "gpt1": "norms after the sums", "gpt2": "where this book begins",
+    "gpt3": "alternate windows", "gpt_neo": "scores not divided",
+    "gpt_j": "RoPE, parallel block", "gpt_neox": "RoPE, two norms",
+    "llama": "RMSNorm, SwiGLU", "plamo": "parallel block", "gemma": "norms on both sides",
+    "qwen": "QK-norm", "olmo": "norms at the output", "deepseek": "MLA, experts",
+    "gpt_oss": "experts, sinks", "other": "not in this book", NOT_SAID: "size undisclosed",
+}  # fmt: skip
+SIZES = re.compile(  # what in a model's name tells it from others of its series
+    r"[ -](?:[\dx.]+[bB]|small|medium|large|XL|Small|Medium|Large|Scout|Maverick|japanese)\b.*"
+)
+GAP = 6  # points between what stands in one row of a band
+LANE = 6.4  # points between the lines of a phone
+EDGE_OF_BAND = 9  # points from the left edge of a band to its first point
+
+
+@draws(rows=check_releases)
+def family_tree(rows):
+    """Draw the rows of show_models.releases as a tree of families, by time.
+
+    On a desk time goes to the right and a family is a band; on a phone time goes down and it is
+    a line. A line joins a family to the one that it changes. A point is the larger the more
+    parameters it has, by their logarithm, and hollow if that is undisclosed.
+    """
+    canvas = Canvas()
+    (draw_downwards if canvas.is_narrow else draw_bands)(canvas, lanes_of(rows))
+    return canvas.finished()
+
+
+def lanes_of(rows):
+    """Return {family: [(series, [(year, n_params)])]} in the order of in_order, each by time.
+
+    A series is what is released under one name, such as Llama 2 of 7B and of 70B.
+    """
+    lanes = {}
+    for model, family, released, n_params in sorted(rows, key=lambda row: year_of(row[2])):
+        series = lanes.setdefault(family, {}).setdefault(SIZES.sub("", model), [])
+        series.append((year_of(released), n_params))
+    lanes = {family: list(series.items()) for family, series in lanes.items()}
+    return {family: lanes[family] for family in in_order(lanes)}
+
+
+def in_order(lanes):
+    """Return the families so that no line between two of them meets a third.
+
+    Those that change a family follow it, the latest first, each with those that change it; what
+    was there before the family that it changes stands before it.
+    """
+
+    def tree(family):
+        changes = [new for new, old in WRITTEN_FROM.items() if old == family and new in lanes]
+        changes.sort(key=lambda new: -start_of(lanes[new]))
+        before = [new for new in changes if start_of(lanes[new]) < start_of(lanes[family])]
+        after = [new for new in changes if new not in before]
+        return [*itertools.chain(*map(tree, before)), family, *itertools.chain(*map(tree, after))]
+
+    roots = [family for family in CHANGES if family in lanes]
+    roots = [family for family in roots if WRITTEN_FROM.get(family) not in lanes]
+    return list(itertools.chain(*map(tree, roots)))
+
+
+def start_of(series):
+    """Return the year of the first release in [(series, [(year, n_params)])]."""
+    return series[0][1][0][0]
+
+
+def branches(lanes):
+    """Return {family: the year in which it and the one that it changes are both there}."""
+    return {
+        new: max(start_of(lanes[new]), start_of(lanes[old]))
+        for new, old in WRITTEN_FROM.items()
+        if new in lanes and old in lanes
+    }
+
+
+def draw_bands(canvas, lanes):
+    """Draw the tree of a desk: a band for each family, below each other, time to the right."""
+    place = scale_of(canvas, lanes)
+    y, bands, joints = 1.6 * LINE, {}, branches(lanes)
+    for family, series in lanes.items():
+        items, end = packed(canvas, CHANGES[family], series, place)
+        own = [year for new, year in joints.items() if family in (new, WRITTEN_FROM[new])]
+        end = max([end, *(place(year) for year in own)]) + PAD
+        left = place(start_of(series)) - EDGE_OF_BAND
+        high = (1 + max(row for row, *_ in items)) * LINE + PAD
+        bands[family] = Box(left, y, min(end, canvas.width - 1) - left, high)
+        canvas.frame(bands[family], colour_of(family), 0.13, rounded=5, line=0.8)
+        for row, x, text, points in items:
+            middle = y + PAD / 2 + (row + 0.5) * LINE
+            draw_points(canvas, [(at, middle, n) for at, n in points], family)
+            colour = {} if points else {"colour": GREY}
+            canvas.text(x, middle, text, across="left", **colour)
+        y += high + 6
+    for new, year in joints.items():
+        upper, lower = sorted([bands[new], bands[WRITTEN_FROM[new]]], key=lambda band: band.y)
+        x = place(year) - EDGE_OF_BAND + 3
+        canvas.line((x, upper.bottom[1]), (x, lower.y), colour=colour_of(new), line=1.8)
+
+
+def scale_of(canvas, lanes):
+    """Write the years above stripes, and return the function from a year to its x.
+
+    The last name ends at the right edge.
+    """
+    named = [(points[-1][0], name) for series in lanes.values() for name, points in series]
+    first = min(map(start_of, lanes.values()))
+    left, right = EDGE_OF_BAND + 1, canvas.width - PAD - 10
+    scale = min((right - width_of(name) - left) / (year - first + 0.01) for year, name in named)
+    for year in range(math.ceil(first), math.floor(first + (right - left) / scale) + 1):
+        x = left + (year - first) * scale
+        canvas.text(x, LINE / 2, str(year))
+        canvas.line((x, LINE), (x, 1.3 * LINE), colour=EDGE)
+    return lambda year: left + (year - first) * scale
+
+
+def packed(canvas, change, series, place):
+    """Return what stands in a band, [(row, x, text, points)], and where it ends.
+
+    points are [(x, n_params)] of a series, at whose last its name begins; none of what the
+    family changes, which stands in the first row with room for it.
+    """
+    found, ends = [], []
+    for text, points in series:
+        points = [(place(year), n_params) for year, n_params in points]
+        x = points[-1][0] + radius_of(points[-1][1]) + 3
+        row = next((row for row, end in enumerate(ends) if end + GAP < points[0][0]), len(ends))
+        ends[row:] = [x + width_of(text), *ends[row + 1 :]]
+        found.append((row, x, text, points))
+    starts = [*(end + 2 * GAP for end in ends), found[0][3][0][0] - 4]
+    limit = canvas.width - PAD - width_of(change)
+    row = next((row for row, x in enumerate(starts) if x <= limit), len(ends))
+    ends[row:] = [starts[row] + width_of(change), *ends[row + 1 :]]
+    return [*found, (row, starts[row], change, [])], max(ends)
+
+
+def draw_downwards(canvas, lanes):
+    """Draw the tree of a phone: a line for each family, abreast; each series has a row of text."""
+    rows = sorted(
+        (
+            (points[0][0], family, name, points)
+            for family in lanes
+            for name, points in lanes[family]
+        ),
+        key=lambda row: row[0],
+    )
+    columns = {family: 5 + LANE * number for number, family in enumerate(lanes)}
+    left, y, year_before, spans = max(columns.values()) + 10, 0, 0, {}
+    heights = {}
+    for year, family, name, points in rows:
+        if int(year) > year_before:
+            year_before = int(year)
+            canvas.text(left, y + 0.7 * LINE, str(year_before), across="left", bold=True)
+            y += 1.2 * LINE
+        heights[year, family] = y + LINE / 2
+        spans.setdefault(family, []).append(y + LINE / 2)
+        largest = max(points, key=lambda point: point[1] or 0)[1]
+        draw_points(canvas, [(columns[family], y + LINE / 2, largest)], family, 0.8)
+        canvas.text(left, y + LINE / 2, name, across="left")
+        y += LINE
+        if len(spans[family]) == 1:
+            canvas.text(left, y + LINE / 2, CHANGES[family], across="left", colour=GREY)
+            y += LINE
+    for new in branches(lanes):
+        old = WRITTEN_FROM[new]
+        at = max(spans[new][0], spans[old][0])
+        spans[new].append(at)
+        spans[old].append(at)
+        canvas.line((columns[new], at), (columns[old], at), colour=colour_of(new), line=1.2)
+    for family in {*branches(lanes), *(WRITTEN_FROM[new] for new in branches(lanes))}:
+        x, ends = columns[family], (min(spans[family]), max(spans[family]))
+        canvas.line((x, ends[0]), (x, ends[1]), colour=colour_of(family), line=1.2)
+
+
+def draw_points(canvas, points, family, scale=1.0):
+    """Draw points (x, y, n_params), hollow where the number is undisclosed."""
+    for x, y, n_params in points:
+        hollow = n_params is None
+        look = {"alpha": 0.0 if hollow else 0.75, "line": 0.8}
+        canvas.circle(x, y, scale * radius_of(n_params), colour_of(family), **look)
+
+
+def radius_of(n_params):
+    """Return the radius of a point; without a number it is that of 1e9 parameters."""
+    return 0.8 * (math.log10(n_params or 1e9) - 5.5)
