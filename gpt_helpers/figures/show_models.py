@@ -5,10 +5,13 @@ The tree of their families is drawings/families.py.
 """
 
 import functools
+import math
 import re
 
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.style import CONCEPTS, INK, PAPER, finish, panels, power_of_ten, soft
+from gpt_helpers.figures.style import CONCEPTS, INK, PAPER, POINTS, finish, panels, soft
+from gpt_helpers.figures.vector import POINTS_PER_INCH
+from gpt_helpers.figures.words import width_in_letters
 from gpt_helpers.validation import check_choice, check_integer, check_sequence, check_text
 from gpt_helpers.variants.published import PublishedModel
 
@@ -24,7 +27,8 @@ TRUNKS = {"gpt2": CONCEPTS["GPT-2"], "llama": CONCEPTS["Llama"]}
 KEYS = {"gpt2": "GPT-2 and changes of it", "llama": "Llama and changes of it", "other": "other"}
 DATE = re.compile(r"\d{4}(-[01]\d(-[0-3]\d)?)?")
 YEARS = (2018, 2027.6)
-LARGEST, BEYOND = 3e12, 1e13  # the end of the scale of sizes, and the place of what has none
+SMALLEST, LARGEST = 5e7, 3e12  # the ends of the scale of sizes
+BEYOND = 1e13  # the place of what has none
 
 
 def releases(models):
@@ -75,17 +79,39 @@ def sizes_over_time(rows, names=(), height=3.6):
         face = PAPER if n_params is None else soft(colour, 0.6)
         look = {"facecolors": [face], "edgecolors": [colour], "linewidths": 0.8}
         axis.scatter(*places[model], s=22, zorder=3, **look)
-    for name in names:
+    for name in with_room(names, places, figure):
         axis.annotate(name, places[name], xytext=(4, 3), textcoords="offset points")
+    axis.text(YEARS[0] + 0.2, BEYOND, NOT_SAID, va="center")
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
-    axis.set(ylim=(5e7, BEYOND * BEYOND / LARGEST))
+    axis.set(ylim=(SMALLEST, BEYOND * BEYOND / LARGEST), xticks=range(2018, 2028, 3))
+    axis.set_yticks([10.0**power for power in range(8, 13)])
     axis.minorticks_off()
     for family, label in KEYS.items():
         axis.plot([], [], "o", color=colour_of(family), markersize=5, label=label)
-    ticks = {10.0**power: power_of_ten(10.0**power) for power in range(8, 13)}
-    axis.set_yticks([*ticks, BEYOND], [*ticks.values(), NOT_SAID])
     return finish(figure)
+
+
+def with_room(names, places, figure):
+    """Return the names beside whose points, {name: (year, number)}, no point or name stands.
+
+    The first of names are looked at first. Where things will stand is estimated.
+    """
+    width, height = figure.get_size_inches() * POINTS_PER_INCH * 0.8  # what axes leave of it
+    across = width / (YEARS[1] - YEARS[0])
+    decades = math.log10(BEYOND * BEYOND / LARGEST / SMALLEST)
+    at = {
+        n: (across * year, height * math.log10(size) / decades)
+        for n, (year, size) in places.items()
+    }
+    found, taken = [], [(x - 3, y - 3, x + 3, y + 3) for x, y in at.values()]
+    for name in names:
+        x, y = at[name]
+        box = x + 4, y + 3, x + 4 + width_in_letters(name) * POINTS * 0.6, y + 3 + POINTS
+        if not any(a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken):
+            found.append(name)
+            taken.append(box)
+    return found
 
 
 def colour_of(family):

@@ -126,5 +126,5 @@ class Scale:
 
 
 def signed(number):
-    """Return a number with one digit after the point, and a minus sign that is as wide as a plus."""
+    """Return a number with one digit after the point, and a minus sign as wide as a plus."""
     return f"{number:.1f}".replace("-", "−")

@@ -26,6 +26,7 @@ CHANGES = {  # what is said of each family in the tree: how it differs from the 
 SIZES = re.compile(  # what in a model's name tells it from others of its series
     r"[ -](?:[\dx.]+[bB]|small|medium|large|XL|Small|Medium|Large|Scout|Maverick|japanese)\b.*"
 )
+KIN = {*WRITTEN_FROM, *WRITTEN_FROM.values()}  # the families that are in the tree
 GAP = 6  # points between what stands in one row of a band
 LANE = 6.4  # points between the lines of a phone
 EDGE_OF_BAND = 9  # points from the left edge of a band to its first point
@@ -152,40 +153,43 @@ def packed(canvas, change, series, place):
 
 def draw_downwards(canvas, lanes):
     """Draw the tree of a phone: a line for each family, abreast; each series has a row of text."""
-    rows = sorted(
-        (
-            (points[0][0], family, name, points)
-            for family in lanes
-            for name, points in lanes[family]
-        ),
-        key=lambda row: row[0],
-    )
     columns = {family: 5 + LANE * number for number, family in enumerate(lanes)}
-    left, y, year_before, spans = max(columns.values()) + 10, 0, 0, {}
-    heights = {}
-    for year, family, name, points in rows:
-        if int(year) > year_before:
-            year_before = int(year)
-            canvas.text(left, y + 0.7 * LINE, str(year_before), across="left", bold=True)
-            y += 1.2 * LINE
-        heights[year, family] = y + LINE / 2
-        spans.setdefault(family, []).append(y + LINE / 2)
-        largest = max(points, key=lambda point: point[1] or 0)[1]
-        draw_points(canvas, [(columns[family], y + LINE / 2, largest)], family, 0.8)
-        canvas.text(left, y + LINE / 2, name, across="left")
-        y += LINE
-        if len(spans[family]) == 1:
-            canvas.text(left, y + LINE / 2, CHANGES[family], across="left", colour=GREY)
-            y += LINE
+    left = max(columns.values()) + 10
+    heights = write_rows(canvas, lanes, left)
+    lines = {family: list(found.values()) for family, found in heights.items()}
     for new in branches(lanes):
         old = WRITTEN_FROM[new]
-        at = max(spans[new][0], spans[old][0])
-        spans[new].append(at)
-        spans[old].append(at)
-        canvas.line((columns[new], at), (columns[old], at), colour=colour_of(new), line=1.2)
-    for family in {*branches(lanes), *(WRITTEN_FROM[new] for new in branches(lanes))}:
-        x, ends = columns[family], (min(spans[family]), max(spans[family]))
-        canvas.line((x, ends[0]), (x, ends[1]), colour=colour_of(family), line=1.2)
+        y = max(lines[new][0], lines[old][0])
+        lines[new].append(y)
+        lines[old].append(y)
+        canvas.line((columns[new], y), (columns[old], y), colour=colour_of(new), line=1.2)
+    for family, found in lines.items():
+        x = columns[family]
+        if family in KIN:
+            ends = (x, min(found)), (x, max(found))
+            canvas.line(*ends, colour=colour_of(family), line=1.2)
+        for name, points in lanes[family]:
+            largest = max((n for _, n in points), key=lambda n: n or 0)
+            draw_points(canvas, [(x, heights[family][name], largest)], family, 0.8)
+
+
+def write_rows(canvas, lanes, left):
+    """Write years, series and changes below each other; return {family: {series: its y}}."""
+    rows = [
+        (points[0][0], family, name) for family, series in lanes.items() for name, points in series
+    ]
+    y, year, heights = LINE / 2, 0, {family: {} for family in lanes}
+    for start, family, name in sorted(rows, key=lambda row: row[0]):
+        if int(start) > year:
+            year = int(start)
+            canvas.text(left, y + 0.2 * LINE, str(year), across="left", bold=True)
+            y += 1.2 * LINE
+        canvas.text(left, y, name, across="left")
+        if not heights[family]:
+            canvas.text(left, y + LINE, CHANGES[family], across="left", colour=GREY)
+        heights[family][name] = y
+        y += LINE * (2 if len(heights[family]) == 1 else 1)
+    return heights
 
 
 def draw_points(canvas, points, family, scale=1.0):
