@@ -80,7 +80,7 @@ def sizes_over_time(rows, names=(), height=3.6):
         look = {"facecolors": [face], "edgecolors": [colour], "linewidths": 0.8}
         axis.scatter(*places[model], s=22, zorder=3, **look)
     for name in with_room(names, places, figure):
-        axis.annotate(name, places[name], xytext=(4, 3), textcoords="offset points")
+        axis.annotate(name, places[name], xytext=(4, 4), textcoords="offset points")
     axis.text(YEARS[0] + 0.2, BEYOND, NOT_SAID, va="center")
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
@@ -104,10 +104,10 @@ def with_room(names, places, figure):
         n: (across * year, height * math.log10(size) / decades)
         for n, (year, size) in places.items()
     }
-    found, taken = [], [(x - 3, y - 3, x + 3, y + 3) for x, y in at.values()]
+    found, taken = [], [(x - 2, y - 2, x + 2, y + 2) for x, y in at.values()]
     for name in names:
         x, y = at[name]
-        box = x + 4, y + 3, x + 4 + width_in_letters(name) * POINTS * 0.6, y + 3 + POINTS
+        box = x + 4, y + 4, x + 4 + width_in_letters(name) * POINTS * 0.6, y + 4 + POINTS
         if not any(a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken):
             found.append(name)
             taken.append(box)
