@@ -22,7 +22,7 @@ WRITTEN_FROM = {
     "llama": "gpt2", "plamo": "llama", "gemma": "llama", "qwen": "llama", "olmo": "llama",
     "deepseek": "llama", "gpt_oss": "llama",
 }  # fmt: skip
-FAMILIES = ("gpt2", *WRITTEN_FROM, "other", NOT_SAID)
+ALL_FAMILIES = ("gpt2", *WRITTEN_FROM, "other", NOT_SAID)
 TRUNKS = {"gpt2": CONCEPTS["GPT-2"], "llama": CONCEPTS["Llama"]}
 KEYS = {"gpt2": "GPT-2 and changes of it", "llama": "Llama and changes of it", "other": "other"}
 DATE = re.compile(r"\d{4}(-[01]\d(-[0-3]\d)?)?")
@@ -56,7 +56,7 @@ def check_releases(name, value):
             raise ValueError(f"{name}[{place}]={row!r:.60} must be a row of show_models.releases")
         model, family, released, n_params = row
         check_text(f"the model in {name}[{place}]", model)
-        check_choice(f"the family in {name}[{place}]", family, FAMILIES)
+        check_choice(f"the family in {name}[{place}]", family, ALL_FAMILIES)
         if not isinstance(released, str) or not DATE.fullmatch(released):
             raise ValueError(f"{name}[{place}] is released {released!r}; write it as 2024-07-23")
         if n_params is not None:
@@ -75,7 +75,7 @@ def sizes_over_time(rows, names=(), height=3.6):
         check_choice("name", name, places)
     figure, (axis,) = panels(1, height)
     for model, family, _, n_params in rows:
-        colour = colour_of(family)
+        colour = trunk_colour(family)
         face = PAPER if n_params is None else soft(colour, 0.6)
         look = {"facecolors": [face], "edgecolors": [colour], "linewidths": 0.8}
         axis.scatter(*places[model], s=22, zorder=3, **look)
@@ -88,7 +88,7 @@ def sizes_over_time(rows, names=(), height=3.6):
     axis.set_yticks([10.0**power for power in range(8, 13)])
     axis.minorticks_off()
     for family, label in KEYS.items():
-        axis.plot([], [], "o", color=colour_of(family), markersize=5, label=label)
+        axis.plot([], [], "o", color=trunk_colour(family), markersize=5, label=label)
     return finish(figure)
 
 
@@ -114,7 +114,7 @@ def with_room(names, places, figure):
     return found
 
 
-def colour_of(family):
+def trunk_colour(family):
     """Return the colour of a family: that of the trunk, GPT-2 or Llama, from which it comes."""
     while family in WRITTEN_FROM and family not in TRUNKS:
         family = WRITTEN_FROM[family]

@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 
 from gpt_helpers.figures.drawings import experts, families, latents, positions
-from gpt_helpers.figures.show_models import WRITTEN_FROM, colour_of, releases, year_of
+from gpt_helpers.figures.show_models import WRITTEN_FROM, releases, trunk_colour, year_of
 from gpt_helpers.variants.costs import cache_bytes
 from gpt_helpers.variants.deepseek3 import DeepSeek3Config
 from gpt_helpers.variants.llama import LlamaConfig
@@ -197,6 +197,7 @@ def test_a_row_that_is_none_of_a_release_is_refused():
 
 
 def test_families_have_the_colour_of_their_trunk():
-    assert colour_of("gpt_neo") == colour_of("gpt2") != colour_of("qwen") == colour_of("llama")
-    assert colour_of("other") not in (colour_of("gpt2"), colour_of("llama"))
+    assert trunk_colour("gpt_neo") == trunk_colour("gpt2")
+    assert trunk_colour("qwen") == trunk_colour("llama") != trunk_colour("gpt2")
+    assert trunk_colour("other") not in (trunk_colour("gpt2"), trunk_colour("llama"))
     assert year_of("2024-07") > 2024.5

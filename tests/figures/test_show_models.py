@@ -16,9 +16,9 @@ from gpt_helpers.figures.show_models import (
     KEYS,
     LARGEST,
     WRITTEN_FROM,
-    colour_of,
     releases,
     sizes_over_time,
+    trunk_colour,
     year_of,
 )
 from gpt_helpers.variants.published import PublishedModel, load_models
@@ -137,5 +137,5 @@ def test_the_legend_has_the_colours_of_the_trunks():
     axis = sizes_over_time(ROWS).figure().axes[0]
     keys = {line.get_label(): line.get_color() for line in axis.lines}
     for family, label in KEYS.items():
-        assert keys[label] == colour_of(family)
-    assert len({colour_of(family) for family in KEYS}) == len(KEYS)
+        assert keys[label] == trunk_colour(family)
+    assert len({trunk_colour(family) for family in KEYS}) == len(KEYS)

@@ -8,10 +8,10 @@ from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import GREEN, GREY, PINK, RED
 from gpt_helpers.validation import check_integer, check_real, check_sequence
 
-check_size = functools.partial(check_integer, at_least=1)
+check_side = functools.partial(check_integer, at_least=1)
 
 
-@draws(n_outputs=check_size, n_inputs=check_size, rank=check_size)
+@draws(n_outputs=check_side, n_inputs=check_side, rank=check_side)
 def low_rank_update(n_outputs, n_inputs, rank):
     """Draw W (N, K) and the product B A of rank R that is added to it, all to one scale.
 
@@ -24,35 +24,27 @@ def low_rank_update(n_outputs, n_inputs, rank):
     pitch = min(canvas.width / 3, 115)
     scale = min(110 / n_outputs, 0.75 * pitch / n_inputs)
     middle = 1.5 * LINE + n_outputs * scale / 2
-    parts = (
-        ("W", n_outputs, n_inputs, GREY),
-        ("B", n_outputs, rank, PINK),
-        ("A", rank, n_inputs, PINK),
-    )
-    for number, (name, n_rows, n_columns, colour) in enumerate(parts):
+    shapes = {"W": (n_outputs, n_inputs), "B": (n_outputs, rank), "A": (rank, n_inputs)}
+    for number, (name, (n_rows, n_columns)) in enumerate(shapes.items()):
         x, wide, high = (number + 0.5) * pitch, max(2, n_columns * scale), max(2, n_rows * scale)
-        canvas.frame(Box(x - wide / 2, middle - high / 2, wide, high), colour, 0.35, rounded=0)
+        box = Box(x - wide / 2, middle - high / 2, wide, high)
+        canvas.frame(box, PINK if number else GREY, 0.35, rounded=0)
         canvas.text(x, LINE / 2, name, bold=True)
         canvas.text(x, 2 * middle - 0.8 * LINE, f"{n_rows:,} × {n_columns:,}")
         if number:
             canvas.text(number * pitch, middle, "+×"[number - 1], bold=True)
-    x, y = (PAD, canvas.lowest + LINE) if canvas.is_narrow else (3 * pitch + 14, middle - 2 * LINE)
-    counted = (
-        ("W stays", f"{n_outputs:,} × {n_inputs:,} = {n_outputs * n_inputs:,}", GREY),
-        (
-            "B and A are trained",
-            f"{rank:,} × ({n_outputs:,} + {n_inputs:,}) = {rank * (n_outputs + n_inputs):,}",
-            PINK,
-        ),
-    )
-    for what, count, colour in counted:
-        canvas.text(x, y, what, across="left", bold=True, colour=colour)
-        canvas.text(x, y + LINE, count, across="left")
-        y += 2.6 * LINE
+    beside = 3 * pitch + 14, middle - 2 * LINE
+    x, y = (PAD, canvas.lowest + LINE) if canvas.is_narrow else beside
+    stays, trained = n_outputs * n_inputs, rank * (n_outputs + n_inputs)
+    canvas.text(x, y, "W stays", "left", colour=GREY, bold=True)
+    canvas.text(x, y + LINE, f"{n_outputs:,} × {n_inputs:,} = {stays:,}", "left")
+    canvas.text(x, y + 2.6 * LINE, "B and A are trained", "left", colour=PINK, bold=True)
+    added = f"{rank:,} × ({n_outputs:,} + {n_inputs:,}) = {trained:,}"
+    canvas.text(x, y + 3.6 * LINE, added, "left")
     return canvas.finished()
 
 
-def check_pair(name, value):
+def check_nats(name, value):
     """Raise ValueError unless value is two log-probabilities, of the preferred and the other."""
     check_sequence(name, value)
     if len(value) != 2:
@@ -61,7 +53,7 @@ def check_pair(name, value):
         check_real(f"a log-probability in {name}", nats, at_most=0)
 
 
-@draws(before=check_pair, after=check_pair, beta=functools.partial(check_real, above=0))
+@draws(before=check_nats, after=check_nats, beta=functools.partial(check_real, above=0))
 def preference_pair(before, after, beta):
     """Draw how the log-probabilities, in nats, of a preferred answer and of another move apart.
 
@@ -69,7 +61,7 @@ def preference_pair(before, after, beta):
     of preferences.dpo_loss makes of them, with beta.
     """
     canvas = Canvas()
-    line = Scale(canvas, min(*before, *after))
+    line = NatsAxis(canvas, min(*before, *after))
     pairs = zip(("preferred", "other"), before, after, (GREEN, RED), strict=True)
     for name, old, new, colour in pairs:
         line.draw(name, old, new, colour)
@@ -89,7 +81,7 @@ def preference_pair(before, after, beta):
     return canvas.finished()
 
 
-class Scale:
+class NatsAxis:
     """An axis of log-probabilities, 0 at its right end, with a row for each answer above it."""
 
     def __init__(self, canvas, least):

@@ -10,11 +10,11 @@ from gpt_helpers.figures.style import CONCEPTS, GREY, VIOLET
 from gpt_helpers.validation import check_instance, check_integer, check_real, check_sequence
 
 QUERY, KEY, VALUE = (CONCEPTS[name] for name in ("query", "key", "value"))
-HIGH = LINE + PAD  # points: the height of a chip
+CHIP = LINE + PAD  # points: the height of a chip
 check_share = functools.partial(check_real, at_least=0, at_most=1)
 
 
-def check_weights(name, value):
+def check_read(name, value):
     """Raise ValueError unless value is {(layer, head): weight} of two heads."""
     check_instance(name, value, dict)
     if len(value) != 2 or not all(map(is_pair, value)):
@@ -35,7 +35,7 @@ def check_chances(name, value):
 @draws(
     tokens=functools.partial(check_sequence, kind=str),
     at=functools.partial(check_integer, at_least=0),
-    weights=check_weights,
+    weights=check_read,
     chances=check_chances,
 )
 def induction_circuit(tokens, at, weights, chances):
@@ -52,15 +52,15 @@ def induction_circuit(tokens, at, weights, chances):
     if at > n_half - 2:
         raise ValueError(f"{at=} must be at most {n_half - 2}, so that a token follows")
     canvas = Canvas()
-    plane = Plane(canvas, [as_token(token) for token in tokens], at)
+    plane = CircuitPlane(canvas, [as_token(token) for token in tokens], at)
     plane.draw_tokens()
     plane.draw_first_head()
     plane.draw_second_head()
-    draw_notes(canvas, as_token(tokens[at + 1]), weights, chances)
+    write_heads(canvas, as_token(tokens[at + 1]), weights, chances)
     return canvas.finished()
 
 
-class Plane:
+class CircuitPlane:
     """Positions by depth of computation: to the right and up on a desk, down and right on a phone.
 
     one, two and three are the positions of the first token, of what follows it, and of the
@@ -72,10 +72,10 @@ class Plane:
         self.canvas, self.tokens = canvas, tokens
         self.one, self.two, self.three = at, at + 1, at + len(tokens) // 2
         self.chip = max(map(len, tokens)) * LETTER + 2 * PAD
-        self.width, self.height = width_of(f"after {tokens[at]}?") + 2 * PAD, HIGH
+        self.width, self.height = width_of(f"after {tokens[at]}?") + 2 * PAD, CHIP
         is_narrow = canvas.is_narrow
         self.pitch = 27 if is_narrow else canvas.width / len(tokens)
-        self.start = self.chip if is_narrow else HIGH
+        self.start = self.chip if is_narrow else CHIP
         self.first = self.start + 16
         self.box = self.first + (12 if is_narrow else 22)
         self.after = self.box + (self.width if is_narrow else self.height)
@@ -87,7 +87,7 @@ class Plane:
         across = (position + 0.5) * self.pitch
         if self.canvas.is_narrow:
             return 1 + depth, across
-        return across, 1 + self.end + HIGH - depth
+        return across, 1 + self.end + CHIP - depth
 
     def corner(self, position, depth, width, height):
         """Return the upper left corner of what begins at a depth, in the middle of its position."""
@@ -114,7 +114,7 @@ class Plane:
         """Draw the tokens as chips, in colour those of which the circuit speaks."""
         colours = {self.one: KEY, self.two: VALUE, self.three: QUERY}
         for number, token in enumerate(self.tokens):
-            corner = self.corner(number, 0, self.chip, HIGH)
+            corner = self.corner(number, 0, self.chip, CHIP)
             self.canvas.token(*corner, token, colours.get(number, GREY), width=self.chip)
 
     def draw_first_head(self):
@@ -134,11 +134,11 @@ class Plane:
         self.canvas.arrow(self.place(self.three, self.second), self.place(self.three, self.end))
         token = self.tokens[self.two]
         width = len(token) * LETTER + 2 * PAD
-        box = self.canvas.token(*self.corner(self.three, self.end, width, HIGH), token, VALUE)
+        box = self.canvas.token(*self.corner(self.three, self.end, width, CHIP), token, VALUE)
         self.canvas.text(box.x + width + 9, box.centre[1], "③")
 
 
-def draw_notes(canvas, token, weights, chances):
+def write_heads(canvas, token, weights, chances):
     """Write below what the numbered arrows are, with what was measured."""
     (first, weight), (second, other) = weights.items()
     notes = (
@@ -154,7 +154,7 @@ def draw_notes(canvas, token, weights, chances):
         x, y = (x, y + 2.5 * LINE) if canvas.is_narrow else (x + canvas.width / 3, y)
 
 
-def check_sums(name, value):
+def check_summands(name, value):
     """Raise ValueError unless value is digits, at least two of them."""
     check_sequence(name, value)
     for place, digit in enumerate(value):
@@ -163,7 +163,7 @@ def check_sums(name, value):
         raise ValueError(f"{name} are {len(value)} digits; give 2 to 16")
 
 
-@draws(digits=check_sums, shares=check_chances)
+@draws(digits=check_summands, shares=check_chances)
 def written_sums(digits, shares):
     """Draw the last digit of a sum computed at once, and by sums that are written one by one.
 
@@ -172,17 +172,17 @@ def written_sums(digits, shares):
     canvas = Canvas()
     pitch = canvas.width / len(digits)
     at_once, by_steps = shares
-    title(canvas, "at once", f"{len(digits)} digits in one pass", at_once)
-    chips = row(canvas, digits, pitch, GREY)
+    write_way(canvas, "at once", f"{len(digits)} digits in one pass", at_once)
+    chips = chips_of(canvas, digits, pitch, GREY)
     wide = chips[0].width
     x, y = (canvas.width - wide) / 2, canvas.lowest + 34
     answer = canvas.token(x, y, str(sum(digits) % 10), VIOLET, width=wide)
     for chip in chips:
         canvas.arrow(chip.bottom, answer.top, GREY, line=0.8)
-    title(canvas, "step by step", "one digit in each pass", by_steps, canvas.lowest + LINE)
-    chips = row(canvas, digits, pitch, GREY)
+    write_way(canvas, "step by step", "one digit in each pass", by_steps, canvas.lowest + LINE)
+    chips = chips_of(canvas, digits, pitch, GREY)
     sums = [sum(digits[: n + 1]) % 10 for n in range(len(digits))]
-    written = row(canvas, sums, pitch, VIOLET, 18)
+    written = chips_of(canvas, sums, pitch, VIOLET, 18)
     for number, (digit, total) in enumerate(zip(chips, written, strict=True)):
         canvas.arrow(digit.bottom, total.top, GREY, line=0.8)
         if number:
@@ -190,7 +190,7 @@ def written_sums(digits, shares):
     return canvas.finished()
 
 
-def title(canvas, name, how, share, y=0):
+def write_way(canvas, name, how, share, y=0):
     """Write how an answer is computed, and below or beside how often it is right."""
     y += LINE / 2
     canvas.text(0, y, name, across="left", bold=True)
@@ -202,7 +202,7 @@ def title(canvas, name, how, share, y=0):
         canvas.text(width_of(name) + 14, y, how, across="left")
 
 
-def row(canvas, digits, pitch, colour, gap=6):
+def chips_of(canvas, digits, pitch, colour, gap=6):
     """Draw digits as chips below what is drawn, and return their boxes."""
     y, wide = canvas.lowest + gap, min(pitch - 6, 24)
     left = (pitch - wide) / 2

@@ -10,10 +10,10 @@ from gpt_helpers.figures.style import CONCEPTS, EDGE, GREY
 from gpt_helpers.validation import check_integer, check_numbers
 
 MLP, KEY = CONCEPTS["mlp"], CONCEPTS["key"]
-check_matrix = functools.partial(check_numbers, n_axes=2)
+check_router = functools.partial(check_numbers, n_axes=2)
 
 
-@draws(scores=check_matrix, n_chosen=functools.partial(check_integer, at_least=1))
+@draws(scores=check_router, n_chosen=functools.partial(check_integer, at_least=1))
 def routed_experts(scores, n_chosen):
     """Draw which experts compute each token, of the router's scores (N, A) of N tokens.
 
@@ -34,11 +34,11 @@ def routed_experts(scores, n_chosen):
     for number, row in enumerate(scores):
         if number and not number % abreast:
             top = canvas.lowest + 1.5 * LINE
-        draw_token(canvas, (width + 24) * (number % abreast), top, width, number, row, n_chosen)
+        draw_routing(canvas, (width + 24) * (number % abreast), top, width, number, row, n_chosen)
     return canvas.finished()
 
 
-def draw_token(canvas, x, top, width, number, scores, n_chosen):
+def draw_routing(canvas, x, top, width, number, scores, n_chosen):
     """Draw the way of one token: the scores, the chosen experts, their sum."""
     n_experts = len(scores)
     chosen = sorted(np.argsort(-scores, kind="stable")[:n_chosen])
@@ -66,7 +66,7 @@ def draw_token(canvas, x, top, width, number, scores, n_chosen):
     return canvas.text(x, plus.bottom[1] + 14 + LINE, rest, across="left", down="center")
 
 
-def check_weights(name, value):
+def check_shares(name, value):
     """Raise ValueError unless value is weights (T, T) of keys, no row of a sum above 1."""
     found = check_numbers(name, value, n_axes=2)
     if found.shape[0] != found.shape[1] or found.shape[0] > 6:
@@ -75,7 +75,7 @@ def check_weights(name, value):
         raise ValueError(f"{name}={value!r:.60} must be from 0, and no row of a sum above 1")
 
 
-@draws(weights=check_weights)
+@draws(weights=check_shares)
 def sink_weights(weights):
     """Draw how much each query reads of each key, and what it does not read at all.
 

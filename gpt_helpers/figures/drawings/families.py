@@ -10,7 +10,7 @@ from gpt_helpers.figures.show_models import (
     NOT_SAID,
     WRITTEN_FROM,
     check_releases,
-    colour_of,
+    trunk_colour,
     year_of,
 )
 from gpt_helpers.figures.style import EDGE, GREY
@@ -23,11 +23,11 @@ CHANGES = {  # what is said of each family in the tree: how it differs from the 
     "qwen": "QK-norm", "olmo": "norms at the output", "deepseek": "MLA, experts",
     "gpt_oss": "experts, sinks", "other": "not in this book", NOT_SAID: "size undisclosed",
 }  # fmt: skip
-SIZES = re.compile(  # what in a model's name tells it from others of its series
+OF_SIZE = re.compile(  # what in a model's name tells it from others of its series
     r"[ -](?:[\dx.]+[bB]|small|medium|large|XL|Small|Medium|Large|Scout|Maverick|japanese)\b.*"
 )
 KIN = {*WRITTEN_FROM, *WRITTEN_FROM.values()}  # the families that are in the tree
-GAP = 6  # points between what stands in one row of a band
+ROOM = 6  # points between what stands in one row of a band
 LANE = 6.4  # points between the lines of a phone
 EDGE_OF_BAND = 9  # points from the left edge of a band to its first point
 
@@ -52,7 +52,7 @@ def lanes_of(rows):
     """
     lanes = {}
     for model, family, released, n_params in sorted(rows, key=lambda row: year_of(row[2])):
-        series = lanes.setdefault(family, {}).setdefault(SIZES.sub("", model), [])
+        series = lanes.setdefault(family, {}).setdefault(OF_SIZE.sub("", model), [])
         series.append((year_of(released), n_params))
     lanes = {family: list(series.items()) for family, series in lanes.items()}
     return {family: lanes[family] for family in in_order(lanes)}
@@ -102,7 +102,7 @@ def draw_bands(canvas, lanes):
         left = place(start_of(series)) - EDGE_OF_BAND
         high = (1 + max(row for row, *_ in items)) * LINE + PAD
         bands[family] = Box(left, y, min(end, canvas.width - 1) - left, high)
-        canvas.frame(bands[family], colour_of(family), 0.13, rounded=5, line=0.8)
+        canvas.frame(bands[family], trunk_colour(family), 0.13, rounded=5, line=0.8)
         for row, x, text, points in items:
             middle = y + PAD / 2 + (row + 0.5) * LINE
             draw_points(canvas, [(at, middle, n) for at, n in points], family)
@@ -112,7 +112,7 @@ def draw_bands(canvas, lanes):
     for new, year in joints.items():
         upper, lower = sorted([bands[new], bands[WRITTEN_FROM[new]]], key=lambda band: band.y)
         x = place(year) - EDGE_OF_BAND + 3
-        canvas.line((x, upper.bottom[1]), (x, lower.y), colour=colour_of(new), line=1.8)
+        canvas.line((x, upper.bottom[1]), (x, lower.y), colour=trunk_colour(new), line=1.8)
 
 
 def scale_of(canvas, lanes):
@@ -141,10 +141,10 @@ def packed(canvas, change, series, place):
     for text, points in series:
         points = [(place(year), n_params) for year, n_params in points]
         x = points[-1][0] + radius_of(points[-1][1]) + 3
-        row = next((row for row, end in enumerate(ends) if end + GAP < points[0][0]), len(ends))
+        row = next((row for row, end in enumerate(ends) if end + ROOM < points[0][0]), len(ends))
         ends[row:] = [x + width_of(text), *ends[row + 1 :]]
         found.append((row, x, text, points))
-    starts = [*(end + 2 * GAP for end in ends), found[0][3][0][0] - 4]
+    starts = [*(end + 2 * ROOM for end in ends), found[0][3][0][0] - 4]
     limit = canvas.width - PAD - width_of(change)
     row = next((row for row, x in enumerate(starts) if x <= limit), len(ends))
     ends[row:] = [starts[row] + width_of(change), *ends[row + 1 :]]
@@ -155,25 +155,25 @@ def draw_downwards(canvas, lanes):
     """Draw the tree of a phone: a line for each family, abreast; each series has a row of text."""
     columns = {family: 5 + LANE * number for number, family in enumerate(lanes)}
     left = max(columns.values()) + 10
-    heights = write_rows(canvas, lanes, left)
+    heights = write_series(canvas, lanes, left)
     lines = {family: list(found.values()) for family, found in heights.items()}
     for new in branches(lanes):
         old = WRITTEN_FROM[new]
         y = max(lines[new][0], lines[old][0])
         lines[new].append(y)
         lines[old].append(y)
-        canvas.line((columns[new], y), (columns[old], y), colour=colour_of(new), line=1.2)
+        canvas.line((columns[new], y), (columns[old], y), colour=trunk_colour(new), line=1.2)
     for family, found in lines.items():
         x = columns[family]
         if family in KIN:
             ends = (x, min(found)), (x, max(found))
-            canvas.line(*ends, colour=colour_of(family), line=1.2)
+            canvas.line(*ends, colour=trunk_colour(family), line=1.2)
         for name, points in lanes[family]:
             largest = max((n for _, n in points), key=lambda n: n or 0)
             draw_points(canvas, [(x, heights[family][name], largest)], family, 0.8)
 
 
-def write_rows(canvas, lanes, left):
+def write_series(canvas, lanes, left):
     """Write years, series and changes below each other; return {family: {series: its y}}."""
     rows = [
         (points[0][0], family, name) for family, series in lanes.items() for name, points in series
@@ -197,7 +197,7 @@ def draw_points(canvas, points, family, scale=1.0):
     for x, y, n_params in points:
         hollow = n_params is None
         look = {"alpha": 0.0 if hollow else 0.75, "line": 0.8}
-        canvas.circle(x, y, scale * radius_of(n_params), colour_of(family), **look)
+        canvas.circle(x, y, scale * radius_of(n_params), trunk_colour(family), **look)
 
 
 def radius_of(n_params):

@@ -22,41 +22,42 @@ def latent_cache(config, bytes_per_value=2):
     Areas are to scale: a number takes as much room in both. config is that of latent attention.
     """
     canvas = Canvas()
-    kept, widths = config.cached_widths, (config.head_width, config.value_width)
-    n_kept, n_made = sum(kept), config.n_head * sum(widths)
-    texts = (
-        ("latent and rotary key", f"{kept[0]:,} + {kept[1]:,} numbers",
-         f"{n_kept * bytes_per_value:,} bytes, cached"),
-        (f"keys and values of {config.n_head:,} heads",
-         f"{config.n_head:,} × ({widths[0]:,} + {widths[1]:,}) numbers",
-         f"{n_made * bytes_per_value:,} bytes, made when read"),
-    )  # fmt: skip
-    left = 0 if canvas.is_narrow else 200
-    wide = canvas.width - left - 2 * PAD
-    high = 0.4 * wide
-    small = math.sqrt(wide * high * n_kept / n_made)
-    made = Box(left + PAD, 90 if canvas.is_narrow else 2, wide, high)
-    parts = block(canvas, made, widths, (KEY, VALUE))
-    for part, text in zip(parts, ("keys", "values"), strict=True):
-        canvas.text(*part.centre, text)
-    if canvas.is_narrow:
-        cached = Box(PAD, 2, small, small)
-        start, end = (PAD + small / 2, small + 4), (PAD + small / 2, made.y - 2)
-    else:
-        cached = Box(90 - small / 2, made.y + (high - small) / 2, small, small)
-        start, end = (cached.right[0] + 4, cached.right[1]), (made.x - 4, cached.right[1])
-    block(canvas, cached, kept, (VIOLET, KEY))
-    canvas.arrow(start, end, text="kv_up")
-    places = (PAD + small + 16, 0), (PAD, made.y + high + 4)
+    kept, made = config.cached_widths, (config.head_width, config.value_width)
+    n_kept, n_made = sum(kept), config.n_head * sum(made)
+    left, top = (PAD, 90) if canvas.is_narrow else (205, 2)
+    large = Box(left, top, canvas.width - left - PAD, 0.4 * (canvas.width - left - PAD))
+    side = math.sqrt(large.width * large.height * n_kept / n_made)
+    small = Box(PAD, 2, side, side)
+    arrow = (small.x + side / 2, side + 4), (small.x + side / 2, top - 2)
+    texts = (PAD + side + 16, 0), (left, top + large.height + 4)
     if not canvas.is_narrow:
-        places = (0, made.y + high + 4), (made.x, made.y + high + 4)
-    for lines, (x, y) in zip(texts, places, strict=True):
-        for number, line in enumerate(lines):
-            canvas.text(x, y + (number + 0.5) * LINE, line, across="left", bold=number != 1)
+        small = Box(80, top + (large.height - side) / 2, side, side)
+        arrow = (small.right[0] + 4, small.right[1]), (left - 4, small.right[1])
+        texts = (0, texts[1][1]), texts[1]
+    for part, name in zip(
+        draw_area(canvas, large, made, (KEY, VALUE)), ("keys", "values"), strict=True
+    ):
+        canvas.text(*part.centre, name)
+    draw_area(canvas, small, kept, (VIOLET, KEY))
+    canvas.arrow(*arrow, text="kv_up")
+    numbers = f"{kept[0]:,} + {kept[1]:,} numbers"
+    size = f"{n_kept * bytes_per_value:,} bytes, cached"
+    write_size(canvas, texts[0], "latent and rotary key", numbers, size)
+    numbers = f"{config.n_head:,} × ({made[0]:,} + {made[1]:,}) numbers"
+    size = f"{n_made * bytes_per_value:,} bytes, made when read"
+    write_size(canvas, texts[1], f"keys and values of {config.n_head:,} heads", numbers, size)
     return canvas.finished()
 
 
-def block(canvas, box, widths, colours):
+def write_size(canvas, place, what, numbers, size):
+    """Write what an area is, how many numbers it holds, and how large they are."""
+    x, y = place
+    canvas.text(x, y + 0.5 * LINE, what, across="left", bold=True)
+    canvas.text(x, y + 1.5 * LINE, numbers, across="left")
+    canvas.text(x, y + 2.5 * LINE, size, across="left", bold=True)
+
+
+def draw_area(canvas, box, widths, colours):
     """Draw numbers as an area, side by side those of each width, and return their boxes."""
     x, parts = box.x, []
     for width, colour in zip(widths, colours, strict=True):

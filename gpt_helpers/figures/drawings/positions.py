@@ -20,7 +20,7 @@ def check_shown(name, value):
         raise ValueError(f"{name}={value!r:.60} are more than four; choose some")
 
 
-def check_places(name, value):
+def check_turned(name, value):
     """Raise ValueError unless value is one to three pairs of positions, [(query, key), ...]."""
     check_sequence(name, value, (list, tuple))
     for number, pair in enumerate(value):
@@ -35,7 +35,7 @@ def check_places(name, value):
 @draws(
     head_width=lambda name, value: check_pairs(value),
     pairs=check_shown,
-    positions=check_places,
+    positions=check_turned,
 )
 def rotary_clocks(head_width, pairs, positions):
     """Draw pairs of columns of a head as clocks: how far a query and a key are turned.
@@ -57,16 +57,16 @@ def rotary_clocks(head_width, pairs, positions):
         canvas.text(x, 1.5 * LINE, f"θ = {frequency:.3g}")
     for query, key in positions:
         top = canvas.lowest + 1.2 * LINE
-        top = legend(canvas, top, radius, query, key)
+        top = write_positions(canvas, top, radius, query, key)
         for number, frequency in enumerate(frequencies):
             centre = left + (number + 0.5) * pitch, top + radius
-            clock(canvas, centre, radius, query * frequency, key * frequency)
+            draw_clock(canvas, centre, radius, query * frequency, key * frequency)
             between = f"{(query - key) * frequency:.3g} rad"
             canvas.text(centre[0], top + 2 * radius + 0.8 * LINE, between, bold=True)
     return canvas.finished()
 
 
-def legend(canvas, top, radius, query, key):
+def write_positions(canvas, top, radius, query, key):
     """Write the positions of a row, above it or at its left; return the top of its clocks."""
     texts = (f"query at {query}", QUERY), (f"key at {key}", KEY)
     if canvas.is_narrow:
@@ -79,16 +79,16 @@ def legend(canvas, top, radius, query, key):
     return top
 
 
-def clock(canvas, centre, radius, query, key):
+def draw_clock(canvas, centre, radius, query, key):
     """Draw a clock whose hands stand at two angles, and the arc between them."""
     x, y = centre
     canvas.circle(x, y, radius)
-    arc = [point(x, y, 0.45 * radius, key + (query - key) * step / 24) for step in range(25)]
+    arc = [end_of_hand(x, y, 0.45 * radius, key + (query - key) * step / 24) for step in range(25)]
     canvas.line(*arc, colour=INK, line=1.0)
     for angle, colour in ((key, KEY), (query, QUERY)):
-        canvas.arrow(centre, point(x, y, radius - 2, angle), colour, line=1.8)
+        canvas.arrow(centre, end_of_hand(x, y, radius - 2, angle), colour, line=1.8)
 
 
-def point(x, y, radius, angle):
+def end_of_hand(x, y, radius, angle):
     """Return the end of a hand that has turned by an angle, to the left from the right."""
     return x + radius * math.cos(angle), y - radius * math.sin(angle)
