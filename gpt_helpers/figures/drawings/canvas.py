@@ -11,6 +11,7 @@ is as wide as the column: a drawing looks at canvas.width and stacks what does n
     device   a frame with a title, that holds other things: a process, a memory
     bus      a thick line on which everything is added: the residual stream
     arrow    where a tensor goes
+    circle   a dot, a clock
     text     words
 
 One concept has one colour: style.CONCEPTS.
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from gpt_helpers.figures.style import EDGE, GREY, INK, PAPER, POINTS, column, finish, soft
 from gpt_helpers.figures.words import width_in_letters, word
@@ -126,6 +127,13 @@ class Canvas:
         )  # fmt: skip
         self.axis.add_patch(patch)
         return self.used(box)
+
+    def circle(self, x, y, radius, colour=EDGE, alpha=0.0, line=1.0):
+        """Draw a circle around (x, y), filled with a colour that lets the page shine through."""
+        face = soft(colour, alpha) if alpha else "none"
+        look = {"facecolor": face, "edgecolor": colour, "linewidth": line, "zorder": 4}
+        self.axis.add_patch(Circle((x, y), radius, **look))
+        return self.used(Box(x - radius, y - radius, 2 * radius, 2 * radius))
 
     def token(self, x, y, text, colour=GREY, alpha=0.18, width=None):
         """Draw a piece of text as a chip whose upper left corner is at (x, y)."""
