@@ -68,7 +68,7 @@ def draw_call(text, row, is_judged):
     for place in range(len(row["drafted"])):
         x = SIDE + place * step
         draw_judgement(canvas, x, y, step, row, place, is_judged)
-    for line, name in enumerate(("q", "p", "chance"), 1):
+    for line, name in enumerate(("q", "p", "chance") if is_judged else ("q",), 1):
         canvas.text(0, y + LINE * (line + 1.2), name, "left", colour=GREY)
     x, end = SIDE + row["accepted"] * step, y + 6.2 * LINE
     if is_judged:
