@@ -28,7 +28,7 @@ from gpt_helpers.architecture.attention import attention, attention_fused
 from gpt_helpers.commands import command, new_file, positive
 from gpt_helpers.optimization.peak import measured_bytes
 from gpt_helpers.optimization.tiled import attention_tiled
-from gpt_helpers.validation import check_device
+from gpt_helpers.tensor_checks import check_device
 
 BACKENDS = {
     "sdpa, flash": SDPBackend.FLASH_ATTENTION,

@@ -27,8 +27,8 @@ from benchmarks.race import run_recipes
 from benchmarks.steps import PEERS, SHAPES, TOLERANCES, run_steps
 from benchmarks.timing import machine
 from gpt_helpers.commands import command, new_file, positive
+from gpt_helpers.tensor_checks import check_device
 from gpt_helpers.training.recipes import RECIPES
-from gpt_helpers.validation import check_device
 
 
 def add_steps(commands, name, purpose, **defaults):

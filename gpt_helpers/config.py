@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gpt_helpers.validation import check_choice, check_fields, check_integer, check_real
 
 ACTIVATION_NAMES = ("gelu", "gelu_erf", "relu", "swish")
+LARGEST_SIZE = 2**28  # a matrix of two such sizes is beyond all memory, but can be counted
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class GPTConfig:
         sizes = "vocab_size", "n_positions", "n_embd", "n_layer", "n_head"
         optional = [name for name in ("n_inner", "n_kv_head") if getattr(self, name) is not None]
         check_fields(self, check_integer, *sizes, *optional, at_least=1)
+        check_fields(self, check_integer, *sizes, *optional, at_most=LARGEST_SIZE)
         check_fields(self, check_real, "dropout", at_least=0, below=1)
         check_fields(self, check_real, "layer_norm_epsilon", above=0)
         check_fields(self, check_real, "initializer_range", at_least=0)

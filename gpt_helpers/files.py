@@ -58,6 +58,11 @@ def replacing(path):
     partial = path.with_name(path.name + ".partial")
     with alone(path.parent):
         try:
+            partial.touch()
+        except OSError as error:
+            found = f"path={str(path)!r} cannot be written ({error.strerror})"
+            raise ValueError(f"{found}; name another file") from error
+        try:
             yield partial
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
@@ -75,7 +80,25 @@ def as_path(name, value):
         raise ValueError(f"{name} is empty; name a path, '.' for the folder that you are in")
     if "\0" in str(value):
         raise ValueError(f"{name}={value!r} holds a zero byte, which no path does")
+    try:
+        os.stat(value)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # nothing is there, so far
+    except (OSError, UnicodeError) as error:  # a loop of links, too many letters, half of one
+        raise ValueError(f"{name}={str(value)!r:.300} is no path here: {error}"[:900]) from error
     return Path(value)
+
+
+def make_folder(name, path):
+    """Make a folder, and those that it lies in, or leave it as it is.
+
+    Raises ValueError, in which the argument has this name, where none can be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = f"{name}={str(path)!r} is no folder, and none can be made there"
+        raise ValueError(f"{found} ({error.strerror}); name another") from error
 
 
 def replace_file(path, data):

@@ -26,8 +26,8 @@ class Translated(str):
 
     def __new__(cls, texts):
         """Make the text of {language: text}; raise ValueError unless there is one in each."""
-        is_dict = isinstance(texts, dict)
-        if not is_dict or not all(isinstance(texts.get(name), str) for name in LANGUAGES):
+        has_each = isinstance(texts, dict) and texts.keys() == set(LANGUAGES)
+        if not has_each or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError(f"texts={texts!r} must be a text for each of {LANGUAGES}")
         text = super().__new__(cls, texts[chosen])
         text.texts = texts

@@ -14,14 +14,30 @@ from pathlib import Path
 
 import numpy as np
 
+LARGEST = 2**63 - 1  # integer that PyTorch and NumPy hold
+
 
 def check_integer(name, value, at_least=None, at_most=None):
-    """Return value as an int; raise ValueError unless it is an integer within the bounds."""
+    """Return value as an int; raise ValueError unless it is an integer within the bounds.
+
+    Without a bound it must fit into 64 bits, as all that PyTorch and NumPy count.
+    """
     is_integer = isinstance(value, Integral) and not is_bool(value)
+    if is_integer and abs(value) > LARGEST:
+        at_least = -LARGEST if at_least is None else at_least
+        at_most = LARGEST if at_most is None else at_most
     is_high_enough = is_integer and (at_least is None or value >= at_least)
     if is_high_enough and (at_most is None or value <= at_most):
         return int(value)
-    raise ValueError(f"{name}={value!r} must be {wanted_integer(at_least, at_most)}")
+    raise ValueError(f"{name}={shown(value)} must be {wanted_integer(at_least, at_most)}")
+
+
+def shown(value):
+    """Return a value as a message shows it: its beginning, or its kind if it cannot be written."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # of a stranger's __repr__; and Python writes no integer of 5,000 digits
+        return f"<{type(value).__name__}>"
 
 
 def wanted_integer(at_least, at_most):
@@ -46,7 +62,7 @@ def check_real(name, value, *, at_least=None, above=None, below=None, at_most=No
     ):  # fmt: skip
         return int(value) if isinstance(value, Integral) else float(value)
     wanted = " and ".join(f"{sign} {at}" for sign, at in bounds.items() if at is not None)
-    raise ValueError(f"{name}={value!r} must be a finite number {wanted}".rstrip())
+    raise ValueError(f"{name}={shown(value)} must be a finite number {wanted}".rstrip())
 
 
 def check_fields(record, check, *names, **bounds):
@@ -74,13 +90,13 @@ def is_bool(value):
 def check_choice(name, value, choices):
     """Raise ValueError unless value is one of the names in choices."""
     if not isinstance(value, str | Integral) or is_bool(value) or value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown; use one of {tuple(choices)}")
+        raise ValueError(f"{name}={shown(value)} is unknown; use one of {tuple(choices)}")
 
 
 def check_flag(name, value):
     """Return value as a bool; raise ValueError unless it is True or False."""
     if not is_bool(value):
-        raise ValueError(f"{name}={value!r} must be True or False")
+        raise ValueError(f"{name}={shown(value)} must be True or False")
     return bool(value)
 
 
@@ -128,10 +144,10 @@ def check_numbers(name, value, n_axes=1, above=None):
     wanted = f"an array, or a list, of {n_axes} axes of finite numbers"
     found = as_floats(value)
     if found is None or found.ndim != n_axes or not found.size:
-        raise ValueError(f"{name}={value!r:.80} must be {wanted}, at least one")
+        raise ValueError(f"{name}={shown(value)} must be {wanted}, at least one")
     if not np.isfinite(found).all() or not (above is None or (found > above).all()):
         bound = "" if above is None else f" above {above}"
-        raise ValueError(f"{name}={value!r:.80} must be {wanted}{bound}")
+        raise ValueError(f"{name}={shown(value)} must be {wanted}{bound}")
     return found
 
 
@@ -148,62 +164,13 @@ def as_floats(value):
 def check_file(name, value):
     """Raise ValueError unless value is the path of a file that is there."""
     if not isinstance(value, str | Path) or not Path(value).is_file():
-        raise ValueError(f"{name}={value!r} is no file; give the path of one that is there")
+        raise ValueError(f"{name}={shown(value)} is no file; give the path of one that is there")
 
 
 def check_callable(name, value):
     """Raise ValueError unless value can be called."""
     if not callable(value):
-        raise ValueError(f"{name}={value!r} must be a function or a class, not its name")
-
-
-def check_module(name, value):
-    """Raise ValueError unless value is an nn.Module."""
-    from torch import nn  # only here: what counts and parses loads no torch
-
-    if not isinstance(value, nn.Module):
-        raise ValueError(f"{name} is a {type(value).__name__}; it must be an nn.Module")
-
-
-def check_tensor(name, value, axes, integers=False, floats=False, empty=True):
-    """Raise ValueError unless value is a tensor of these axes, such as "(B, T)" or "(..., V)".
-
-    integers asks for a dtype that an embedding can look up, int64 or int32; floats for a
-    floating one. empty says whether it may be without elements.
-    """
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        kind = "tensor of integers" if integers else "tensor"
-        raise ValueError(f"{name} is a {type(value).__name__}; make it a {kind} {axes}")
-    n_axes = axes.count(",") + 1 - axes.endswith(",)")
-    fits = value.ndim >= n_axes - 1 if axes.startswith("(...") else value.ndim == n_axes
-    if not fits or not (empty or value.numel()):
-        wanted = axes if empty else f"{axes}, with at least one element"
-        raise ValueError(f"{name} has shape {tuple(value.shape)}; it must be {wanted}")
-    if integers and value.dtype not in (torch.int64, torch.int32):
-        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .long()")
-    if floats and not value.is_floating_point():
-        raise ValueError(f"{name} has dtype {value.dtype}; convert it with .float()")
-
-
-def check_generator(value):
-    """Raise ValueError unless value is a torch.Generator, or None for the global one."""
-    import torch
-
-    if value is not None and not isinstance(value, torch.Generator):
-        raise ValueError(f"generator={value!r} must be a torch.Generator, or None")
-
-
-def check_device(name, value):
-    """Raise ValueError unless this machine has the device, such as "cpu" or "cuda:0"."""
-    import torch
-
-    try:
-        torch.zeros(1, device=value).tolist()
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{name}={value!r} cannot be used here ({reason}); try 'cpu'") from error
+        raise ValueError(f"{name}={shown(value)} must be a function or a class, not its name")
 
 
 def checked_by(check):
@@ -232,20 +199,26 @@ def checked_by(check):
 def checks(**check_of):
     """Make a public function check these of its arguments first: {name: check(name, value)}.
 
-    The checks are functions of this module, or partials of them: n_items=check_count. A default
-    is not checked. Inner code, which has checked already, calls the .unchecked function.
+    The checks are functions of this module, or partials of them: n_items=check_count. A number
+    is passed on as its check returns it, plain. A default is not checked. Inner code, which has
+    checked already, calls the .unchecked function.
     """
 
     def decorate(function):
         signature = inspect.signature(function)
 
-        def check(*args, **kwargs):
-            given = signature.bind(*args, **kwargs).arguments
+        @functools.wraps(function)
+        def checked(*args, **kwargs):
+            call = signature.bind(*args, **kwargs)
             for name, check_one in check_of.items():
-                if name in given:
-                    check_one(name, given[name])
+                if name in call.arguments:
+                    found = check_one(name, call.arguments[name])
+                    if isinstance(found, Real):
+                        call.arguments[name] = found
+            return function(*call.args, **call.kwargs)
 
-        return checked_by(check)(function)
+        checked.unchecked = function
+        return checked
 
     return decorate
 

@@ -1,17 +1,24 @@
 """Files are whole or not there, and rows of measurements come back from them."""
 
 import csv
+import functools
+import inspect
 import itertools
 import math
 import os
+import re
 import signal
 
 import pytest
 
 from gpt_helpers.experiments.speed import TABLES
-from gpt_helpers.files import read_rows, replace_files, write_rows
+from gpt_helpers.files import read_rows, replace_file, replace_files, write_rows
+from gpt_helpers.text.corpus import load_corpus
+from gpt_helpers.weights.pretrained import load_gpt2, load_model, save_gpt2
+from gpt_helpers.weights.sealed import read_sealed, write_sealed
 from tests.helpers.book import ROOT
-from tests.helpers.reference import refused
+from tests.helpers.misuse import outcome
+from tests.helpers.reference import random_model, refused
 
 # Those of speed/ are written by benchmarks/, in their own form.
 COMMITTED = sorted(set((ROOT / "gpt_helpers").rglob("*.csv")) - set(TABLES.iterdir()))
@@ -138,3 +145,36 @@ def test_a_row_that_does_not_fit_its_header_is_refused(tmp_path, text, reason):
 
 def test_a_path_that_is_empty_is_refused():
     refused("path is empty; name a path", read_rows, "", ())
+
+
+def no_places(folder):
+    """Yield paths where nothing can be, each with what is wrong with it."""
+    (folder / "file").touch()
+    (folder / "loop").symlink_to(folder / "loop")
+    yield folder / ("a" * 5000), "name too long"
+    yield folder / ("a" * 255), "name too long"  # with .partial
+    yield "\ud800", "surrogates not allowed"
+    yield folder / "\ud800" / "x", "surrogates not allowed"
+    yield folder / "file" / "x", "no folder"
+    yield folder / "loop" / "x", "symbolic links"
+    yield "/proc/none", "cannot be written|none can be made"
+    yield "/proc/none/x", "no folder|none can be made"
+    yield "/dev/null/x", "no folder"
+
+
+def test_a_place_where_no_file_can_be_is_refused_by_a_sentence_that_names_it(tmp_path):
+    before = None
+    for path, wrong in no_places(tmp_path):
+        before = before or sorted(tmp_path.iterdir())
+        named = re.escape(repr(str(path))[:200])
+        for write in (replace_file, functools.partial(write_rows, rows=[], columns=["a"])):
+            data = {"data": b"x"} if write is replace_file else {}
+            refused(f"(?i)path={named}.*({wrong})", write, path, **data)
+        refused(f"(?i)path={named[:10]}.*({wrong})", write_sealed, path, {}, {})
+        if "a" * 255 not in str(path):
+            refused(f"(?i)folder={named[:10]}.*({wrong})", save_gpt2, path, random_model())
+        for read in (read_sealed, load_model, load_corpus, load_gpt2):
+            error = outcome(read, {next(iter(inspect.signature(read).parameters)): path})
+            assert type(error) is ValueError
+            assert repr(str(path))[1:60] in str(error)
+        assert sorted(tmp_path.iterdir()) == before

@@ -14,7 +14,10 @@ from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating, hooked
 from gpt_helpers.architecture.trace import recorded_attention
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
+
+MOST_DRAWS = 2**30  # numbers that are drawn at once; more are beyond most memories
 
 
 def repeated(vocab_size, n_tokens, batch_size, generator=None):
@@ -26,6 +29,9 @@ def repeated(vocab_size, n_tokens, batch_size, generator=None):
     for name, value in (("n_tokens", n_tokens), ("batch_size", batch_size)):
         check_integer(name, value, at_least=1)
     check_integer("vocab_size", vocab_size, at_least=1)
+    if batch_size * vocab_size > MOST_DRAWS:
+        found = f"{batch_size=} rows of {vocab_size=} tokens"
+        raise ValueError(f"{found} are more than {MOST_DRAWS} draws; lower one of them")
     if n_tokens >= vocab_size:
         raise ValueError(f"n_tokens={n_tokens} different tokens need a larger {vocab_size=}")
     draws = torch.rand(batch_size, vocab_size - 1, generator=generator, dtype=torch.float32)

@@ -8,7 +8,8 @@ from torch import nn
 
 from gpt_helpers.architecture.kv_cache import KVCache
 from gpt_helpers.architecture.operands import check_devices
-from gpt_helpers.validation import check_generator, check_integer, check_real, check_tensor
+from gpt_helpers.tensor_checks import check_generator, check_plain, check_tensor
+from gpt_helpers.validation import check_integer, check_real
 
 IGNORED = -100  # a label that takes no part in the loss
 READERS = nn.Linear, nn.LayerNorm, nn.RMSNorm  # each says how wide what it reads must be
@@ -47,7 +48,7 @@ def positions_of(padding, input_ids, cache=None):
 def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache=None, labels=None):
     """Raise ValueError unless a model can read these inputs, and learn from these labels."""
     config, wte = model.config, model.wte.weight
-    check_tensor("input_ids", input_ids, "(B, T)", integers=True, empty=False)
+    check_tensor("input_ids", input_ids, "(B, T)", integers=True, empty=False, meta=True)
     n_seen = 0 if cache is None else check_cache(cache, config, len(input_ids))
     n_tokens = n_seen + input_ids.shape[1]
     if n_tokens > config.n_positions:
@@ -60,11 +61,12 @@ def check_inputs(model, input_ids, attention_mask=None, position_ids=None, cache
         check_position_ids(position_ids, input_ids.shape)
         ranges["position_ids"] = position_ids, "n_positions", config.n_positions
     if labels is not None:
-        check_tensor("labels", labels, "(B, T)", integers=True)
+        check_tensor("labels", labels, "(B, T)", integers=True, meta=True)
         if labels.shape != input_ids.shape:
             raise misplaced_labels(labels, input_ids.shape)
         ranges["labels"] = targets_of(labels), "vocab_size", config.vocab_size
-    others = {"ids": input_ids, "mask": attention_mask, "at": position_ids, "labels": labels}
+    others = {"input_ids": input_ids, "attention_mask": attention_mask}
+    others |= {"position_ids": position_ids, "labels": labels}
     if any(other is not None and other.device != wte.device for other in others.values()):
         check_devices(wte=wte, **others)
     check_ranges(**ranges)
@@ -113,6 +115,7 @@ def check_mask(attention_mask, shape):
             f"attention_mask is {found}; it must be a tensor of shape {shape}, counting cached"
             " tokens, with 1 at real tokens and 0 at padding"
         )
+    check_plain("attention_mask", attention_mask, meta=True)
     if attention_mask.is_complex():
         raise ValueError(f"attention_mask has dtype {attention_mask.dtype}; use 0 and 1")
     if not attention_mask.is_meta and not (attention_mask == attention_mask.bool()).all():
@@ -122,7 +125,7 @@ def check_mask(attention_mask, shape):
 
 def check_position_ids(position_ids, shape):
     """Raise ValueError unless position_ids are integers, one per token, or one row for all."""
-    check_tensor("position_ids", position_ids, "(B, T)", integers=True)
+    check_tensor("position_ids", position_ids, "(B, T)", integers=True, meta=True)
     if position_ids.shape not in (shape, (1, shape[1])):
         found = f"position_ids has shape {tuple(position_ids.shape)}"
         raise ValueError(f"{found}; it must be {tuple(shape)}, one position per token")

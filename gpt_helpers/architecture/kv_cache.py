@@ -1,6 +1,7 @@
 """The keys and values of tokens already seen, so that each is computed once."""
 
 import contextlib
+import copy
 
 import torch
 
@@ -27,6 +28,10 @@ class KVCache:
         """Return the number of tokens held."""
         return self.layers[0].length
 
+    def __copy__(self):
+        """Return a cache of its own, for copies share nothing that is written in place."""
+        return copy.deepcopy(self)
+
     def truncate(self, length):
         """Forget all tokens but the first length; what was made from them stays as it is.
 
@@ -50,6 +55,19 @@ class LayerCache:
         """Remember the size; the first append allocates."""
         self.n_positions, self.length = n_positions, 0
         self.keys = self.values = None
+
+    def __copy__(self):
+        """Return a copy that shares no buffer."""
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo):
+        """Return a copy that holds the same numbers, and of gradients nothing."""
+        other = LayerCache(self.n_positions)
+        other.length = self.length
+        if self.keys is not None:
+            with torch.inference_mode(False):
+                other.keys, other.values = (x.detach().clone() for x in (self.keys, self.values))
+        return other
 
     def truncate(self, length):
         """Forget all tokens but the first length; what is empty can hold another batch."""

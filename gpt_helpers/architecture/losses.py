@@ -1,11 +1,13 @@
 """What a model pays for each token that it predicts, and the mean of it that training lowers."""
 
+import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import IGNORED, check_ranges, misplaced_labels, targets_of
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import check_devices, widened
-from gpt_helpers.validation import check_callable, check_tensor, checked_by
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_callable, checked_by
 
 
 def check_predictions(logits, labels):
@@ -60,10 +62,18 @@ class Loss:
     def __call__(self, model, ids):
         """Return the mean of these losses, (); raise ValueError for no model, or none of them."""
         check_model(model)
-        n_counted = self.count(ids)
+        n_counted = check_sum("count(ids)", self.count(ids))
         if not n_counted:
             raise ValueError(f"ids {tuple(ids.shape)} leave nothing to predict: no token counts")
-        return self.total(model, ids) / n_counted
+        return check_sum("total(model, ids)", self.total(model, ids)) / n_counted
+
+
+def check_sum(name, value):
+    """Return value, what a method of a Loss gave; raise ValueError unless it is a tensor ()."""
+    if not isinstance(value, torch.Tensor) or value.ndim:
+        found = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ValueError(f"{name} of the loss is {found}; it must be a tensor (), a sum")
+    return value
 
 
 class TokenLoss(Loss):
@@ -78,13 +88,19 @@ class TokenLoss(Loss):
         check_callable("labels_of", labels_of)
         self.labels_of = labels_of
 
+    def checked_labels(self, ids):
+        """Return the labels (B, T) of ids (B, T); raise ValueError if labels_of gives others."""
+        labels = self.labels_of(ids)
+        check_tensor("labels_of(ids)", labels, "(B, T)", integers=True)
+        return labels
+
     def count(self, ids):
         """Return how many tokens of ids (B, T) are predicted and have a label."""
-        return (self.labels_of(ids)[:, 1:] != IGNORED).sum()
+        return (self.checked_labels(ids)[:, 1:] != IGNORED).sum()
 
     def total(self, model, ids):
         """Return what the model pays for these tokens of ids (B, T), in nats."""
-        return token_losses(model(ids)["logits"], self.labels_of(ids)).sum()
+        return token_losses(model(ids)["logits"], self.checked_labels(ids)).sum()
 
 
 language_model_loss = TokenLoss(lambda ids: ids)  # of every token but the first

@@ -18,7 +18,8 @@ from gpt_helpers.architecture.kv_cache import KVCache, unchanged_by_failure
 from gpt_helpers.architecture.losses import check_predictions
 from gpt_helpers.architecture.operands import widened
 from gpt_helpers.config import GPTConfig, check_config
-from gpt_helpers.validation import check_callable, check_flag, check_module, check_real, checked_by
+from gpt_helpers.tensor_checks import check_module
+from gpt_helpers.validation import check_callable, check_flag, check_real, checked_by
 
 ACTIVATIONS = {
     "gelu": functools.partial(F.gelu, approximate="tanh"),

@@ -6,7 +6,7 @@ import threading
 import torch
 from torch.nn.modules.module import _has_any_global_hook
 
-from gpt_helpers.validation import check_module
+from gpt_helpers.tensor_checks import check_module
 
 BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
 LOCK = threading.RLock()  # held while the modes of modules are noted and changed
@@ -125,3 +125,17 @@ def check_model(model, name="model"):
     """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
         raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")
+
+
+def check_able(model, name="model"):
+    """Raise ValueError unless model, the argument of this name, is one whose weights have numbers.
+
+    On the meta device they have shapes only.
+    """
+    check_model(model, name)
+    bare = next((key for key, weight in model.named_parameters() if weight.is_meta), None)
+    if bare is not None:
+        raise ValueError(
+            f"{name} has {bare} on the meta device, where weights have no numbers; build it"
+            " outside of torch.device('meta')"
+        )

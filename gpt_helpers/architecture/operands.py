@@ -2,7 +2,8 @@
 
 import torch
 
-from gpt_helpers.validation import check_integer, check_real, check_tensor
+from gpt_helpers.tensor_checks import check_plain, check_tensor, is_plain
+from gpt_helpers.validation import check_integer, check_real
 
 
 def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
@@ -10,6 +11,9 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
     if not (torch.is_tensor(q) and torch.is_tensor(k) and torch.is_tensor(v)):
         found = ", ".join(type(value).__name__ for value in (q, k, v))
         raise ValueError(f"q, k, v are {found}; make them tensors (B, H, T, D)")
+    if not (is_plain(q) and is_plain(k) and is_plain(v)):
+        for name, value in (("q", q), ("k", k), ("v", v)):
+            check_plain(name, value, meta=True)
     if not (q.ndim == k.ndim == 4 and k.shape == v.shape):
         found = f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)}"
         raise ValueError(f"{found}: need q (B, H, T, D), and k and v both (B, G, S, D)")
@@ -36,8 +40,9 @@ def check_heads(q, k, v, padding=None, dropout=0.0, window=None):
 
 def check_places(queries, keys, window=None):
     """Raise ValueError unless queries (T,) and keys (S,) are positions, and window is one."""
-    check_tensor("queries", queries, "(T,)", integers=True)
-    check_tensor("keys", keys, "(S,)", integers=True)
+    check_tensor("queries", queries, "(T,)", integers=True, meta=True)
+    check_tensor("keys", keys, "(S,)", integers=True, meta=True)
+    check_devices(queries=queries, keys=keys)
     if window is not None:
         check_integer("window", window, at_least=1)
 
@@ -54,6 +59,7 @@ def check_padding(padding, k):
     found = getattr(padding, "dtype", type(padding).__name__), *getattr(padding, "shape", ())
     if not isinstance(padding, torch.Tensor) or found != (torch.bool, *expected):
         raise ValueError(f"padding is {found}; it must be bool {expected}, True at real tokens")
+    check_plain("padding", padding, meta=True)
     check_devices(k=k, padding=padding)
 
 

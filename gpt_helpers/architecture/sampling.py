@@ -27,7 +27,7 @@ def apply_temperature(logits, temperature):
     """
     if temperature == 0:
         return top_k_filter.unchecked(logits, 1)
-    scaled = logits / temperature  # (..., V)
+    scaled = logits / float(temperature)  # (..., V)
     if not scaled.amax(-1).isfinite().all():
         check_logits(logits)  # or else it is the fault of the temperature
         raise ValueError(f"{temperature=} is beyond {logits.dtype}; use 0 for argmax")
@@ -59,7 +59,7 @@ def top_p_filter(logits, p):
     probabilities = logits.gather(-1, ranking).double().softmax(-1)  # (..., V)
     mass_before = probabilities.cumsum(-1) - probabilities  # (..., V)
     removed = torch.empty_like(ranking, dtype=torch.bool)  # (..., V)
-    removed = removed.scatter(-1, ranking, mass_before >= p)  # (..., V)
+    removed = removed.scatter(-1, ranking, mass_before >= float(p))  # (..., V)
     return logits.masked_fill(removed, -torch.inf)  # (..., V)
 
 

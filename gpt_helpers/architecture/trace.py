@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from gpt_helpers.architecture.modules import hooked, in_this_thread
-from gpt_helpers.validation import check_module
+from gpt_helpers.tensor_checks import check_module
 
 SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
 RECORDING = threading.RLock()  # held while attention functions are replaced

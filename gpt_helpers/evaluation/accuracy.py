@@ -8,16 +8,17 @@ import torch
 
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.validation import (
     check_fields,
     check_instance,
     check_integer,
     check_natural,
     check_real,
-    check_tensor,
 )
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
+MOST_DEVIATIONS = 1e6  # whose square a float holds, with all counts
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Score:
 
     def __add__(self, other):
         """Return the score of both tests together, such as those of several seeds."""
+        if not isinstance(other, Score):
+            return NotImplemented
         return Score(self.right + other.right, self.n + other.n)
 
 
@@ -57,8 +60,9 @@ def wilson(right, n, z=Z95):
     and 1, and is no point where all answers are right. It takes the answers as independent.
     Raises ValueError for counts that no test can have. Source: wilson1927interval.
     """
-    share = Score(right, n).share
-    check_real("z", z, above=0)
+    score = Score(right, n)
+    right, n, share = score.right, score.n, score.share
+    z = check_real("z", z, above=0, at_most=MOST_DEVIATIONS)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     deviation = math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     half = z * deviation / (1 + z * z / n)
@@ -88,10 +92,9 @@ def exactly(found, wanted, ignored=None):
     Where wanted is the id ignored, such as padding, anything may stand. Raises ValueError for
     what are no integers, and for shapes that differ.
     """
-    check_answers("found", found)
-    check_answers("wanted", wanted)
+    found, wanted = answers_of("found", found), answers_of("wanted", wanted)
     if ignored is not None:
-        check_integer("ignored", ignored)
+        ignored = check_integer("ignored", ignored)
     if found.shape != wanted.shape:
         raise ValueError(
             f"found is {tuple(found.shape)}, wanted {tuple(wanted.shape)}; both (N, A)"
@@ -99,10 +102,18 @@ def exactly(found, wanted, ignored=None):
     same = found == wanted
     if ignored is not None:
         same = same | (wanted == ignored)
-    return Score(int(torch.as_tensor(same).all(1).sum()), len(wanted))
+    return Score(same.all(1).sum().item(), len(wanted))
 
 
-def check_answers(name, answers):
-    """Raise ValueError unless answers are integers (N, A), as a tensor or an array."""
+def answers_of(name, answers):
+    """Return answers (N, A), an array or a tensor, as a tensor on the CPU.
+
+    Raises ValueError unless they are integers.
+    """
     check_instance(name, answers, (torch.Tensor, np.ndarray))
-    check_tensor(name, torch.as_tensor(answers), "(N, A)", integers=True, empty=False)
+    if isinstance(answers, np.ndarray):
+        if answers.dtype.kind not in "iu":
+            raise ValueError(f"{name} has dtype {answers.dtype}; convert it with .astype(int)")
+        answers = torch.from_numpy(answers.astype(np.int64))
+    check_tensor(name, answers, "(N, A)", integers=True, empty=False)
+    return answers.cpu()

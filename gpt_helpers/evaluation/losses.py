@@ -8,8 +8,9 @@ from tokenizers import Tokenizer
 from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.architecture.losses import token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
+from gpt_helpers.tensor_checks import check_tensor, check_values
 from gpt_helpers.text.corpus import Document
-from gpt_helpers.text.tokenizer import END_OF_TEXT, encode
+from gpt_helpers.text.tokenizer import END_OF_TEXT, check_tokenizer, encode
 from gpt_helpers.validation import (
     check_count,
     check_instance,
@@ -17,7 +18,6 @@ from gpt_helpers.validation import (
     check_natural,
     check_real,
     check_sequence,
-    check_tensor,
 )
 
 
@@ -28,7 +28,7 @@ def evaluate(model, windows, batch_size=16):
     Train or eval mode is left as it was found. Raises ValueError for what is no model, or no
     (N, T) that it can read.
     """
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     check_windows("windows", windows, model)
     total = 0.0
     with evaluating(model), torch.no_grad():
@@ -47,10 +47,10 @@ def exact_match(model, windows, lengths, batch_size=16):
     Raises ValueError for what is no model or no windows, and for lengths not in 1 to T - 1.
     """
     check_windows("windows", windows, model)
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     check_sequence("lengths", lengths)
-    for length in lengths:
-        check_integer("lengths", length, at_least=1, at_most=windows.shape[1] - 1)
+    longest = windows.shape[1] - 1
+    lengths = [check_integer("lengths", n, at_least=1, at_most=longest) for n in lengths]
     with evaluating(model), torch.no_grad():
         device = next(model.parameters()).device
         right = [
@@ -66,8 +66,8 @@ def bits_per_byte(nats_per_token, bytes_per_token):
 
     Raises ValueError for a negative loss, or no bytes.
     """
-    check_real("nats_per_token", nats_per_token, at_least=0)
-    check_real("bytes_per_token", bytes_per_token, above=0)
+    nats_per_token = check_real("nats_per_token", nats_per_token, at_least=0)
+    bytes_per_token = check_real("bytes_per_token", bytes_per_token, above=0)
     return nats_per_token / math.log(2) / bytes_per_token
 
 
@@ -78,6 +78,7 @@ def document_nats(model, ids, context, stride):
     did not: so a token is predicted from at least context - stride tokens before it, or from
     all there are. Raises ValueError unless 1 <= stride < context.
     """
+    check_tensor("ids", ids, "(N,)", integers=True)
     check_integer("stride", stride, at_least=1)
     check_integer("context", context, at_least=1)
     if stride >= context:
@@ -104,7 +105,7 @@ def document_bits_per_byte(model, tokenizer, documents, stride):
     no tokenizer, no documents, or no stride.
     """
     check_model(model)
-    check_instance("tokenizer", tokenizer, Tokenizer)
+    check_tokenizer(tokenizer)
     check_sequence("documents", documents, Document)
     end = torch.tensor([tokenizer.token_to_id(END_OF_TEXT)])
     nats = sum(
@@ -145,7 +146,7 @@ def window_losses(model, windows, batch_size=16):
     Raises ValueError for what is no model, or no windows that it can read.
     """
     check_windows("windows", windows, model)
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     with evaluating(model), torch.no_grad():
         losses = [token_losses(model(ids)["logits"], ids) for ids in windows.split(batch_size)]
     return torch.cat(losses)  # (N, T-1)
@@ -154,6 +155,7 @@ def window_losses(model, windows, batch_size=16):
 def check_windows(name, windows, model):
     """Raise ValueError unless windows are token ids (N, T) of which a model can predict all."""
     check_model(model)
+    check_values("model", model)
     check_tensor(name, windows, "(N, T)", integers=True, empty=False)
     if not 2 <= windows.shape[1] <= model.config.n_positions:
         found = f"{name} has shape {tuple(windows.shape)}"

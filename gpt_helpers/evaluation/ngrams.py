@@ -10,7 +10,8 @@ import torch
 
 from gpt_helpers.architecture.inputs import check_ranges, check_settings
 from gpt_helpers.architecture.sampling import sample
-from gpt_helpers.validation import check_integer, check_real, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer, check_real
 
 LARGEST_KEY = 2**63 - 1
 

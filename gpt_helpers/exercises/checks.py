@@ -26,8 +26,7 @@ def window_mask(function):
     """Try function(queries, keys, window): the causal mask of the last window keys only."""
     keys = torch.arange(6)
     cases = [(queries, keys, window) for window in (1, 3, 6) for queries in (keys, keys[4:])]
-    solved_by = causal_mask, "window"
-    return graded("window_mask", function, causal_mask, cases, ("query", "key"), solved_by)
+    return graded("window_mask", function, causal_mask, cases, ("query", "key"))
 
 
 def untied_parameters(function):
@@ -138,12 +137,15 @@ def tiled_attention(function):
     def right(q, k, v, block_size):
         return attention(q, k, v)
 
+    def most_numbers(q, k, v, block_size):  # a tile of all queries, and what they have read
+        return q[..., 0].numel() * (block_size + q.shape[-1])
+
     generator, cases = torch.Generator().manual_seed(0), []
-    for n_tokens, block_size in ((1, 16), (16, 16), (17, 16), (40, 16), (100, 16), (23, 5)):
+    for n_tokens, block_size in ((1, 16), (16, 16), (17, 16), (40, 16), (23, 5), (200, 16)):
         q, k, v = torch.randn(3, 2, 2, n_tokens, 8, generator=generator)
         cases.append((q, k, v, block_size))
     axes = ("row", "head", "position", "dimension")
-    return graded("tiled_attention", function, right, cases, axes)
+    return graded("tiled_attention", function, right, cases, axes, most_numbers)
 
 
 def windowed_cache_bytes(function):

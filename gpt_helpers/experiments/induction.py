@@ -23,10 +23,11 @@ from gpt_helpers.architecture.inputs import check_ranges
 from gpt_helpers.experiments.records import result_row
 from gpt_helpers.experiments.small_run import N_HELD_OUT, check_own_tokens, check_run, tokens_for
 from gpt_helpers.experiments.sweep import largest
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.tokens import code_windows
 from gpt_helpers.training.loop import train
-from gpt_helpers.validation import check_count, check_natural, check_tensor, checks, optional
+from gpt_helpers.validation import check_count, check_natural, checks, optional
 from gpt_helpers.weights.pretrained import load_model
 
 N_DRAWS = 5  # of other heads to leave out

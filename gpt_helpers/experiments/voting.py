@@ -10,7 +10,8 @@ import torch
 from gpt_helpers.evaluation.accuracy import written
 from gpt_helpers.experiments.reasoning import agreement, score_row, sum_items, sum_score
 from gpt_helpers.tasks import sums
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
 
 VOTES = (1, 3, 5, 11, 21)
 N_VOTED = 1000  # sums

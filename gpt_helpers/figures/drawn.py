@@ -10,6 +10,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 import matplotlib
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 import torch
 
 from gpt_helpers import language
-from gpt_helpers.figures.inputs import CHECKS
+from gpt_helpers.figures.inputs import CHECKS, array_of, values_of
 from gpt_helpers.figures.style import DESK, STYLE, column
 from gpt_helpers.figures.vector import stacked, to_svg
 from gpt_helpers.figures.words import speaking, word
@@ -25,7 +26,7 @@ from gpt_helpers.validation import check_choice, check_real, checks
 
 MIME = "application/vnd.gpt-figure+json"
 DIGITS = 5  # significant ones of a number that is drawn
-ARRAYS = torch.Tensor | np.ndarray | np.generic | pd.Series | pd.Index
+ARRAYS = np.ndarray | np.generic | pd.Series | pd.Index
 
 
 class Drawn:
@@ -112,8 +113,14 @@ def plain(value):
         return value
     if isinstance(value, float):
         return rounded(value) if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, torch.Tensor):
+        return plain(array_of(value).tolist())
+    if isinstance(value, np.ma.MaskedArray):
+        return plain(values_of(value).tolist())
     if isinstance(value, ARRAYS):
         return plain(value.tolist())
+    if isinstance(value, Real):
+        return plain(float(value))
     if isinstance(value, dict):
         return {"keys": plain(list(value)), "values": plain(list(value.values()))}
     if dataclasses.is_dataclass(value) or hasattr(value, "_fields"):

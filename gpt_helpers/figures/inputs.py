@@ -22,7 +22,7 @@ from gpt_helpers.validation import (
 SMALLEST, LARGEST = 1e-100, 1e100  # what an axis can hold, with room for its margins
 MOST_LINES = 20  # lines or bars that can be told apart
 MOST_PANELS = 12  # that have room beside each other
-ROUNDING = 0.01  # of a sum of probabilities in 16 bits
+SUM_ERROR = 0.01  # of a sum of probabilities in 16 bits
 
 check_positive = functools.partial(check_real, at_least=SMALLEST, at_most=LARGEST)
 check_height = functools.partial(check_real, at_least=1, at_most=100)  # inches
@@ -75,7 +75,8 @@ def values_of(value):
     graph; what a masked array hides is nan.
     """
     if isinstance(value, torch.Tensor):
-        return None if value.is_meta or value.is_complex() else as_floats(plain(value))
+        has_values = not (value.is_meta or value.is_nested or value.is_complex())
+        return as_floats(array_of(value)) if has_values else None
     if isinstance(value, np.ma.MaskedArray):
         found = as_floats(value.data)
         return found if found is None else np.where(np.ma.getmaskarray(value), np.nan, found)
@@ -86,9 +87,10 @@ def values_of(value):
     return as_floats(value)
 
 
-def plain(tensor):
+def array_of(tensor):
     """Return the array of a tensor; truth values stay what they are."""
-    dense = tensor.detach().cpu().to_dense()
+    dense = tensor.detach().cpu()
+    dense = dense.dequantize() if dense.is_quantized else dense.to_dense()
     return (dense.double() if dense.is_floating_point() else dense).numpy()
 
 
@@ -143,7 +145,7 @@ def check_distribution(name, value):
     """Raise ValueError unless value holds probabilities, all or some of a distribution."""
     found = values_of(value)
     check_numbers(name, value if found is None else found)
-    if found.min() < 0 or found.sum() > 1 + ROUNDING:
+    if found.min() < 0 or found.sum() > 1 + SUM_ERROR:
         raise ValueError(f"{name}={value!r:.80} must be probabilities, from 0, of sum 1 at most")
 
 

@@ -4,7 +4,13 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.inputs import check_captions, check_line, line_of, panels_of
+from gpt_helpers.figures.inputs import (
+    check_captions,
+    check_line,
+    check_positive,
+    line_of,
+    panels_of,
+)
 from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels
 from gpt_helpers.validation import (
     check_choice,
@@ -47,6 +53,8 @@ def check_marks(name, value, log=()):
     for place, mark in enumerate(value):
         check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
         edges = mark.y if mark.kind == "band" else (mark.y,)
+        if not isinstance(edges, list | tuple) or (mark.kind == "band" and len(edges) != 2):
+            raise ValueError(f"{name}[{place}].y={mark.y!r:.60} must be a pair: lowest, highest")
         for y in edges:
             check_line(f"{name}[{place}]", (mark.x, y), log)
         optional(check_natural)("colour", mark.colour)
@@ -78,6 +86,9 @@ def names_apart(models):
     or the left, and as high or higher, has its name above.
     """
     check_rows("models", models, ("n_params", "n_tokens"))
+    for model in models:
+        for column in ("n_params", "n_tokens"):
+            check_positive(f"{column} of models", model[column])
     placed = {kind: [] for kind in NAMES}
     for model in sorted(models, key=lambda row: (-row["n_tokens"], row["n_params"])):
         near = [
@@ -125,9 +136,10 @@ def label_ticks(axis, log):
 def draw_mark(axis, mark):
     """Draw one mark."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
+    label = None if mark.kind in NAMES or mark.label == "" else named(mark.label)
     if mark.kind == "band":
         (x, low), (_, high) = (line_of("band", (mark.x, edge)) for edge in mark.y)
-        look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": named(mark.label)}
+        look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": label}
         axis.fill_between(x, low, high, **look)
         return
     x, y = line_of(mark.kind, (mark.x, mark.y))
@@ -136,5 +148,4 @@ def draw_mark(axis, mark):
         for *place, text in zip(x, y, mark.label, strict=True):
             axis.annotate(text, place, **offset, color=colour)
     else:
-        label = named(mark.label) or None
         axis.plot(x, y, color=colour, label=label, **LINES[mark.kind])

@@ -130,7 +130,8 @@ def roofline(ceilings, points, height=3.0):
     }
     first = next(iter(ceilings.values()))
     places = {
-        name: (x, attainable(x, **first) if y is None else y) for name, (x, y) in points.items()
+        name: (float(x), attainable(float(x), **first) if y is None else float(y))
+        for name, (x, y) in points.items()
     }
     across = [x for x, _ in places.values()]
     across += [each["flops"] / each["bandwidth"] for each in ceilings.values()]  # the ridges

@@ -10,6 +10,7 @@ import math
 import matplotlib
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, NullFormatter
 
 from gpt_helpers.figures.words import translate, width_in_letters
 
@@ -82,21 +83,26 @@ def is_first(axis):
 
 
 def colour_of(label, index):
-    """Return the colour of a concept, or of the so-and-so-manieth line if it has none."""
+    """Return the colour of a concept, or that of the line with this number if it has none."""
     return CONCEPTS.get(label, PALETTE[index % len(PALETTE)])
 
 
 def named(label):
-    """Return a label as matplotlib's legends show it: they leave out what begins with "_"."""
-    return f"\u200b{label}" if str(label).startswith("_") else label
+    """Return a label as matplotlib's legends show it: "" and what begins with "_" they leave out.
+
+    The sign before it has no width.
+    """
+    return f"\u200b{label}" if label == "" or str(label).startswith("_") else str(label)
 
 
 def finish(figure, legend=True):
     """Return the figure with its texts in the language of the page, and one legend above all."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            if axis.get_scale() == "log":
+            if isinstance(axis.get_major_formatter(), LogFormatter):  # which writes formulas
                 axis.set_major_formatter(power_of_ten)
+            if isinstance(axis.get_minor_formatter(), LogFormatter):
+                axis.set_minor_formatter(NullFormatter())
     translate(figure)
     if legend:
         found = [axes.get_legend_handles_labels() for axes in figure.axes]
@@ -120,7 +126,7 @@ def power_of_ten(value, place=None):
     power = round(math.log10(value))
     if not math.isclose(value, 10.0**power, rel_tol=1e-6):
         return f"{value:g}"
-    return f"{10.0**power:g}" if -2 <= power <= 3 else f"10{power}".translate(SUPERSCRIPTS)
+    return f"{10.0**power:g}" if -2 <= power <= 3 else "10" + str(power).translate(SUPERSCRIPTS)
 
 
 def thousands(value, place=None):

@@ -66,7 +66,7 @@ def attention_flash(q, k, v, padding=None, dropout=0.0, window=None):
     check_supported(q)
     real = None if padding is None else padding.contiguous()
     # A window as long as the sequence hides nothing: the kernels need no case without one.
-    window = k.shape[2] if window is None else min(window, k.shape[2])
+    window = k.shape[2] if window is None else min(int(window), k.shape[2])
     return FlashAttention.apply(q, k, v, real, window)  # (B, H, T, D)
 
 

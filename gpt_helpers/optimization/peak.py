@@ -13,7 +13,8 @@ from collections.abc import Iterable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from gpt_helpers.validation import check_integer
+from gpt_helpers.tensor_checks import check_device
+from gpt_helpers.validation import check_choice, check_integer
 
 # The profiler's library would write a line to stderr at each start and stop.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -46,19 +47,9 @@ def measured_bytes(function, device="cpu"):
     """Call function() and return (peak_bytes, extra_bytes) of this one call."""
     if not callable(function):
         raise ValueError(f"function={function!r} must be callable, such as lambda: q @ k.mT")
-    is_cuda = type_of(device) == "cuda"
-    return cuda_bytes(function, device) if is_cuda else cpu_bytes(function)
-
-
-def type_of(device):
-    """Return "cpu" or "cuda"; raise ValueError for what is no such device of this machine."""
-    try:
-        kind = torch.device(device).type
-    except (RuntimeError, TypeError):
-        kind = None  # of no device
-    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
-        raise ValueError(f"device={device!r} must be a CPU or a CUDA device, such as 'cpu'")
-    return kind
+    kind = check_device("device", device)
+    check_choice("device", kind, ("cpu", "cuda"))
+    return cuda_bytes(function, device) if kind == "cuda" else cpu_bytes(function)
 
 
 def cpu_bytes(function):

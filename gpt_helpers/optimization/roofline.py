@@ -5,7 +5,14 @@ operands: attainable is the lower of both. Which one it is depends on the FLOPs 
 byte is used for. peak.measured_ceilings measures the two limits of this machine.
 """
 
-from gpt_helpers.validation import check_integer, check_real, check_rows, check_text
+from gpt_helpers.validation import (
+    check_count,
+    check_real,
+    check_rows,
+    check_text,
+    checks,
+    optional,
+)
 
 # Dense products of 16-bit floats per second, and bytes of device memory per second.
 # Source: nvidia2021a100; nvidia2024h100.
@@ -15,6 +22,12 @@ PUBLISHED_CEILINGS = {
 }
 SOFTMAX_FLOPS = 5  # per score: highest, difference, exponential, sum, quotient
 LOGSUMEXP_BYTES = 4  # a float32 per head and query
+CHECK_OF_SIZE = {  # of attention, each with its check
+    **dict.fromkeys(
+        ("batch_size", "n_head", "n_queries", "head_width", "element_bytes"), check_count
+    ),
+    **dict.fromkeys(("n_keys", "n_groups"), optional(check_count)),
+}
 
 
 def attainable(flops_per_byte, flops, bandwidth):
@@ -25,12 +38,13 @@ def attainable(flops_per_byte, flops, bandwidth):
 
     Raises ValueError unless all are positive numbers. Source: williams2009roofline.
     """
-    check_real("flops_per_byte", flops_per_byte, above=0)
-    check_real("flops", flops, above=0)
-    check_real("bandwidth", bandwidth, above=0)
+    flops_per_byte = check_real("flops_per_byte", flops_per_byte, above=0)
+    flops = check_real("flops", flops, above=0)
+    bandwidth = check_real("bandwidth", bandwidth, above=0)
     return min(flops, flops_per_byte * bandwidth)
 
 
+@checks(**CHECK_OF_SIZE)
 def unfused_steps(
     batch_size, n_head, n_queries, head_width, element_bytes, n_keys=None, n_groups=None
 ):
@@ -46,9 +60,7 @@ def unfused_steps(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_attention_sizes(
-        batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
-    )
+    check_query_groups(n_head, n_queries, n_keys, n_groups)
     scores = batch_size * n_head * n_queries * n_keys
     queries = batch_size * n_head * n_queries * head_width
     keys = batch_size * n_groups * n_keys * head_width
@@ -65,6 +77,7 @@ def unfused_steps(
     ]
 
 
+@checks(**CHECK_OF_SIZE, block_size=check_count)
 def fused_pass(
     batch_size, n_head, n_queries, head_width, element_bytes,
     n_keys=None, n_groups=None, block_size=128,
@@ -79,10 +92,7 @@ def fused_pass(
     """
     n_keys = n_queries if n_keys is None else n_keys
     n_groups = n_head if n_groups is None else n_groups
-    check_attention_sizes(
-        batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
-    )
-    check_integer("block_size", block_size, at_least=1)
+    check_query_groups(n_head, n_queries, n_keys, n_groups)
     n_read = pairs = 0
     for start in range(0, n_queries, block_size):
         stop = min(start + block_size, n_queries)
@@ -117,13 +127,8 @@ def row_of(step, flops, bytes_read, bytes_written):
     }
 
 
-def check_attention_sizes(
-    batch_size, n_head, n_queries, head_width, element_bytes, n_keys, n_groups
-):
-    """Raise ValueError unless the sizes are positive integers that fit together."""
-    sizes = dict(locals())
-    for name, value in sizes.items():
-        check_integer(name, value, at_least=1)
+def check_query_groups(n_head, n_queries, n_keys, n_groups):
+    """Raise ValueError unless there are keys for all queries, and query heads for all groups."""
     if n_queries > n_keys:
         raise ValueError(f"T={n_queries} queries but S={n_keys} keys; need S >= T")
     if n_head % n_groups:

@@ -7,6 +7,7 @@ A draft is anything with logits(ids (1, T)) -> (1, V), such as ngrams.NGrams or 
 that reads so many tokens at most says so as n_positions.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +16,8 @@ from gpt_helpers.architecture.generation import check_request
 from gpt_helpers.architecture.inputs import check_logits, check_settings
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.sampling import cut
-from gpt_helpers.validation import (
-    check_generator,
-    check_integer,
-    check_real,
-    check_tensor,
-    checked_by,
-)
+from gpt_helpers.tensor_checks import check_generator, check_tensor
+from gpt_helpers.validation import check_integer, check_real, checked_by
 
 
 @dataclass(frozen=True)
@@ -97,9 +93,12 @@ def expected_tokens_per_call(acceptance, n_drafted):
     Raises ValueError unless acceptance is 0 to 1 and n_drafted a positive integer.
     Source: leviathan2023speculative, eq. 1.
     """
-    check_real("acceptance", acceptance, at_least=0, at_most=1)
-    check_integer("n_drafted", n_drafted, at_least=1)
-    return sum(acceptance**k for k in range(n_drafted + 1))
+    a = check_real("acceptance", acceptance, at_least=0, at_most=1)
+    n = check_integer("n_drafted", n_drafted, at_least=1)
+    if a in (0, 1):
+        return 1 + n * a
+    # (1 - a^(n+1)) / (1 - a), of which the numerator keeps its digits where a is close to 1.
+    return -math.expm1((n + 1) * math.log(a)) / (1 - a)
 
 
 @checked_by(check_judged)
@@ -161,6 +160,7 @@ def generate_speculatively(
             drafted, q = propose(draft, ids, n, model.config.vocab_size, filters, generator)
             text = torch.cat([ids, drafted], 1)
             logits = model(text[:, cache.length :], cache=cache)["logits"][:, -n - 1 :]
+            check_logits(logits)
             p = probabilities_of(logits, *filters)  # (..., V)
             n_accepted, token = accept_or_replace.unchecked(p, q, drafted, generator)  # (B,)
             kept = drafted[:, : n_accepted.item()]

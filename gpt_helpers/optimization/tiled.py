@@ -15,7 +15,8 @@ from gpt_helpers.architecture.operands import (
     widened,
     without_autocast,
 )
-from gpt_helpers.validation import check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_integer
 
 
 def attention_tiled(q, k, v, padding=None, dropout=0.0, window=None, block_size=128):
@@ -40,11 +41,11 @@ def key_tiles(first, last, block_size, window=None):
     Tiles that lie wholly in the future, or wholly before the window, are left out.
     Raises ValueError unless 0 <= first <= last, and block_size and window are positive.
     """
-    check_integer("first", first, at_least=0)
-    check_integer("last", last, at_least=first)
-    check_integer("block_size", block_size, at_least=1)
+    first = check_integer("first", first, at_least=0)
+    last = check_integer("last", last, at_least=first)
+    block_size = check_integer("block_size", block_size, at_least=1)
     if window is not None:
-        check_integer("window", window, at_least=1)
+        window = check_integer("window", window, at_least=1)
     start = 0 if window is None else max(0, first - window + 1)
     starts = range(start // block_size * block_size, last + 1, block_size)
     return [slice(at, min(at + block_size, last + 1)) for at in starts]
@@ -55,9 +56,9 @@ def tiles(n_queries, n_keys, block_size, window=None):
 
     Raises ValueError unless there is a query, as many keys, and key_tiles takes the rest.
     """
-    check_integer("n_queries", n_queries, at_least=1)
-    check_integer("n_keys", n_keys, at_least=n_queries)
-    check_integer("block_size", block_size, at_least=1)
+    n_queries = check_integer("n_queries", n_queries, at_least=1)
+    n_keys = check_integer("n_keys", n_keys, at_least=n_queries)
+    block_size = check_integer("block_size", block_size, at_least=1)
     n_earlier, found = n_keys - n_queries, []
     for start in range(0, n_queries, block_size):
         rows = slice(start, min(start + block_size, n_queries))
@@ -77,7 +78,7 @@ def initial_softmax_state(q):
     It is the highest score, the sum of exp(score - highest), and the values weighted by it.
     Raises ValueError unless q is such a tensor of floats.
     """
-    check_tensor("q", q, "(B, H, T, D)", floats=True)
+    check_tensor("q", q, "(B, H, T, D)", floats=True, meta=True)
     mixed = torch.zeros_like(widened(q))  # (B, H, T, D)
     total = mixed[..., :1].clone()  # (B, H, T, 1)
     # Not -inf: the difference of two of them is no number.

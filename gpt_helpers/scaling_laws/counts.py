@@ -53,7 +53,7 @@ def flops_by_module(config, n_positions=None, causal=False):
     check_sizes(config)
     check_flag("causal", causal)
     n_keys = config.n_positions if n_positions is None else n_positions
-    check_integer("n_positions", n_keys, at_least=1, at_most=config.n_positions)
+    n_keys = check_integer("n_positions", n_keys, at_least=1, at_most=config.n_positions)
     width, square = config.n_embd, 2 * 2 * n_keys * config.n_embd
     return {
         "h.attn projections": config.n_layer * 2 * width * (2 * width + 2 * config.key_width),
@@ -107,8 +107,8 @@ def kv_cache_bytes(config, n_tokens, bytes_per_value):
     Raises ValueError for counts that are no integers, and for more than n_positions tokens.
     """
     check_sizes(config)
-    check_integer("n_tokens", n_tokens, at_least=0, at_most=config.n_positions)
-    check_integer("bytes_per_value", bytes_per_value, at_least=1)
+    n_tokens = check_integer("n_tokens", n_tokens, at_least=0, at_most=config.n_positions)
+    bytes_per_value = check_integer("bytes_per_value", bytes_per_value, at_least=1)
     return 2 * config.n_layer * config.key_width * n_tokens * bytes_per_value
 
 

@@ -65,9 +65,9 @@ def effective_amount(amount, unique, decay):
 
     Raises ValueError unless all three are positive numbers.
     """
-    check_real("amount", amount, above=0)
-    check_real("unique", unique, above=0)
-    check_real("decay", decay, above=0)
+    amount = check_real("amount", amount, above=0)
+    unique = check_real("unique", unique, above=0)
+    decay = check_real("decay", decay, above=0)
     if amount <= unique:
         return amount
     return unique + unique * decay * -math.expm1(-(amount / unique - 1) / decay)
@@ -86,12 +86,12 @@ def inference_optimal(loss, n_inference_tokens, fit="refit"):
     """
     law = law_of(fit)
     excess = check_real("loss", loss, above=law.E, at_most=1e3) - law.E
-    check_real("n_inference_tokens", n_inference_tokens, at_least=0, at_most=1e50)
+    n_used = check_real("n_inference_tokens", n_inference_tokens, at_least=0, at_most=1e50)
     low, high = 0.0, 1.0
     for _ in range(100):
         share = (low + high) / 2
         n_tokens = (law.B / (excess * (1 - share))) ** (1 / law.beta)
-        price = 1 + n_inference_tokens / (3 * n_tokens)
+        price = 1 + n_used / (3 * n_tokens)
         is_too_small = law.alpha * share > price * law.beta * (1 - share)
         low, high = (low, share) if is_too_small else (share, high)
     n_params = (law.A / (excess * share)) ** (1 / law.alpha)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gpt_helpers.scaling_laws.amounts import check_amounts, check_constants
+from gpt_helpers.scaling_laws.amounts import check_amounts, check_constants, in_floats
 
 FLAGS = {
     "P": "in the primary text, or the authors' own code",
@@ -42,6 +42,7 @@ class PowerLaw:
         """Raise ValueError for constants that no law has."""
         check_constants(self, "scale", "exponent")
 
+    @in_floats
     def loss(self, amount):
         """Return the loss, in nats per token, at an amount in the law's unit."""
         check_amounts(amount=amount)
@@ -84,6 +85,7 @@ class JointLaw:
             least="floor",
         )  # fmt: skip
 
+    @in_floats
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, of early stopping on n_tokens tokens."""
         check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
@@ -101,6 +103,7 @@ class JointLaw:
         """Return (a, b): at C = 6ND the best size grows like C^a, the number of tokens like C^b."""
         return 1 / (1 + self.ratio), self.ratio / (1 + self.ratio)
 
+    @in_floats
     def optimum(self, flops):
         """Return the Optimum of a training budget, if it is 6ND, whatever N counts."""
         check_amounts(flops=flops)
@@ -113,6 +116,7 @@ class JointLaw:
 KAPLAN = JointLaw(6.4e13, 1.8e13, 0.076, 0.103, "kaplan2020scaling, table 2", "P")
 
 
+@in_floats
 def kaplan_optimal(flops):
     """Return (n_params, n_tokens), without embeddings, that Kaplan's table 6 gives a budget.
 
@@ -142,6 +146,7 @@ class LossLaw:
         """Raise ValueError for constants that no law has."""
         check_constants(self, "A", "B", "alpha", "beta", least="E")
 
+    @in_floats
     def loss(self, n_params, n_tokens):
         """Return the loss, in nats per token, after n_tokens tokens that are all new."""
         check_amounts(infinite=True, n_params=n_params, n_tokens=n_tokens)
@@ -159,6 +164,7 @@ class LossLaw:
         ratio = self.alpha * self.A / (self.beta * self.B)
         return ratio ** (1 / (self.alpha + self.beta))
 
+    @in_floats
     def optimum(self, flops):
         """Return the Optimum of a training budget. Source: hoffmann2022chinchilla, eq. 4."""
         check_amounts(flops=flops)
@@ -166,11 +172,13 @@ class LossLaw:
         n_params, n_tokens = self.balance * product**a, product**b / self.balance
         return Optimum(n_params, n_tokens, self.loss(n_params, n_tokens))
 
+    @in_floats
     def budget(self, n_params):
         """Return the FLOPs for which n_params parameters are the best size."""
         check_amounts(n_params=n_params)
         return FLOPS_PER_PARAMETER * (n_params / self.balance) ** (1 / self.exponents[0])
 
+    @in_floats
     def best_size(self, n_tokens):
         """Return the number of parameters for which n_tokens tokens are the best number."""
         check_amounts(n_tokens=n_tokens)

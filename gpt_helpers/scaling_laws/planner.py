@@ -43,10 +43,11 @@ def plan(flops, law, gpu=None, n_gpus=1, precision="mixed"):
     """
     gpu = Gpu() if gpu is None else gpu
     check_instance("gpu", gpu, Gpu)
-    check_real("flops", flops, above=0)
-    check_integer("n_gpus", n_gpus, at_least=1)
-    if not callable(getattr(law, "optimum", None)):
-        raise ValueError(f"law is a {type(law).__name__}; it needs a method optimum(flops)")
+    flops = check_real("flops", flops, above=0)
+    n_gpus = check_integer("n_gpus", n_gpus, at_least=1)
+    if isinstance(law, type) or not callable(getattr(law, "optimum", None)):
+        kind = type(law).__name__
+        raise ValueError(f"law is a {kind}; it needs a method optimum(flops), as FITS['refit'] has")
     best = law.optimum(flops)
     state = best.n_params * sum(state_bytes(precision).values())
     gpu_hours = flops / gpu.flops(1)

@@ -7,13 +7,13 @@ import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import IGNORED
 from gpt_helpers.architecture.losses import TokenLoss
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.validation import (
     check_choice,
     check_flag,
     check_integer,
     check_natural,
     check_sequence,
-    check_tensor,
     checks,
 )
 

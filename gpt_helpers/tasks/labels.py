@@ -17,7 +17,8 @@ from gpt_helpers.architecture.operands import widened
 from gpt_helpers.evaluation.accuracy import Score
 from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import check_count, check_natural, check_rng, check_tensor, checks
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_count, check_natural, check_rng, checks
 
 PRAISE = (
     "good great fine lovely superb brilliant charming delightful excellent fantastic"

@@ -19,14 +19,8 @@ import torch
 from gpt_helpers.tasks.answers import padded, token_after
 from gpt_helpers.tasks.items import held_out
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import (
-    check_choice,
-    check_flag,
-    check_integer,
-    check_sequence,
-    check_tensor,
-    checks,
-)
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_choice, check_flag, check_integer, check_sequence, checks
 
 PERSONS = ("Jack He his", "Ken He his", "Tom He his", "Emma She her", "Yuki She her", "Ann She her")
 THINGS = ("apples", "books", "coins", "stamps", "pens", "cards")

@@ -14,14 +14,8 @@ import torch
 from gpt_helpers.tasks.answers import token_after
 from gpt_helpers.tasks.items import check_items
 from gpt_helpers.tasks.vocabulary import Vocabulary
-from gpt_helpers.validation import (
-    check_callable,
-    check_count,
-    check_integer,
-    check_rng,
-    check_tensor,
-    checks,
-)
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_callable, check_count, check_integer, check_rng, checks
 
 SUM_WORDS = Vocabulary((*"0123456789", ":", "=", "."))
 ZERO, ASK, EQUALS, DOT = (SUM_WORDS.ids[word] for word in "0:=.")

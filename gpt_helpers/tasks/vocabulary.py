@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from gpt_helpers.architecture.inputs import check_ranges
-from gpt_helpers.validation import check_tensor
+from gpt_helpers.tensor_checks import check_tensor
 
 PADDING = "<pad>"
 

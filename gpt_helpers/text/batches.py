@@ -3,7 +3,10 @@
 import numpy as np
 import torch
 
-from gpt_helpers.validation import check_generator, check_integer, check_tensor
+from gpt_helpers.tensor_checks import check_generator, check_tensor
+from gpt_helpers.validation import check_integer
+
+MOST_TOKENS = 2**30  # of a batch; more are beyond most memories
 
 
 class Batches:
@@ -75,5 +78,8 @@ def sample_batch(tokens, batch_size, n_tokens, generator=None):
     check_generator(generator)
     if len(tokens) < n_tokens:
         raise ValueError(f"n_tokens={n_tokens} is more than the {len(tokens)} tokens there are")
+    if batch_size * n_tokens > MOST_TOKENS:
+        found = f"{batch_size=} windows of {n_tokens=}"
+        raise ValueError(f"{found} are more than {MOST_TOKENS} tokens; lower one of them")
     starts = torch.randint(len(tokens) - n_tokens + 1, (batch_size, 1), generator=generator)
     return tokens[starts + torch.arange(n_tokens)]  # (B, T)

@@ -11,7 +11,7 @@ import tokenize
 from dataclasses import dataclass
 
 from gpt_helpers.files import as_path
-from gpt_helpers.validation import check_text
+from gpt_helpers.validation import check_sequence, check_text
 
 HELD_OUT_PERCENT = 5
 LEFT_OUT = {
@@ -42,7 +42,9 @@ class Document:
     def __post_init__(self):
         """Refuse a name or a text that is none."""
         check_text("name", self.name)
+        check_unicode("name", self.name)
         check_text("text", self.text)
+        check_unicode(f"text of {self.name!r:.80}", self.text)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Corpus:
 
     training: tuple[Document, ...]
     held_out: tuple[Document, ...]
+
+    def __post_init__(self):
+        """Refuse what are no documents."""
+        for name in ("training", "held_out"):
+            check_sequence(name, getattr(self, name), Document, empty=True)
 
 
 def load_corpus(folder=None):
@@ -89,8 +96,18 @@ def is_held_out(name):
 def read_source(path):
     """Return the text of a Python file, in the encoding that it declares."""
     try:
+        check_unicode("its name", path.name)
         with tokenize.open(path) as file:
             return file.read()
-    except (SyntaxError, ValueError, OSError) as error:
-        found = f"{path} cannot be read as Python ({error})"
+    except (SyntaxError, ValueError, OSError, LookupError) as error:
+        found = f"{str(path)!r} cannot be read as Python ({error})"
         raise ValueError(f"{found}; leave the file out") from error
+
+
+def check_unicode(name, text):
+    """Raise ValueError for a lone surrogate in a text: half a character, so it has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = f"{name} holds {text[error.start]!a} at {error.start}, half a character"
+        raise ValueError(f"{found}; decode its bytes with errors='replace'") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from gpt_helpers.text.corpus import Document
+from gpt_helpers.text.corpus import Document, check_unicode
 from gpt_helpers.validation import check_instance, check_integer, check_sequence
 
 END_OF_TEXT = "<|endoftext|>"
@@ -92,15 +92,6 @@ def check_texts(texts):
     return texts
 
 
-def check_unicode(name, text):
-    """Raise ValueError for a lone surrogate in a text: half a character, so it has no bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        found = f"{name} holds {text[error.start]!a} at {error.start}, half a character"
-        raise ValueError(f"{found}; decode its bytes with errors='replace'") from error
-
-
 def encode(tokenizer, documents):
     """Return the tokens of all documents in one row (N,), each closed by the end of text.
 
@@ -132,5 +123,3 @@ def check_documents(documents):
     if not is_sequence or not all(isinstance(item, Document) for item in documents):
         found = f"{type(documents).__name__} {documents!r:.40}"
         raise ValueError(f"documents is {found}; it must be a list of at least one Document")
-    for document in documents:
-        check_unicode(f"documents: {document.name!r}", document.text)

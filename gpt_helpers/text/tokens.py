@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.text.batches import sample_batch
 from gpt_helpers.text.corpus import Corpus, load_corpus
 from gpt_helpers.text.tokenizer import check_tokenizer, encode, train_tokenizer
-from gpt_helpers.validation import check_instance, check_integer, check_tensor
+from gpt_helpers.validation import check_instance, check_integer
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,16 @@ class Tokens:
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
         for name in ("training", "held_out"):
-            check_tensor(name, getattr(self, name), "(N,)", integers=True, empty=False)
+            check_tokens(name, getattr(self, name), self.tokenizer)
+
+
+def check_tokens(name, tokens, tokenizer=None):
+    """Raise ValueError unless tokens (N,) are ids that the tokenizer has, where it is known."""
+    check_tensor(name, tokens, "(N,)", integers=True, empty=False)
+    n_ids = 2**63 if tokenizer is None else 1 + max(tokenizer.get_vocab().values())
+    low, high = (end.item() for end in tokens.aminmax())
+    if low < 0 or high >= n_ids:
+        raise ValueError(f"{name} holds ids {low} to {high}, the tokenizer has 0 to {n_ids - 1}")
 
 
 def encode_corpus(corpus, vocab_size):
@@ -41,9 +51,14 @@ def encode_corpus(corpus, vocab_size):
     return Tokens(tokenizer, encode(tokenizer, corpus.training), encode(tokenizer, corpus.held_out))
 
 
-@functools.cache
 def load_tokens(vocab_size):
     """Return the Tokens of the standard library: the same object in every call, so change none."""
+    return tokens_of_library(check_integer("vocab_size", vocab_size, at_least=1))
+
+
+@functools.cache
+def tokens_of_library(vocab_size):
+    """Return what load_tokens does, of a size that is an int."""
     return encode_corpus(load_corpus(), vocab_size)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from gpt_helpers.commands import command, positive
 from gpt_helpers.files import write_rows
+from gpt_helpers.tensor_checks import check_device
 from gpt_helpers.text.batches import fixed_windows
 from gpt_helpers.text.corpus import load_corpus
 from gpt_helpers.text.tokens import encode_corpus
@@ -15,7 +16,6 @@ from gpt_helpers.training import distributed
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.recipes import RECIPES
 from gpt_helpers.training.settings import PRECISIONS
-from gpt_helpers.validation import check_device
 from gpt_helpers.weights.pretrained import save_model
 from gpt_helpers.weights.sealed import copy_tensors
 

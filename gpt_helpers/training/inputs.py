@@ -4,11 +4,12 @@ from pathlib import Path
 
 import torch
 
-from gpt_helpers.architecture.losses import Loss
-from gpt_helpers.architecture.modules import check_model
+from gpt_helpers.architecture.losses import Loss, check_sum
+from gpt_helpers.architecture.modules import check_able
 from gpt_helpers.evaluation.losses import check_windows
+from gpt_helpers.tensor_checks import check_tensor
 from gpt_helpers.training.settings import TrainingSettings
-from gpt_helpers.validation import check_callable, check_flag, check_instance, check_tensor
+from gpt_helpers.validation import check_callable, check_flag, check_instance
 
 TRAINED = torch.float32, torch.float64
 
@@ -18,18 +19,32 @@ def check_training(model, settings, loss_of):
 
     In 16 bits most steps would be rounded away: a weight of 1 does not change by 0.001.
     """
-    check_model(model)
+    check_able(model)
     check_instance("settings", settings, TrainingSettings)
     check_instance("loss_of", loss_of, Loss)
     dtypes = {weight.dtype for weight in model.parameters() if weight.requires_grad}
     if not dtypes:
         raise ValueError("model has no weights to train; set requires_grad where it should learn")
+    if any(weight.is_inference() for weight in model.parameters()):
+        raise ValueError(
+            "model was made under torch.inference_mode, so it cannot be trained; make it outside"
+        )
     if not dtypes <= set(TRAINED):
         found = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(
             f"model has weights of {found} to train; convert it with .float(), and choose 16 bits"
             " for its products by settings.precision"
         )
+
+
+def check_total(total):
+    """Return total, that of a Loss for one pass; raise ValueError unless it can be lowered."""
+    if not check_sum("total(model, ids)", total).requires_grad:
+        raise ValueError(
+            "total(model, ids) of the loss does not depend on the weights that are trained; compute"
+            " it from the model's output, without .detach() or torch.no_grad()"
+        )
+    return total
 
 
 def check_arguments(model, batches, settings, loss_of, held_out, folder, after_step, progress):

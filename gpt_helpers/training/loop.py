@@ -16,16 +16,18 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from gpt_helpers.architecture.losses import language_model_loss
+from gpt_helpers.architecture.losses import check_sum, language_model_loss
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
-from gpt_helpers.training.inputs import check_arguments, check_training
+from gpt_helpers.training.inputs import check_arguments, check_total, check_training
 from gpt_helpers.training.optimizers import learning_rate, make_optimizers
 
 AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def train(model, batches, settings, *, loss_of=language_model_loss, held_out=None, folder=None,
           strategy="ddp", after_step=None, progress=False):  # fmt: skip
     """Train the model in place and return the log, one dict per step.
@@ -77,6 +79,8 @@ class Trainer:
             self.device.type, enabled=settings.precision == "float16"
         )
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def step(self, number, batch):
         """Change the weights once, by a batch (B, T), and return the row of the log.
 
@@ -106,8 +110,9 @@ class Trainer:
         Both are those of the mean over all tokens that count, wherever they stand.
         """
         rows = distributed.share_of_rows(batch, self.settings.accumulation)
-        passes, losses = [ids.to(self.device) for ids in rows], []
-        n_counted = distributed.mean(sum(map(self.loss_of.count, passes)))
+        passes, losses = [ids.to(self.device, copy=True) for ids in rows], []
+        counts = [check_sum("count(ids)", self.loss_of.count(ids)) for ids in passes]
+        n_counted = distributed.mean(sum(counts))
         check_counted(n_counted, number)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -118,7 +123,7 @@ class Trainer:
                 is_last = index + 1 == len(passes)
                 with distributed.averaging(self.model, is_last):
                     with autocast:
-                        loss = self.loss_of.total(self.model, ids) / n_counted
+                        loss = check_total(self.loss_of.total(self.model, ids)) / n_counted
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())

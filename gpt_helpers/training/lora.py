@@ -11,7 +11,8 @@ from torch.nn.utils import parametrize
 
 from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.architecture.operands import widened
-from gpt_helpers.validation import check_generator, check_integer, check_real, check_sequence
+from gpt_helpers.tensor_checks import check_generator
+from gpt_helpers.validation import check_integer, check_real, check_sequence
 
 ADAPTED_LAYERS = ("c_attn", "c_proj", "c_fc")
 

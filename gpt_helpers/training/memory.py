@@ -6,8 +6,10 @@ until the backward pass has used them (activation_bytes). What an operation need
 it runs comes on top: logits and their gradient, gathered weights, buffers.
 """
 
+import functools
+
 from gpt_helpers.config import check_config
-from gpt_helpers.validation import check_choice, check_integer
+from gpt_helpers.validation import check_choice, check_count, check_integer, checks
 
 STATES = ("weights", "gradients", "master weights", "first moment", "second moment")
 STATE_BYTES = {
@@ -17,6 +19,7 @@ STATE_BYTES = {
 }
 SHARDED = {"ddp": (), "zero1": STATES[2:], "zero2": STATES[1:], "fsdp": STATES}
 FLOAT, INTEGER = 4, 8  # bytes of a float32 and of an int64
+check_strategy = functools.partial(check_choice, choices=tuple(SHARDED))
 
 
 def state_bytes(precision):
@@ -33,6 +36,7 @@ def state_bytes(precision):
     return dict(zip(STATES, STATE_BYTES[precision], strict=True))
 
 
+@checks(n_parameters=check_count, strategy=check_strategy, n_gpus=check_count)
 def training_bytes(n_parameters, strategy, n_gpus, precision="mixed"):
     """Return the bytes that each of n_gpus GPUs keeps of each state, as a dict.
 
@@ -43,7 +47,6 @@ def training_bytes(n_parameters, strategy, n_gpus, precision="mixed"):
     Raises ValueError for counts that are no positive integers, and for unknown names.
     Source: rajbhandari2020zero, fig. 1.
     """
-    check_sharing(n_parameters, strategy, n_gpus)
     share = share_of(n_parameters, n_gpus)
     return {
         state: n_bytes * (share if state in SHARDED[strategy] else n_parameters)
@@ -51,6 +54,12 @@ def training_bytes(n_parameters, strategy, n_gpus, precision="mixed"):
     }
 
 
+@checks(
+    n_parameters=check_count,
+    strategy=check_strategy,
+    n_gpus=check_count,
+    bytes_per_value=check_count,
+)
 def communicated_bytes(n_parameters, strategy, n_gpus, bytes_per_value):
     """Return the bytes that each of n_gpus GPUs sends per step in each collective, as a dict.
 
@@ -61,8 +70,6 @@ def communicated_bytes(n_parameters, strategy, n_gpus, bytes_per_value):
 
     Source: rajbhandari2020zero, sec. 7.
     """
-    check_sharing(n_parameters, strategy, n_gpus)
-    check_integer("bytes_per_value", bytes_per_value, at_least=1)
     once = (n_gpus - 1) * share_of(n_parameters, n_gpus) * bytes_per_value
     if strategy == "ddp":
         return {"all-reduce gradients": 2 * once}
@@ -88,8 +95,8 @@ def activation_bytes(config, batch_size, n_tokens):
     Raises ValueError unless n_tokens is 2 to n_positions.
     """
     check_config(config)
-    check_integer("batch_size", batch_size, at_least=1)
-    check_integer("n_tokens", n_tokens, at_least=2, at_most=config.n_positions)
+    batch_size = check_integer("batch_size", batch_size, at_least=1)
+    n_tokens = check_integer("n_tokens", n_tokens, at_least=2, at_most=config.n_positions)
     rows = batch_size * n_tokens
     stream = FLOAT * rows * config.n_embd
     norm = stream + 2 * FLOAT * rows  # a mean and a deviation per token
@@ -125,10 +132,3 @@ def loss_bytes(config, batch_size, n_tokens):
 def share_of(n_parameters, n_gpus):
     """Return the number of parameters in the largest of n_gpus equal shares."""
     return -(-n_parameters // n_gpus)
-
-
-def check_sharing(n_parameters, strategy, n_gpus):
-    """Raise ValueError unless the counts are positive integers and the strategy is known."""
-    check_integer("n_parameters", n_parameters, at_least=1)
-    check_choice("strategy", strategy, tuple(SHARDED))
-    check_integer("n_gpus", n_gpus, at_least=1)

@@ -7,14 +7,8 @@ from gpt_helpers.architecture.losses import Loss, token_losses
 from gpt_helpers.architecture.modules import check_model, evaluating
 from gpt_helpers.architecture.operands import widened
 from gpt_helpers.tasks.answers import answer_labels
-from gpt_helpers.validation import (
-    check_flag,
-    check_integer,
-    check_natural,
-    check_real,
-    check_tensor,
-    checked_by,
-)
+from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.validation import check_flag, check_integer, check_natural, check_real, checked_by
 
 
 def check_answered_rows(model, ids, marker, padding=0, end_is_padding=False):

@@ -35,14 +35,14 @@ def cache_bytes(model, n_tokens, bytes_per_value):
     it is what it reads: a KVCache here keeps the rest too. Errors are those of forward_flops.
     """
     check_instance("model", model, GPTLMHeadModel)
-    check_integer("bytes_per_value", bytes_per_value, at_least=1)
+    bytes_per_value = check_integer("bytes_per_value", bytes_per_value, at_least=1)
     kept = model.config.key_heads * sum(model.config.cached_widths)
     return kept * sum(keys_read(model, n_tokens)) * bytes_per_value
 
 
 def keys_read(model, n_tokens):
     """Return, for each layer, how many keys the last of n_tokens tokens may read."""
-    check_integer("n_tokens", n_tokens, at_least=1)
+    n_tokens = check_integer("n_tokens", n_tokens, at_least=1)
     if n_tokens > model.config.n_positions:
         raise ValueError(
             f"n_tokens={n_tokens} is more than n_positions={model.config.n_positions}; use fewer"

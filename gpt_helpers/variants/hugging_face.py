@@ -67,8 +67,9 @@ SANDWICH_NAMES = {
 def converted(model, state_dict, table=None):
     """Return the weights of a model of transformers by our names, for model.load_state_dict.
 
-    state_dict is that of transformers 5, where the experts of a layer are one tensor. Where our
-    head is the token embedding, it may hold a head or not. table is that of the model's family.
+    state_dict is that of transformers 5, where the experts of a layer are one tensor (of GPT-NeoX:
+    since 5.14, where its head is lm_head). Where our head is the token embedding, it may hold a
+    head or not. table is that of the model's family.
 
         theirs = AutoModelForCausalLM.from_pretrained("Qwen/Qwen3-8B")
         ours = Qwen3LMHeadModel(Qwen3Config())

@@ -8,13 +8,9 @@ from numbers import Integral
 
 import torch
 
-from gpt_helpers.validation import (
-    check_callable,
-    check_fields,
-    check_integer,
-    check_real,
-    check_tensor,
-)
+from gpt_helpers.architecture.operands import check_devices
+from gpt_helpers.tensor_checks import check_plain, check_tensor, is_plain
+from gpt_helpers.validation import check_callable, check_fields, check_integer, check_real
 
 BASE = 10000.0
 
@@ -112,6 +108,8 @@ def check_rotation(x, rotation):
     if not isinstance(x, torch.Tensor) or x.ndim != 4:
         found = getattr(x, "shape", type(x).__name__)
         raise ValueError(f"x is {found}; it must be a tensor (B, H, T, D)")
+    if not is_plain(x):
+        check_plain("x", x, meta=True)
     if not x.is_floating_point():
         raise ValueError(f"x has dtype {x.dtype}; convert it with .float()")
     batch, _, n_tokens, width = x.shape
@@ -125,3 +123,5 @@ def check_rotation(x, rotation):
             f"rotation is {shapes}, x {tuple(x.shape)}; use rotary_angles(position_ids,"
             f" {width}), or a smaller width, with one position per token"
         )
+    if any(part.device != x.device for part in parts):
+        check_devices(x=x, cosines=parts[0], sines=parts[1])

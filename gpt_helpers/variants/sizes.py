@@ -10,7 +10,8 @@ import torch
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import PRESETS, GPTConfig
-from gpt_helpers.validation import check_choice, check_module
+from gpt_helpers.tensor_checks import check_module
+from gpt_helpers.validation import check_choice
 from gpt_helpers.variants.deepseek3 import DeepSeek3Config, DeepSeek3LMHeadModel
 from gpt_helpers.variants.gemma2 import Gemma2Config, Gemma2LMHeadModel
 from gpt_helpers.variants.gemma3 import Gemma3Config, Gemma3LMHeadModel

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 
-from gpt_helpers.files import alone, as_path, replace_file, replacing
+from gpt_helpers.files import alone, as_path, make_folder, replace_file, replacing
 from gpt_helpers.text.tokenizer import END_OF_TEXT, byte_level
 
 CONFIG_FILE = "config.json"
@@ -23,10 +23,11 @@ WEIGHTS = WEIGHTS_FILE, WEIGHTS_FILE + INDEX, "pytorch_model.bin", "pytorch_mode
 BPE_FILES = "vocab.json", "merges.txt"  # an older form of a tokenizer
 FETCHED = CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "model*.safetensors", WEIGHTS_FILE + INDEX
 FETCHED_ELSE = ("pytorch_model*.bin", "pytorch_model.bin" + INDEX)  # where there are none of these
-# What else tells of the model that was in a folder before.
+# What else tells of the model that was in a folder before, to us or to Hugging Face's libraries.
 STALE = (
-    CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "generation_config.json",
+    *WEIGHTS[1:], CONFIG_FILE, TOKENIZER_FILE, *BPE_FILES, "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "generation_config.json",
+    "adapter_config.json", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 COMING = "coming.partial"  # a folder for files until all of them are complete
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -175,7 +176,8 @@ def read_tokenizer(folder):
         else:
             tokenizer = Tokenizer.from_file(*paths)
     except Exception as error:  # the library raises no narrower class
-        raise ValueError(f"{paths[0]} holds no tokenizer ({error}); copy it again") from error
+        found = f"{' with '.join(paths)} holds no tokenizer ({error})"
+        raise ValueError(f"{found}; copy it again") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -198,7 +200,7 @@ def write_folder(folder, settings, weights, tokenizer=None):
     They are made in a folder of their own within, and moved when all are complete. A process
     that is killed leaves the old model or the new one, whichever read_folder then finds.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder("folder", folder)
     coming = folder / COMING
     taken = [name for name in (WEIGHTS_FILE, *STALE) if (folder / name).is_dir()]
     if taken:

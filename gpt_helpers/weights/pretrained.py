@@ -26,6 +26,7 @@ from gpt_helpers.weights.gpt2_format import (
     stored_weights,
 )
 from gpt_helpers.weights.hub import CONFIG_FILE, read_folder, write_folder
+from gpt_helpers.weights.rebuilt import check_rebuilt
 from gpt_helpers.weights.sealed import check_shapes, copy_tensors, read_sealed, write_sealed
 
 MODELS = {"GPTLMHeadModel": GPTLMHeadModel, "ModernLMHeadModel": ModernLMHeadModel}
@@ -35,16 +36,14 @@ STDLIB = Path(__file__).with_name("stdlib") / "model.safetensors"
 def save_model(path, model, tokenizer):
     """Write a model's weights, rounded to float16, with its config and its tokenizer.
 
-    Raises ValueError for a model of no known class or with other parts than its class makes,
-    for weights beyond float16, and for a tokenizer that is not one of train_tokenizer's or has
-    more tokens than the model.
+    Raises ValueError for a model of no known class, or that is not what its class makes of its
+    config, which then is what is loaded; for weights beyond float16; and for a tokenizer that is
+    not one of train_tokenizer's or has more tokens than the model.
     """
     kind = type(model).__name__
-    if kind not in MODELS:
+    if MODELS.get(kind) is not type(model):
         raise ValueError(f"model is a {kind}; it must be one of {sorted(MODELS)}")
-    with torch.device("meta"):
-        rebuilt = dict(MODELS[kind](model.config).named_parameters())
-    check_shapes(rebuilt, dict(model.named_parameters()), f"this {kind}")
+    check_rebuilt(model, MODELS[kind])
     merges = merges_of(tokenizer)
     if build_tokenizer(merges).get_vocab() != tokenizer.get_vocab():
         raise ValueError("tokenizer is more than its merges; give one of train_tokenizer's")
@@ -67,12 +66,17 @@ def load_model(path=None):
     halves, facts = read_sealed(path)
     if not isinstance(facts, dict) or {"model", "config", "merges"} - facts.keys():
         raise ValueError(f"{path} holds no model; give a file that save_model wrote")
-    if facts["model"] not in MODELS:
+    if facts["model"] not in list(MODELS):
         raise ValueError(f"{path} holds a {facts['model']!r}; known are {sorted(MODELS)}")
     try:
         config, tokenizer = GPTConfig(**facts["config"]), build_tokenizer(facts["merges"])
+        check_vocabulary(tokenizer, config)
+        check_depth(config, halves, "the file")
+        with torch.device("meta"):
+            model = MODELS[facts["model"]](config)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no model of this version: {error}") from error
+    check_shapes(dict(model.named_parameters()), halves, path)
     with torch.random.fork_rng([]):  # the weights that are drawn here are replaced
         model = MODELS[facts["model"]](config).eval()
     copy_tensors(dict(model.named_parameters()), halves, path)
@@ -94,7 +98,7 @@ def load_gpt2(path_or_name):
     """
     settings, tensors, tokenizer, file = read_folder(path_or_name)
     config = config_of(settings, file.parent / CONFIG_FILE)
-    check_vocabulary(tokenizer, config)
+    check_vocabulary(tokenizer, config, f"{file.parent}: tokenizer")
     tensors = named_alike(tensors, file)
     check_depth(config, tensors, file)
     with torch.device("meta"):
@@ -113,12 +117,14 @@ def save_gpt2(folder, model, tokenizer=None):
     """Write a model, and its tokenizer if given, for GPT2LMHeadModel.from_pretrained(folder).
 
     A folder with an older model then holds this one: without a tokenizer it has none, and what
-    else told of the older one is gone. The attention function is not stored: who reads it takes
-    causal attention, as GPT-2's is. Raises ValueError for a model of another architecture than
-    GPT-2, and for weights that are not finite.
+    else told of the older one is gone. Raises ValueError for a model that is not what
+    GPTLMHeadModel makes of its config, such as one with a window, and for weights that are not
+    finite.
     """
     check_folder(folder)
-    check_is_gpt2(model)
+    if type(model) is not GPTLMHeadModel:
+        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
+    check_rebuilt(model, GPTLMHeadModel)
     if tokenizer is not None:
         check_instance("tokenizer", tokenizer, Tokenizer)
     check_vocabulary(tokenizer, model.config)
@@ -135,23 +141,10 @@ def check_folder(folder):
         raise ValueError(f"folder={str(folder)!r} is, or lies in, what is no folder; name another")
 
 
-def check_is_gpt2(model):
-    """Raise ValueError unless a model's parts and weights are those of a GPTLMHeadModel."""
-    if type(model) is not GPTLMHeadModel:
-        raise ValueError(f"model is a {type(model).__name__}; it must be a GPTLMHeadModel")
-    with torch.device("meta"):
-        twin = GPTLMHeadModel(model.config)
-    kinds = {name: type(part) for name, part in twin.named_modules()}
-    for name, part in model.named_modules():
-        if type(part) is not kinds.get(name):
-            raise ValueError(f"model is not GPT-2: {name} is a {type(part).__name__}")
-    check_shapes(stored_weights(twin), stored_weights(model), "model")
-
-
-def check_vocabulary(tokenizer, config):
-    """Raise ValueError for a tokenizer with more tokens than a model knows."""
-    found = 0 if tokenizer is None else tokenizer.get_vocab_size()
+def check_vocabulary(tokenizer, config, name="tokenizer"):
+    """Raise ValueError for a tokenizer, named so in errors, with more tokens than a model knows."""
+    found = 0 if tokenizer is None else 1 + max(tokenizer.get_vocab().values(), default=-1)
     if found > config.vocab_size:
         raise ValueError(
-            f"tokenizer has {found} tokens, the model {config.vocab_size}; they are no pair"
+            f"{name} has {found} tokens, the model {config.vocab_size}; they are no pair"
         )

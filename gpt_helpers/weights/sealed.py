@@ -8,9 +8,10 @@ import hashlib
 import json
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from gpt_helpers.files import as_path, replace_file
+from gpt_helpers.files import as_path, make_folder, replace_file
 
 OPEN_SEAL = "0" * 64  # stands where the seal goes while the file is hashed
 
@@ -32,7 +33,7 @@ def write_sealed(path, tensors, facts):
         raise ValueError(f"{path} cannot be written: {error}; mend tensors or facts") from error
     seal = hashlib.sha256(data).hexdigest()
     data = data.replace(seal_field(OPEN_SEAL), seal_field(seal), 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder("path", path.parent)
     replace_file(path, data)
 
 
@@ -56,7 +57,10 @@ def read_sealed(path):
     unsealed = data.replace(seal_field(seal), seal_field(OPEN_SEAL), 1)
     if hashlib.sha256(unsealed).hexdigest() != seal:
         raise ValueError(f"{path} was altered: its content does not fit its seal; copy it again")
-    return dict(sorted(load(data).items())), json.loads(metadata["facts"])
+    try:
+        return dict(sorted(load(data).items())), json.loads(metadata["facts"])
+    except (SafetensorError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no file of write_sealed: {error}") from error
 
 
 def seal_field(seal):
@@ -71,7 +75,7 @@ def read_header(path, data):
         header = json.loads(data[8 : 8 + length])
         metadata = header["__metadata__"]
         is_sealed = len(metadata["sha256"]) == len(OPEN_SEAL) and "facts" in metadata
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         is_sealed = False
     if not is_sealed:
         found = f"{len(data)} bytes that begin with {data[:8]!r}"
@@ -85,8 +89,8 @@ def read_header(path, data):
 def data_bytes(header):
     """Return how many bytes of tensors a header announces; 0 if it does not say."""
     try:
-        return max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (KeyError, IndexError, TypeError):
+        return max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return 0
 
 

@@ -1,6 +1,7 @@
 """Generation: equal with a cache, without, in padded batches, beside Hugging Face's."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -262,8 +263,9 @@ WRONG = {
     "ids of floats": ({"input_ids": IDS.float()}, r"float32; convert it with .long\(\)"),
     "ids of bytes": ({"input_ids": IDS.byte()}, r"uint8; convert it with .long\(\)"),
     "id too high": ({"input_ids": IDS + V}, f"vocab_size - 1 = {V - 1}"),
-    "ids elsewhere": ({"input_ids": IDS.to("meta")}, "ids on meta"),
+    "ids elsewhere": ({"input_ids": IDS.to("meta")}, "input_ids is on the meta device"),
     "length -1": ({"max_new_tokens": -1}, "max_new_tokens=-1 must be an integer"),
+    "length beyond memory": ({"max_new_tokens": 10**12}, "must be an integer from 0 to 16777216"),
     "length True": ({"max_new_tokens": True}, "max_new_tokens=True"),
     "length 2.0": ({"max_new_tokens": 2.0}, "max_new_tokens=2.0"),
     "length None": ({"max_new_tokens": None}, "max_new_tokens=None"),
@@ -322,3 +324,16 @@ def test_a_model_whose_scores_are_no_numbers_writes_nothing(temperature):
     torch.nn.init.constant_(model.transformer.ln_f.weight, math.nan)
     message = "a row of logits has the maximum nan"
     refused(message, generate, model, IDS, 2, temperature=temperature)
+
+
+def test_a_model_of_shapes_only_writes_nothing():
+    with torch.device("meta"):
+        model = GPTLMHeadModel(SMALL)
+    refused("model has transformer.wte.weight on the meta device", generate, model, IDS, 2)
+
+
+def test_fractions_serve_as_settings():
+    expected = MODEL.generate(IDS, 4, 0.25, top_p=0.5, generator=torch.Generator().manual_seed(0))
+    given = {"temperature": Fraction(1, 4), "top_p": Fraction(1, 2)}
+    found = MODEL.generate(IDS, 4, **given, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(found, expected)

@@ -62,6 +62,9 @@ def test_more_different_tokens_than_there_are_is_refused():
             heads.repeated(size, 30, 2)
     with pytest.raises(ValueError, match="batch_size"):
         heads.repeated(31, 4, 0)
+    for wrong in ((10**12, 4, 2), (31, 4, 10**30)):
+        with pytest.raises(ValueError, match=r"batch_size=.* rows of vocab_size=.* are more than"):
+            heads.repeated(*wrong)
 
 
 def test_a_query_is_marked_with_what_came_after_its_token_before():

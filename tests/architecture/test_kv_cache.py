@@ -195,13 +195,21 @@ def test_a_cache_that_began_in_inference_mode_goes_on_outside_of_it_and_back():
         check_equal(MODEL(IDS[:, 6:], cache=cache)["logits"], expected[:, 6:])
 
 
-@torch.no_grad()
-def test_a_copy_of_a_cache_goes_on_by_itself():
-    cache = MODEL(IDS[:, :5], cache=True)["cache"]
-    other, before = copy.deepcopy(cache), held(cache)
-    MODEL(IDS[:, 9:12], cache=other)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_cache_goes_on_by_itself(copied, mode):
+    with mode():
+        cache = MODEL(IDS[:, :5], attention_mask=PADDING[:, :5], cache=True)["cache"]
+        other, layer, before = copied(cache), copied(cache.layers[1]), held(cache)
+    assert held(other) == before
+    assert not other.layers[0].keys.requires_grad
+    with torch.no_grad():
+        MODEL(IDS[:, 9:12], cache=other)
+        layer.truncate(1)
+        layer.append(*torch.zeros(2, 2, 4, 1, 6))
     other.truncate(1)
     assert held(cache) == before
+    assert held(copied(MODEL.new_cache())) == held(MODEL.new_cache())
 
 
 def test_a_cache_that_does_not_fit_is_refused():

@@ -1,16 +1,25 @@
 """Losses in nats per token, per document and in bits per byte, against sums by hand."""
 
 import math
+import re
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
 from torch import nn
 
 from gpt_helpers.architecture.model import next_token_loss
-from gpt_helpers.evaluation.losses import bits_per_byte, document_nats, evaluate, exact_match
+from gpt_helpers.evaluation.losses import (
+    bits_per_byte,
+    document_bits_per_byte,
+    document_nats,
+    evaluate,
+    exact_match,
+)
 from gpt_helpers.text.batches import fixed_windows
+from gpt_helpers.text.corpus import Document
 from tests.helpers.reference import random_ids, refused
 from tests.helpers.runs import TOKENS, tiny_model
 
@@ -159,3 +168,13 @@ def test_lengths_that_no_window_holds_are_refused():
     for lengths, wrong in (((0,), 0), ((1, 9), 9), ((1.0,), 1.0)):
         message = f"lengths={wrong} must be an integer from 1 to 8"
         refused(message, exact_match, tiny_model(), WINDOWS, lengths)
+
+
+def test_what_is_no_document_is_not_scored():
+    for wrong in ([1, 2], TOKENS.float(), TOKENS[None], None):
+        refused(
+            "ids .*must be|ids .*convert|ids .*make it", document_nats, tiny_model(), wrong, 8, 4
+        )
+    bare, documents = Tokenizer(models.BPE()), [Document("a.py", "a")]
+    message = "tokenizer is a Tokenizer; it must be a Tokenizer with <|endoftext|>"
+    refused(re.escape(message), document_bits_per_byte, tiny_model(), bare, documents, 4)

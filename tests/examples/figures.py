@@ -66,7 +66,7 @@ def panels():
     yield Example(
         show.curves,
         {"panels_of_lines": {"t": {"a": ([1, 2], [1.0, 2.0])}}, "ylabels": ["y"],
-         "log": ["x"], "legend_above": True, **shape},
+         "log": ["x"], **shape},
         takes | {"log": "empty"},
     )  # fmt: skip
     shares = {"probabilities": {"t": [0.5, 0.5]}, "labels": ["a", "b"], "ylabel": "p"}
@@ -82,7 +82,7 @@ def laws_and_scores():
     yield Example(
         show_laws.marks,
         {"panels_of_marks": {"t": [mark]}, "xlabels": ["N"], "ylabels": ["loss"], "log": ["x"],
-         "height": 2.0, "legend_above": True},
+         "height": 2.0},
         {"log": "empty"},
     )  # fmt: skip
     yield Example(

@@ -33,7 +33,7 @@ def kernels():
     takes["window"] = "None"
     yield Example(attention_flash, operands, takes)
     yield Example(tiled.attention_tiled, operands | {"block_size": 2}, takes)
-    yield Example(tiled.initial_softmax_state, {"q": q}, {"q": "empty nan"})
+    yield Example(tiled.initial_softmax_state, {"q": q}, {"q": "empty nan meta"})
     places = {"first": 2, "last": 3, "block_size": 2, "window": 2}
     yield Example(tiled.key_tiles, places, {"first": "0", "window": "None"})
     sizes = {"n_queries": 3, "n_keys": 4, "block_size": 2, "window": 2}

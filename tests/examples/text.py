@@ -34,7 +34,9 @@ def examples():
     )
     yield Example(corpus.load_corpus, {"folder": FOLDER}, {"folder": "None"})
     yield Example(
-        corpus.Corpus, {"training": (DOCUMENT,), "held_out": (DOCUMENT,)}, {"held_out": "empty"}
+        corpus.Corpus,
+        {"training": (DOCUMENT,), "held_out": (DOCUMENT,)},
+        {"training": "empty", "held_out": "empty"},
     )
     yield Example(tokenizer.build_tokenizer, {"merges": [["a", "b"]]}, {"merges": "empty"})
     yield Example(tokenizer.byte_level, {"bpe": models.BPE()})
@@ -49,7 +51,7 @@ def of_tokens():
     """Yield the examples of tokens."""
     read = corpus.load_corpus(FOLDER)
     call = {"tokenizer": TOKENIZER, "training": TOKENS, "held_out": TOKENS}
-    takes = {"tokenizer": "None", "training": "-1 huge", "held_out": "-1 huge"}
+    takes = {"tokenizer": "None"}
     yield Example(tokens.Tokens, call, takes)
     yield Example(tokens.encode_corpus, {"corpus": read, "vocab_size": 270})
     call = {"seed": 1, "tokenizer": TOKENIZER, "n_windows": 2, "n_half": 4, "corpus": read}

@@ -4,11 +4,14 @@ RIGHT has ways to solve each exercise, WRONG what a reader may plausibly write; 
 what can be made of any right answer: STYLES of its numbers, and SLIPS.
 """
 
+import contextlib
 import copy
 import fractions
+import itertools
 import math
 import re
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,13 +19,23 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture import attention as attentions
-from gpt_helpers.architecture.attention import attention
-from gpt_helpers.evaluation.accuracy import wilson
+from gpt_helpers.architecture.heads import after_same
+from gpt_helpers.architecture.model import GPTLMHeadModel
+from gpt_helpers.config import GPTConfig
+from gpt_helpers.evaluation import losses
+from gpt_helpers.evaluation.accuracy import Score, wilson
 from gpt_helpers.exercises import checks
 from gpt_helpers.exercises.grading import SAYINGS
+from gpt_helpers.exercises.solutions import SOLUTIONS
+from gpt_helpers.experiments.voting import majority
 from gpt_helpers.optimization.speculative import expected_acceptance
-from gpt_helpers.optimization.tiled import attention_tiled
-from gpt_helpers.scaling_laws.counts import count_parameters
+from gpt_helpers.optimization.tiled import TiledAttention, attention_tiled
+from gpt_helpers.scaling_laws.counts import count_parameters, kv_cache_bytes
+from gpt_helpers.scaling_laws.data_limits import RepetitionLaw, effective_amount
+from gpt_helpers.scaling_laws.laws import FITS, LossLaw, compute_optimal
+from gpt_helpers.training.lora import add_lora, count_trained
+from gpt_helpers.variants.llama import LlamaLMHeadModel
+from gpt_helpers.variants.sizes import count_all
 
 
 def right_mask(queries, keys, window):
@@ -144,6 +157,25 @@ def tiles_of(q, k, v, block_size, rescaled=True, whole_tiles_only=False, masked=
     return mixed / total
 
 
+def tiles_head_by_head(q, k, v, block_size):
+    """Return the same, one head of one row at a time."""
+    result = torch.empty_like(q)
+    for row, head in itertools.product(range(q.shape[0]), range(q.shape[1])):
+        rows, heads = slice(row, row + 1), slice(head, head + 1)
+        one = (x[rows, heads] for x in (q, k, v))
+        result[rows, heads] = tiles_of(*one, block_size)
+    return result
+
+
+def whole_matrix(q, k, v, by_heads=False):
+    """Return attention of which the whole matrix of scores is formed, of each head or of all."""
+    hidden = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
+    if by_heads:
+        heads = zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True)
+        return torch.stack([whole_matrix(*(x[None] for x in h))[0] for h in heads]).view_as(q)
+    return (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(hidden, -torch.inf).softmax(-1) @ v
+
+
 def right_cache_bytes(n_layer, n_groups, width, n_tokens, bytes_per_value, n_windowed, window):
     """Return the bytes of a cache of which n_windowed layers keep the last window tokens."""
     held = (n_layer - n_windowed) * n_tokens + n_windowed * min(n_tokens, window)
@@ -201,9 +233,16 @@ def right_division(compute_growth, exponent):
     return compute_growth**exponent, compute_growth ** (1 - exponent)
 
 
+def ends(right, n, z=1.96):
+    """Return the lower and the upper end of Wilson's interval."""
+    share = right / n
+    middle, half = share + z * z / (2 * n), (share * (1 - share) / n + (z / (2 * n)) ** 2) ** 0.5
+    return [(middle + sign * z * half) / (1 + z * z / n) for sign in (-1, 1)]
+
+
 def right_guess(right, n, chance, z=1.96):
     """Return whether Wilson's lower end is above chance."""
-    return wilson(right, n, z)[0] > chance
+    return ends(right, n, z)[0] > chance
 
 
 def above_by_deviations(right, n, chance):
@@ -239,13 +278,13 @@ RIGHT = {
     checks.match_share: [right_share, share_by_unfold],
     checks.tiled_attention: [
         tiles_of,
-        lambda q, k, v, n: attention_tiled(q, k, v, block_size=n),
-        lambda q, k, v, n: attention(q.double(), k.double(), v.double()),
+        lambda q, k, v, n: tiles_of(q.double(), k.double(), v.double(), n),
+        tiles_head_by_head,
         lambda q, k, v, n: tiles_of(q.requires_grad_(False), k, v, n),
     ],
     checks.windowed_cache_bytes: [right_cache_bytes],
     checks.acceptance: [
-        expected_acceptance,
+        lambda p, q: torch.minimum(p, q).sum(),
         lambda p, q: 1 - (p - q).abs().sum() / 2,
         lambda p, q: sum(
             min(one, other) for one, other in zip(p.tolist(), q.tolist(), strict=True)
@@ -272,7 +311,6 @@ RIGHT = {
 WRONG = {
     checks.window_mask: [
         mask_of_the_first_keys,
-        lambda q, k, w: attentions.causal_mask(q, k, w),
         lambda q, k, w: attentions.visible_keys(q, k, window=w),
         lambda q, k, w: k <= q[:, None],
         lambda q, k, w: right_mask(q, k, w + 1),
@@ -395,18 +433,21 @@ WRONG = {
         lambda right, n: right_share([right.pop(0), *right][1:], n),
     ],
     checks.tiled_attention: [
-        lambda q, k, v, n: attention(q, k, v)[0],
-        lambda q, k, v, n: attention(q, q, v),
-        lambda q, k, v, n: attention(q, k, v).mT,
+        lambda q, k, v, n: tiles_of(q, k, v, n)[0],
+        lambda q, k, v, n: tiles_of(q, q, v, n),
+        lambda q, k, v, n: tiles_of(q, k, v, n).mT,
         lambda q, k, v, n: (q @ k.mT).softmax(-1) @ v,
-        lambda q, k, v, n: attention(q, k, v, window=n),
-        lambda q, k, v, n: attention(q * 8**0.5, k, v),
+        lambda q, k, v, n: tiles_of(q * 8**0.5, k, v, n),
         lambda q, k, v, n: tiles_of(q, k, v, n, rescaled=False),
         lambda q, k, v, n: tiles_of(q, k, v, n, whole_tiles_only=True),
         lambda q, k, v, n: tiles_of(q, k, v, n, masked=False),
-        lambda q, k, v, n: attention(q, k, v).half(),
-        lambda q, k, v, n: attention(q, k, v) + 1e-3,
-        lambda q, k, v, n: attention(q, k, v.zero_()),
+        lambda q, k, v, n: tiles_of(q, k, v, n).half(),
+        lambda q, k, v, n: tiles_of(q, k, v, n) + 1e-3,
+        lambda q, k, v, n: tiles_of(q, k, v.zero_(), n),
+        lambda q, k, v, n: tiles_of(q, k, v, q.shape[2]),
+        lambda q, k, v, n: tiles_of(q, k, v, n // 2) if q.shape[2] < n else q,
+        lambda q, k, v, n: whole_matrix(q, k, v),
+        lambda q, k, v, n: whole_matrix(q, k, v, by_heads=True),
     ],
     checks.windowed_cache_bytes: [
         lambda n, g, d, t, b, m, w: n * right_cache_bytes(1, g, d, t, b, 0, w),
@@ -514,19 +555,94 @@ WRONG = {
     checks.beyond_guessing: [
         lambda right, n, chance: right / n > chance,
         above_by_deviations,
-        lambda right, n, chance: wilson(right, n)[1] > chance,
+        lambda right, n, chance: ends(right, n)[1] > chance,
         lambda right, n, chance: right_guess(right, n, chance, z=1.645),
         lambda right, n, chance: right_guess(right, n, chance, z=2.576),
         lambda right, n, chance: right_guess(right, n, chance, z=2.0),
         lambda right, n, chance: right_guess(right, n, chance, z=1.0),
         lambda right, n, chance: right_guess(right, n, 0.5),
-        lambda right, n, chance: wilson(right, n)[0] < chance,
-        lambda right, n, chance: wilson(right, n)[0],
+        lambda right, n, chance: ends(right, n)[0] < chance,
+        lambda right, n, chance: ends(right, n)[0],
         lambda right, n, chance: True,
         lambda right, n, chance: False,
         lambda right, n, chance: n >= 100,
     ],
 }
+
+
+SOLVED = {  # what of the book, and of PyTorch, is the answer itself
+    checks.window_mask: [lambda q, k, w: attentions.causal_mask(q, k, w)],
+    checks.bits_from_nats: [lambda nats, t, b: losses.bits_per_byte(nats, b / t)],
+    checks.tokens_per_parameter: [
+        lambda c, *law: ratio_of(LossLaw(0.0, *law, "", "").optimum(c)),
+        lambda c, *law: ratio_of(compute_optimal(c, LossLaw(0.0, *law, "", ""))),
+    ],
+    checks.worth_of_repeated: [
+        effective_amount,
+        lambda n, u, r: RepetitionLaw(FITS["refit"], r, r, "", "").effective_tokens(n, u),
+    ],
+    checks.tiled_attention: [
+        lambda q, k, v, n: attention_tiled(q, k, v, block_size=n),
+        lambda q, k, v, n: TiledAttention.apply(q, k, v, None, None, n),
+        lambda q, k, v, n: attentions.attention(q, k, v),
+        lambda q, k, v, n: attentions.attention_fused(q, k, v),
+        lambda q, k, v, n: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+    ],
+    checks.windowed_cache_bytes: [
+        lambda n, g, d, t, b, m, w: kept_by(n - m, g, d, t, b) + kept_by(m, g, d, min(t, w), b),
+    ],
+    checks.acceptance: [expected_acceptance, lambda p, q: expected_acceptance(p, q).item()],
+    checks.llama_parameters: [
+        lambda c: count_all(without_memory(c)),
+        lambda c: sum(x.numel() for x in without_memory(c).parameters()),
+    ],
+    checks.induction_keys: [after_same],
+    checks.majority_vote: [lambda answers: majority(torch.tensor([answers])).item()],
+    checks.lora_parameters: [lambda c, rank: count_trained(add_lora(GPTLMHeadModel(c), rank))],
+    checks.beyond_guessing: [
+        lambda right, n, chance: wilson(right, n)[0] > chance,
+        lambda right, n, chance: Score(right, n).interval[0] > chance,
+    ],
+}
+
+
+def without_memory(config):
+    """Return a Llama that has shapes, and no numbers."""
+    with torch.device("meta"):
+        return LlamaLMHeadModel(config)
+
+
+def ratio_of(optimum):
+    """Return the tokens per parameter of an Optimum."""
+    return optimum.n_tokens / optimum.n_params
+
+
+def kept_by(n_layer, n_groups, width, n_tokens, bytes_per_value):
+    """Return the bytes of keys and values in so many layers."""
+    if n_layer == 0:
+        return 0
+    config = GPTConfig(2, n_tokens, n_groups * width, n_layer, n_groups)
+    return kv_cache_bytes(config, n_tokens, bytes_per_value)
+
+
+def in_a_thread(function):
+    """Return a function that has another thread do its work."""
+
+    def answer(*arguments):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(function, *arguments).result()
+
+    return answer
+
+
+def unseen(function):
+    """Return a function that goes on in whatever way the call ends."""
+
+    def answer(*arguments):
+        with contextlib.suppress(BaseException):
+            return function(*arguments)
+
+    return answer
 
 
 def all_checks():
@@ -638,6 +754,26 @@ def test_a_right_answer_is_accepted_in_any_kind_of_number(check, style):
 @pytest.mark.parametrize(("check", "function"), named(WRONG))
 def test_a_wrong_answer_is_told_where_it_is_wrong_and_gets_a_hint_and_no_solution(check, function):
     assert_told(check, function)
+
+
+@pytest.mark.parametrize("way", [lambda f: f, in_a_thread, unseen], ids=["", "thread", "unseen"])
+@pytest.mark.parametrize(("check", "function"), named(SOLVED))
+def test_what_solves_the_exercise_is_no_answer_of_ones_own(check, function, way):
+    said = check(way(function))
+    solves_in_torch = function is SOLVED[checks.tiled_attention][-1]
+    if not (solves_in_torch and way is in_a_thread):
+        assert "does the work; write it without" in said
+
+
+def test_every_solution_that_is_refused_is_tried():
+    assert {check.__name__ for check in SOLVED} == set(SOLUTIONS)
+
+
+@pytest.mark.parametrize("by_heads", [False, True])
+def test_the_whole_matrix_is_told_by_its_shape(by_heads):
+    said = checks.tiled_attention(lambda q, k, v, n: whole_matrix(q, k, v, by_heads))
+    shape = "(1, 200, 200)" if by_heads else "(4, 40, 40)"
+    assert f"it forms a tensor of shape {shape} on the way" in said
 
 
 @pytest.mark.parametrize("slip", SLIPS)

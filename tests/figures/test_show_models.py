@@ -82,7 +82,7 @@ def test_the_family_that_another_changes_is_the_one_that_its_file_says():
 
 
 def test_every_dated_model_is_drawn_once_in_the_lane_of_its_family_at_its_time():
-    axis = family_tree(MODELS).axes[0]
+    axis = family_tree(MODELS).figure().axes[0]
     dated = [model for model in MODELS if model.released]
     wanted = [(year_of(m.released), lane_height(m.family or "undisclosed")) for m in dated]
     np.testing.assert_allclose(sorted((x, y) for x, y, *_ in points(axis)), sorted(wanted))
@@ -93,7 +93,7 @@ def test_every_dated_model_is_drawn_once_in_the_lane_of_its_family_at_its_time()
 
 
 def test_what_is_undisclosed_is_hollow_and_nothing_else_is():
-    axis = family_tree(MODELS).axes[0]
+    axis = family_tree(MODELS).figure().axes[0]
     hidden = sum(model.n_params is None for model in MODELS if model.released)
     assert sum(hollow for *_, hollow, _ in points(axis)) == hidden > 0
 
@@ -109,13 +109,13 @@ def test_a_branch_joins_its_family_to_the_one_that_it_changes_when_both_are_ther
     assert branch_of(lanes, "gpt1") == lanes["gpt2"][0][0] > lanes["gpt1"][0][0]
     assert branch_of(lanes, "llama") == lanes["llama"][0][0]
     assert branch_of({"llama": lanes["llama"]}, "llama") is None
-    axis = family_tree(MODELS).axes[0]
+    axis = family_tree(MODELS).figure().axes[0]
     upright = {tuple(line.get_ydata()) for line in axis.lines if len(set(line.get_ydata())) == 2}
     assert upright == {(lane_height(old), lane_height(new)) for new, old in WRITTEN_FROM.items()}
 
 
 def test_a_lane_reaches_to_every_branch_that_leaves_it():
-    axis = family_tree(MODELS).axes[0]
+    axis = family_tree(MODELS).figure().axes[0]
     along = {line.get_ydata()[0]: line.get_xdata() for line in axis.lines
              if len(set(line.get_ydata())) == 1}  # fmt: skip
     lanes = lanes_of(MODELS)
@@ -141,7 +141,7 @@ def test_of_models_released_together_the_largest_is_named():
 
 
 def test_sizes_are_drawn_at_their_numbers_and_what_is_undisclosed_beyond_the_scale():
-    axis = sizes_over_time(MODELS).axes[0]
+    axis = sizes_over_time(MODELS).figure().axes[0]
     wanted = [
         (year_of(m.released), m.n_params or BEYOND, m.n_params is None)
         for m in MODELS
@@ -157,7 +157,7 @@ def test_sizes_are_drawn_at_their_numbers_and_what_is_undisclosed_beyond_the_sca
 
 
 def test_the_names_that_are_asked_for_are_drawn():
-    axis = sizes_over_time(MODELS, ["GPT-4", "GPT-1"]).axes[0]
+    axis = sizes_over_time(MODELS, ["GPT-4", "GPT-1"]).figure().axes[0]
     assert sorted(text.get_text() for text in axis.texts) == ["GPT-1", "GPT-4"]
     assert {text.xy[1] for text in axis.texts} == {BEYOND, BY_NAME["GPT-1"].n_params}
 
@@ -165,7 +165,7 @@ def test_the_names_that_are_asked_for_are_drawn():
 def test_a_size_that_is_unknown_but_not_undisclosed_is_not_drawn():
     unknown = PublishedModel(model="a", organisation="b", family="other", sources=("c",), seen="d",
                              as_of="2026", released="2024")  # fmt: skip
-    assert len(points(sizes_over_time([unknown, BY_NAME["GPT-1"]]).axes[0])) == 1
+    assert len(points(sizes_over_time([unknown, BY_NAME["GPT-1"]]).figure().axes[0])) == 1
 
 
 def test_a_date_is_placed_in_its_middle():
@@ -191,7 +191,7 @@ def test_no_two_families_look_alike():
     looks = {(colour_of(family), marker_of(family)) for family in OF_THE_BOOK}
     assert len(looks) == len(OF_THE_BOOK) == len(WRITTEN_FROM) + 1
     assert INK not in {colour for colour, _ in looks}
-    axis = sizes_over_time(MODELS).axes[0]
+    axis = sizes_over_time(MODELS).figure().axes[0]
     keys = {
         line.get_label(): (line.get_markeredgecolor(), line.get_marker()) for line in axis.lines
     }

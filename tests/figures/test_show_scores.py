@@ -28,7 +28,7 @@ def test_seeds_are_pooled_and_the_interval_spans_those_of_all():
 
 
 def test_a_line_has_its_shares_in_the_order_of_x_and_bars_that_span_the_interval():
-    axis = accuracy({"t": {"a": {2: SEEDS, 1: SEEDS[:1]}}}, xlabel="k").axes[0]
+    axis = accuracy({"t": {"a": {2: SEEDS, 1: SEEDS[:1]}}}, xlabel="k").figure().axes[0]
     line, _, (bar,) = axis.containers[0]
     assert line.get_xydata().tolist() == [[1, 0.5], [2, 0.6]]
     low, high = bar.get_segments()[1][:, 1]
@@ -38,7 +38,9 @@ def test_a_line_has_its_shares_in_the_order_of_x_and_bars_that_span_the_interval
 
 def test_what_is_known_is_a_line_without_points_in_every_panel():
     lines = {"a": {1: SEEDS}}
-    figure = accuracy({"t": lines, "u": lines}, xlabel="k", known={"best": ([1, 2], [0.1, 0.9])})
+    figure = accuracy(
+        {"t": lines, "u": lines}, xlabel="k", known={"best": ([1, 2], [0.1, 0.9])}
+    ).figure()
     for axis in figure.axes:
         best = next(line for line in axis.lines if line.get_label() == "best")
         assert best.get_xydata().tolist() == [[1, 0.1], [2, 0.9]]
@@ -46,14 +48,14 @@ def test_what_is_known_is_a_line_without_points_in_every_panel():
 
 
 def test_chance_is_a_level_across_the_panel():
-    axis = accuracy({"t": {"a": {1: SEEDS}}}, xlabel="k", chance=0.25).axes[0]
+    axis = accuracy({"t": {"a": {1: SEEDS}}}, xlabel="k", chance=0.25).figure().axes[0]
     assert any(list(line.get_ydata()) == [0.25, 0.25] for line in axis.lines)
-    axis = bars({"t": {"a": SEEDS}}, chance=0.25).axes[0]
+    axis = bars({"t": {"a": SEEDS}}, chance=0.25).figure().axes[0]
     assert any(list(line.get_xdata()) == [0.25, 0.25] for line in axis.lines)
 
 
 def test_a_bar_is_as_long_as_the_share_and_bears_its_name():
-    axis = bars({"t": {"a": SEEDS, "b": SEEDS[1:2]}}).axes[0]
+    axis = bars({"t": {"a": SEEDS, "b": SEEDS[1:2]}}).figure().axes[0]
     assert [patch.get_width() for patch in axis.patches] == [0.6, 0.7]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["a", "b"]
 

@@ -52,7 +52,7 @@ def test_a_causal_square_of_four_by_four_tiles_has_six_full_and_four_masked():
 
 
 def test_each_tile_is_drawn_at_its_place_in_the_colour_of_its_kind():
-    axis = tile_map(9, 9, 3, 4).axes[0]
+    axis = tile_map(9, 9, 3, 4).figure().axes[0]
     found = {
         (p.get_x(), p.get_y(), p.get_width(), p.get_height()): p.get_facecolor()[:3]
         for p in axis.patches
@@ -66,42 +66,46 @@ def test_each_tile_is_drawn_at_its_place_in_the_colour_of_its_kind():
 
 
 def test_the_last_row_of_tiles_is_numbered_in_visiting_order():
-    axis = tile_map(8, 8, 2).axes[0]
+    axis = tile_map(8, 8, 2).figure().axes[0]
     found = [(text.get_text(), *text.get_position()) for text in axis.texts]
     assert found == [("1", 1, 7), ("2", 3, 7), ("3", 5, 7), ("4", 7, 7)]
 
 
 def test_the_legend_names_each_kind_that_is_drawn_once():
-    legend = tile_map(8, 8, 2).legends[0]
+    legend = tile_map(8, 8, 2).figure().legends[0]
     assert [text.get_text() for text in legend.get_texts()] == list(KINDS)
     handles = [patch.get_facecolor()[:3] for patch in legend.legend_handles]
     assert handles == [to_rgb(colour) for colour in KINDS.values()]
-    assert [text.get_text() for text in tile_map(2, 2, 2).legends[0].get_texts()] == ["mask"]
+    assert [text.get_text() for text in tile_map(2, 2, 2).figure().legends[0].get_texts()] == [
+        "mask"
+    ]
 
 
 def test_ticks_are_edges_of_tiles_and_not_too_many():
-    axis = tile_map(512, 1024, 64).axes[0]
+    axis = tile_map(512, 1024, 64).figure().axes[0]
     assert axis.get_xticks().tolist() == list(range(0, 1025, 128))
     assert axis.get_yticks().tolist() == list(range(0, 513, 64))
 
 
 def test_points_lie_where_they_are_given_or_on_the_first_roof():
-    axis = roofline(CEILINGS, {"p": (1.0, 0.5), "q": (3.0, None), "r": (16.0, None)}).axes[0]
+    axis = (
+        roofline(CEILINGS, {"p": (1.0, 0.5), "q": (3.0, None), "r": (16.0, None)}).figure().axes[0]
+    )
     points = [line.get_xydata().tolist()[0] for line in axis.lines[2:]]
     assert points == [[1.0, 0.5], [3.0, 6.0], [16.0, 8.0]]
     assert [text.get_text() for text in axis.texts] == ["p", "q", "r"]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in axis.figure.legends[0].get_texts()] == ["a", "b"]
 
 
 def test_points_at_one_place_share_a_label():
     points = {"p": (1.0, None), "q": (2.0, None), "r": (1.0, None)}
-    axis = roofline(CEILINGS, points).axes[0]
+    axis = roofline(CEILINGS, points).figure().axes[0]
     assert [text.get_text() for text in axis.texts] == ["p, r", "q"]
 
 
 def test_each_roof_is_the_lower_of_bandwidth_and_arithmetic():
-    axis = roofline(CEILINGS, {"p": (1.0, None)}).axes[0]
+    axis = roofline(CEILINGS, {"p": (1.0, None)}).figure().axes[0]
     for line, each in zip(axis.lines, CEILINGS.values(), strict=False):
         for x, y in line.get_xydata():
             assert y == pytest.approx(min(each["flops"], x * each["bandwidth"]))

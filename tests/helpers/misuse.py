@@ -139,13 +139,13 @@ def bad_flags(value):
 def bad_integers(value):
     """Return what is no integer, and integers that are seldom right."""
     wrong = {"text": "seven", "fraction": 1.5, "flag": True, "list": [value], "nan": np.nan}
-    return wrong | {"0": 0, "-1": -1}
+    return wrong | {"0": 0, "-1": -1, "10**400": 10**400}
 
 
 def bad_reals(value):
     """Return what is no finite number, and numbers that are seldom right."""
     wrong = {"text": "seven", "list": [value], "nan": np.nan, "inf": np.inf, "-inf": -np.inf}
-    return wrong | {"0": 0.0, "-1": -1.0}
+    return wrong | {"0": 0.0, "-1": -1.0, "10**400": 10**400}
 
 
 def bad_texts(value):
@@ -161,10 +161,13 @@ def bad_paths(value):
 def bad_tensors(value):
     """Return tensors of another shape, dtype or content, and what is no tensor."""
     wrong = {"text": "seven", "number": 3, "complex": value.to(torch.complex64)}
-    wrong |= {"axis-more": value[None]}
+    wrong |= {"axis-more": value[None], "meta": value.to("meta")}
     if value.ndim:
-        wrong |= {"empty": value[:0], "axis-less": value[0]}
+        wrong |= {"empty": value[:0], "axis-less": value[0], "sparse": value.to_sparse()}
+    if value.ndim > 1:
+        wrong |= {"nested": torch.nested.nested_tensor(list(value), layout=torch.jagged)}
     if value.is_floating_point():
+        wrong |= {"float8": value.to(torch.float8_e4m3fn)}
         return wrong | {"integers": value.long(), "nan": torch.full_like(value, torch.nan)}
     wrong |= {"floats": value.float()}
     if value.dtype == torch.bool:
@@ -196,6 +199,7 @@ def bad_sequences(value):
 def bad_dicts(value):
     """Return dictionaries of another content, and what is none."""
     wrong = {"text": "seven", "number": 3, "empty": {}, "none-inside": dict.fromkeys(value)}
+    wrong |= {"mixed": {**value, 7: None, ("a", 1): None}}
     return wrong | {"strangers": {Stranger(): Stranger()}}
 
 
@@ -207,6 +211,18 @@ def bad_frames(value):
 def bad_modules(value):
     """Return another module, and what is none."""
     return {"text": "seven", "number": 3, "another": nn.Linear(2, 2)}
+
+
+def narrow(value):
+    """Return a number as the narrowest of NumPy that has its value, or nearly so; or None."""
+    kinds = (np.float16, np.float32) if isinstance(value, float) else (np.int8, np.int16, np.int32)
+    fitting = [kind for kind in kinds if abs(value) <= info_of(kind).max]
+    return fitting[0](value) if fitting and fitting[0](value) else None
+
+
+def info_of(kind):
+    """Return the limits of a type of NumPy."""
+    return np.finfo(kind) if issubclass(kind, np.floating) else np.iinfo(kind)
 
 
 KINDS = (
@@ -278,6 +294,41 @@ def outcome(door, arguments):
     return None
 
 
+def miscounts(example):
+    """Return where a door counts otherwise with a narrow number of NumPy than with Python's."""
+    found = []
+    for parameter, value in example.arguments.items():
+        number = narrow(value) if type(value) in (int, float) else None
+        if number is None:
+            continue
+        results = []
+        for given in (number.item(), number.item(), number):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    results.append(example.door(**fresh(example.arguments) | {parameter: given}))
+            except Exception as error:
+                results.append(repr(error))
+        right, again, other = results
+        if is_equal(right, again) and not is_equal(right, other):
+            kind = type(number).__name__
+            found.append(f"{example.door.__qualname__}({parameter}: {kind}): {other!r:.100}")
+    return found
+
+
+def is_equal(one, other):
+    """Return whether two results are the same, in whatever kind of number."""
+    if isinstance(one, torch.Tensor | np.ndarray):
+        return type(one) is type(other) and one.shape == other.shape and bool((one == other).all())
+    if isinstance(other, np.generic):
+        return is_equal(one, other.item())  # in its own 16 bits all large numbers may be equal
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(is_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_equal(one[key], other[key]) for key in one)
+    return one is other or bool(one == other)
+
+
 @contextlib.contextmanager
 def time_limit(seconds):
     """Stop what runs inside, by a TimeoutError, after some seconds."""
@@ -316,7 +367,8 @@ def contents(value):
     if isinstance(value, list | tuple):
         return [contents(part) for part in value]
     if isinstance(value, torch.Tensor):
-        return value.detach().flatten().tolist().__repr__()
+        is_plain = value.layout == torch.strided and not value.is_meta
+        return repr(value.detach().flatten().tolist()) if is_plain else repr(value)
     if isinstance(value, nn.Module):
         modes = [module.training for module in value.modules()]
         return contents([value.state_dict(), modes])

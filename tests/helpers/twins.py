@@ -58,8 +58,7 @@ def randomised(model, seed=0, std=0.25):
 def twins(family, **draw):
     """Return (ours, theirs), two models with equal weights, drawn as randomised draws them."""
     theirs = randomised(family.peer(family.config), **draw)
-    if hasattr(theirs, "set_experts_implementation"):  # since transformers 5
-        theirs.set_experts_implementation("eager")  # the others need widths that 16 bytes divide
+    theirs.set_experts_implementation("eager")  # the others need widths that 16 bytes divide
     ours = family.model(family.config).eval()
     ours.load_state_dict(converted(ours, theirs.state_dict(), family.table))
     return ours, theirs
@@ -138,7 +137,7 @@ def gpt_neox(config):
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     share = (config.rotary_width or config.head_width) / config.head_width
-    return GPTNeoXForCausalLM(
+    model = GPTNeoXForCausalLM(
         GPTNeoXConfig(
             vocab_size=config.vocab_size,
             max_position_embeddings=config.n_positions,
@@ -147,17 +146,22 @@ def gpt_neox(config):
             num_attention_heads=config.n_head,
             intermediate_size=config.mlp_width,
             hidden_act=ACTIVATIONS[config.activation],
-            rope_parameters={
-                "rope_type": "default",
-                "rope_theta": config.rotary_base,
-                "partial_rotary_factor": share,
-            },
+            rope_parameters=plain(config),
+            rotary_pct=share,  # the first transformers 5 read it nowhere else
             use_parallel_residual=config.parallel,
             layer_norm_eps=config.layer_norm_epsilon,
             tie_word_embeddings=False,
             **NO_TOKENS,
         )
     )
+    model.register_state_dict_post_hook(name_head)
+    return model
+
+
+def name_head(model, state_dict, *others):
+    """Name the head as transformers does since 5.14."""
+    if "embed_out.weight" in state_dict:
+        state_dict["lm_head.weight"] = state_dict.pop("embed_out.weight")
 
 
 # Llama, and what has its names.

@@ -43,6 +43,23 @@ def test_a_door_refuses_bad_input(name):
     assert wanted(door_of(name)) <= given, f"no example gives {wanted(door_of(name)) - given}"
 
 
+def counting_rooms():
+    """Return the rooms whose doors return numbers, or take many."""
+    return ("config", "evaluation", "optimization", "scaling_laws", "tasks", "training", "variants")
+
+
+@pytest.mark.parametrize("room", counting_rooms())
+def test_a_door_counts_with_a_number_of_numpy_as_with_one_of_python(room):
+    found = [fault for example in examples_of(room) for fault in misuse.miscounts(example)]
+    assert not found, "\n".join(found)
+
+
+def test_a_door_that_miscounts_is_found_out():
+    assert misuse.miscounts(Example(lambda n: 2 * n, {"n": 100}))
+    assert misuse.miscounts(Example(lambda x: x**2, {"x": 1e3}))
+    assert not misuse.miscounts(Example(lambda n: 2 * int(n), {"n": 100}))
+
+
 def test_few_doors_trust_their_callers():
     names = misuse.doors()
     trusted = [name for name in names if name in trusting(name.split(".")[1])]

@@ -14,6 +14,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.helpers.book import ROOT, code_cells, notebooks, read_notebook
 from tests.helpers.elsewhere import build_wheel, git, install
@@ -110,12 +111,15 @@ def test_what_is_pinned_is_what_the_package_may_run_with():
     pins = dict(re.findall(r"^([\w-]+)==([\d.]+)", "\n".join(lines), re.M))
     for line in PROJECT["dependencies"]:
         name, least = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
-        assert numbers(pins[name]) >= numbers(least), line
+        assert Version(pins[name]) >= Version(least), line
 
 
-def numbers(version):
-    """Return the numbers of a version."""
-    return [int(part) for part in version.split(".")]
+def test_the_oldest_versions_that_are_tested_are_the_least_that_the_package_asks_for():
+    text = (ROOT / "tests/oldest.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w-]+)==([\d.]+)", text, re.M))
+    for line in PROJECT["dependencies"]:
+        name, least = re.match(r"([\w-]+)>=([\d.]+)", line).groups()
+        assert Version(pins[name]) == Version(least), line
 
 
 def test_every_pin_can_be_installed_with_each_python_that_the_package_promises():

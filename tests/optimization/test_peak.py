@@ -195,10 +195,6 @@ class FakeCuda(SimpleNamespace):
 
     highest = 999
 
-    def is_available(self):
-        """Return that there is a device."""
-        return True
-
     def synchronize(self, device):
         """Do nothing."""
 
@@ -217,6 +213,7 @@ class FakeCuda(SimpleNamespace):
 
 def test_a_cuda_device_is_asked_for_its_own_peak(monkeypatch):
     monkeypatch.setattr(peak.torch, "cuda", FakeCuda())
+    monkeypatch.setattr(peak, "check_device", lambda name, value: "cuda")
     result = block(60)
     assert measured_bytes(lambda: (result, result[:5]), "cuda") == (75, 15)
 
@@ -262,9 +259,14 @@ def test_the_median_leaves_out_the_call_that_warms_up(monkeypatch):
 @pytest.mark.parametrize("measure", [peak_bytes, extra_bytes])
 def test_what_cannot_be_measured_is_refused(measure):
     refused("function=3 must be callable", measure, 3)
-    refused("device='meta' must be a CPU or a CUDA device", measure, block, "meta")
+    refused("device='meta' cannot be used here", measure, block, "meta")
     if not torch.cuda.is_available():
-        refused("device='cuda' must be a CPU or a CUDA device", measure, block, "cuda")
+        refused("device='cuda' cannot be used here", measure, block, "cuda")
+
+
+def test_a_device_whose_bytes_nobody_counts_is_refused(monkeypatch):
+    monkeypatch.setattr(peak, "check_device", lambda name, value: "mps")
+    refused("device='mps' is unknown; use one of", peak_bytes, block, "mps")
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "2", None], ids=repr)

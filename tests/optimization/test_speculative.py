@@ -413,6 +413,10 @@ def test_a_text_may_fill_the_positions_and_no_more():
     refused(message, generate_speculatively, MODEL, DRAFT, PROMPT, 7)
 
 
+WITHOUT_NUMBERS = random_model(MODEL.config)
+torch.nn.init.constant_(WITHOUT_NUMBERS.transformer.ln_f.weight, torch.nan)
+
+
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
@@ -422,6 +426,8 @@ def test_a_text_may_fill_the_positions_and_no_more():
         ({"draft": "gpt"}, ("str", "logits(ids)")),
         ({"draft": Table(torch.ones(6, 6))}, ("(1, 6)", "(1, 5)")),
         ({"draft": Table(torch.full((5, 5), torch.nan))}, ("the maximum nan",)),
+        ({"model": WITHOUT_NUMBERS}, ("the maximum nan",)),
+        ({"model": WITHOUT_NUMBERS, "temperature": 0}, ("the maximum nan",)),
         ({"max_new_tokens": -1}, ("max_new_tokens=-1",)),
         ({"n_drafted": 0}, ("n_drafted=0",)),
         ({"n_drafted": 2.0}, ("n_drafted=2.0",)),

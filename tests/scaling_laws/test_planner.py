@@ -52,6 +52,7 @@ def test_amounts_that_make_no_sense_are_refused():
     refused("money='much' must be positive", GPU.flops_for, "much")
     refused("n_gpus=1.5 must be a positive integer", plan, 1e20, KAPLAN, GPU, 1.5)
     refused("law is a str; it needs a method optimum", plan, 1e20, "refit")
+    refused("law is a type; it needs a method optimum", plan, 1e20, type(KAPLAN))
 
 
 def test_planning_loads_no_torch():

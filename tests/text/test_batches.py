@@ -176,6 +176,7 @@ NINE = torch.arange(9)
         ((NINE[:0], 1, 1), "n_tokens=1 is more than the 0 tokens"),
         ((NINE, 0, 2), "batch_size=0 must be a positive integer"),
         ((NINE, 2.0, 2), "batch_size=2.0"),
+        ((NINE, 10**12, 2), "batch_size=1000000000000 windows of n_tokens=2 are more than"),
         ((NINE, True, 2), "batch_size=True"),
         ((NINE, 1, 0), "n_tokens=0"),
         ((NINE, 1, None), "n_tokens=None"),

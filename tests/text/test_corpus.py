@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gpt_helpers.text.corpus import is_held_out, load_corpus, read_source
+from gpt_helpers.text.corpus import Document, is_held_out, load_corpus, read_source
 from tests.helpers.reference import refused
 
 
@@ -83,5 +83,23 @@ def test_a_folder_without_python_is_refused(tmp_path):
     (tmp_path / "link.py").symlink_to(__file__)
     refused("holds no .py files, links to them aside", load_corpus, tmp_path)
     (tmp_path / "bad.py").write_bytes(b"# \xff\xfe\n")
-    refused("bad.py cannot be read as Python", load_corpus, tmp_path)
-    refused("bad.py cannot be read as Python", read_source, tmp_path / "bad.py")
+    refused("bad.py' cannot be read as Python", load_corpus, tmp_path)
+    refused("bad.py' cannot be read as Python", read_source, tmp_path / "bad.py")
+
+
+@pytest.mark.parametrize("codec", ["rot13", "hex", "undefined", "idna", "no-such-codec", "\ud800"])
+def test_a_file_that_declares_what_is_no_encoding_of_texts_is_refused(tmp_path, codec):
+    text = f"# coding: {codec}\nabc = 'é'\n"
+    (tmp_path / "a.py").write_bytes(text.encode("utf-8", "surrogatepass"))
+    refused("a.py' cannot be read as Python .*; leave the file out", load_corpus, tmp_path)
+
+
+def test_a_file_whose_name_is_no_text_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"a\xff.py")).write_text("a = 1\n")
+    refused(r"a\\udcff.py' cannot be read .*its name holds '\\udcff' at 1", load_corpus, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["a\ud800", "\udcff"])
+def test_half_a_character_is_neither_a_name_nor_a_text(wrong):
+    refused("name holds .* half a character", Document, wrong, "a")
+    refused("text of 'a.py' holds .* half a character", Document, "a.py", wrong)

@@ -147,7 +147,7 @@ def test_encoding_neither_follows_nor_changes_the_settings_of_a_tokenizer(tokeni
 def test_half_a_character_is_refused_with_its_place(tokenizer, text, place):
     message = rf"holds '\\ud.*' at {place}, half a character; decode its bytes"
     refused(rf"texts\[1\] {message}", train_tokenizer, ["a", text], 300)
-    refused(rf"documents: 'b.py' {message}", encode, tokenizer, [Document("b.py", text)])
+    refused(rf"text of 'b.py' {message}", Document, "b.py", text)
 
 
 def test_a_very_long_word_is_learned_from_in_a_short_time():

@@ -1,10 +1,11 @@
 """A corpus as tokens: both sides, of one tokenizer, and windows of code that stand twice."""
 
+import pytest
 import torch
 
 from gpt_helpers.text.corpus import Corpus, Document
 from gpt_helpers.text.tokenizer import encode, train_tokenizer
-from gpt_helpers.text.tokens import code_windows, encode_corpus
+from gpt_helpers.text.tokens import Tokens, code_windows, encode_corpus, load_tokens
 from tests.helpers.reference import refused
 
 SMALL = Corpus((Document("a.py", "a = b\n" * 40),), (Document("b.py", "b = a\n" * 30),))
@@ -38,3 +39,25 @@ def test_windows_of_code_that_is_held_out_stand_twice_and_follow_the_seed():
     assert all((windows == row[:5]).all(1).any() for row in one)
     windows = encode(tokenizer, SMALL.training).unfold(0, 5, 1)
     assert not any((windows == row[:5]).all(1).any() for row in one)
+
+
+@pytest.mark.parametrize("wrong", [[300], 300.0, "300", None, True, 0, 256, 10**12], ids=repr)
+def test_the_size_of_a_vocabulary_is_checked_before_it_is_looked_up(wrong):
+    refused("vocab_size=", load_tokens, wrong)
+
+
+@pytest.mark.parametrize("ids", [[300], [-1], [5, 257], [10**12]])
+def test_ids_that_a_tokenizer_has_not_are_refused(ids):
+    tokenizer, right = train_tokenizer(["ab"], 257), torch.tensor([0, 256])
+    Tokens(tokenizer, right, right.int())
+    for wrong in ({"training": torch.tensor(ids)}, {"held_out": torch.tensor(ids)}):
+        message = (
+            f"{next(iter(wrong))} holds ids {min(ids)} to {max(ids)}, the tokenizer has 0 to 256"
+        )
+        refused(message, Tokens, tokenizer, **{"training": right, "held_out": right} | wrong)
+
+
+@pytest.mark.parametrize("wrong", [["a"], "a", None, 3, [None], SMALL.training[0], {"a": "b"}])
+def test_a_corpus_holds_documents_and_nothing_else(wrong):
+    refused("training", Corpus, wrong, SMALL.held_out)
+    refused("held_out", Corpus, SMALL.training, wrong)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from gpt_helpers.architecture.losses import Loss
+from gpt_helpers.architecture.losses import Loss, TokenLoss
 from gpt_helpers.evaluation.losses import evaluate
-from gpt_helpers.text.batches import fixed_windows
+from gpt_helpers.text.batches import Batches, fixed_windows
 from gpt_helpers.training.checkpoint import FILE_NAME
 from gpt_helpers.training.loop import Trainer, train
 from gpt_helpers.training.lora import add_lora
@@ -21,6 +21,7 @@ from tests.helpers.runs import (
     TOKENS,
     are_equal,
     furthest,
+    run_until,
     tiny_batches,
     tiny_model,
     tiny_settings,
@@ -401,6 +402,77 @@ class Endless:
 )
 def test_what_is_no_batches_is_refused(batches, message):
     refused(message, train, tiny_model(), batches, tiny_settings())
+
+
+class Sums(Loss):
+    """A loss whose parts are what the test says."""
+
+    def __init__(self, count, total):
+        """Remember both, total as a function of logits."""
+        self.counted, self.totalled = count, total
+
+    def count(self, ids):
+        """Return the count given."""
+        return self.counted
+
+    def total(self, model, ids):
+        """Return the total of the logits (B, T, V)."""
+        return self.totalled(model(ids)["logits"])
+
+
+ONE = torch.tensor(1.0)
+WRONG_LOSSES = {
+    "a count of rows": (Sums(torch.ones(2), torch.sum), r"count\(ids\) of the loss is \(2,\)"),
+    "a plain count": (Sums(3, torch.sum), r"count\(ids\) of the loss is int; it must be a tensor"),
+    "no count": (Sums(None, torch.sum), r"count\(ids\) of the loss is NoneType"),
+    "a total of rows": (Sums(ONE, lambda x: x.mean((1, 2))), r"total.* of the loss is \(4,\)"),
+    "an axis": (Sums(ONE, lambda x: x.sum()[None]), r"total.* of the loss is \(1,\)"),
+    "a plain total": (Sums(ONE, lambda x: x.sum().item()), "total.* of the loss is float"),
+    "no total": (Sums(ONE, lambda x: None), "total.* of the loss is NoneType"),
+    "detached": (Sums(ONE, lambda x: x.sum().detach()), "total.* does not depend on the weights"),
+    "no labels": (TokenLoss(lambda ids: None), r"labels_of\(ids\) is a NoneType"),
+    "labels of one row": (TokenLoss(lambda ids: ids[0]), r"labels_of\(ids\) has shape \(8,\)"),
+    "labels of floats": (
+        TokenLoss(torch.Tensor.float),
+        r"labels_of\(ids\) has dtype torch.float32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LOSSES)
+def test_a_loss_whose_parts_are_no_sums_is_refused(name):
+    model, (loss_of, message) = tiny_model(), WRONG_LOSSES[name]
+    before = weights_of(model)
+    refused(message, train, model, tiny_batches(), tiny_settings(), loss_of=loss_of)
+    assert are_equal(weights_of(model), before)
+    if name != "detached":  # which is a mean all the same
+        refused(message, loss_of, model, tiny_batches()[0])
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_training_begins_and_goes_on_wherever_gradients_are_off(tmp_path, mode):
+    model, whole, other = tiny_model(), tiny_model(), tiny_model()
+    expected = train(whole, tiny_batches(), tiny_settings(), held_out=TOKENS[:40].view(5, 8))
+    settings = tiny_settings()
+    with mode():
+        batches = Batches(TOKENS.clone(), 4, 8)
+        held_out = TOKENS[:40].view(5, 8).clone()
+        run_until(3, model, batches, settings, held_out=held_out, folder=tmp_path)
+        log = train(model, batches, settings, held_out=held_out, folder=tmp_path)
+        row = Trainer(other, settings).step(0, batches[0])
+    assert without_seconds(log) == without_seconds(expected)
+    assert row["loss"] == log[0]["loss"]
+    assert are_equal(weights_of(model), weights_of(whole))
+    train(model, [batches[0]] * 20, settings)  # outside of it, too
+
+
+def test_a_model_that_cannot_be_trained_is_refused():
+    with torch.device("meta"):
+        model = tiny_model()
+    refused("wte.weight on the meta device", train, model, tiny_batches(), tiny_settings())
+    with torch.inference_mode():
+        model = tiny_model()
+    refused("made under torch.inference_mode", train, model, tiny_batches(), tiny_settings())
 
 
 def test_options_of_a_run_that_do_not_fit_are_refused(tmp_path):

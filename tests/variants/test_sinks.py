@@ -46,6 +46,14 @@ def test_without_sinks_it_is_attention():
         assert_close(found, attention(Q, K, V, **options))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_sinks_may_be_of_another_dtype(dtype):
+    sinks = SINKS.to(dtype)
+    found = attention_with_sinks(Q, K, V, sinks=sinks)
+    assert found.dtype == Q.dtype
+    assert_close(found, attention_with_sinks(Q, K, V, sinks=sinks.to(Q.dtype)))
+
+
 def test_a_high_sink_reads_nothing_and_so_does_a_query_without_keys():
     found = attention_with_sinks(Q, K, V, sinks=torch.tensor([0.0, 0.0, 0.0, 1e4]))
     assert found[:, 3].abs().max() == 0

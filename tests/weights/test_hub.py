@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from gpt_helpers.weights import hub
 from gpt_helpers.weights.gpt2_format import gpt2_settings
 from gpt_helpers.weights.hub import fetch_folder, read_tokenizer
 from gpt_helpers.weights.pretrained import load_gpt2, save_gpt2
+from tests.helpers.foreign import foreign_texts
+from tests.helpers.misuse import outcome
 from tests.helpers.reference import SMALL, hugging_face, random_model, refused
 from tests.helpers.runs import are_equal, weights_of
 
@@ -116,6 +119,46 @@ def test_settings_that_are_no_json_are_refused(folder):
         refused(r"config.json is damaged \(.*\); copy it again", load_gpt2, folder)
     (folder / "config.json").write_bytes(b"[1]")
     refused(r"holds \[1\], no settings", load_gpt2, folder)
+
+
+def test_json_of_any_shape_is_read_or_refused_by_a_sentence_that_names_its_file(tmp_path):
+    tokenizer = train_tokenizer(["def f(x):\n    return x"], 259)
+    small = random_model(n_layer=1, n_embd=8, n_head=2, vocab_size=259)
+    save_gpt2(tmp_path, small, tokenizer)
+    tokenizer.model.save(str(tmp_path))
+    index = split(tmp_path, ".safetensors")[0].name
+    shutil.copytree(tmp_path, tmp_path / "older")
+    (tmp_path / "older" / "tokenizer.json").unlink()
+    named = {
+        "config.json": "config.json|its settings say|of another model: .* is .*, not",
+        "tokenizer.json": "tokenizer.json|tokenizer has .* they are no pair",
+        "older/vocab.json": "vocab.json|tokenizer has .* they are no pair",
+        "older/merges.txt": "merges.txt",
+        index: re.escape(index) + "|damaged or cut short|is missing",
+    }
+    for name, message in named.items():
+        path, n_refused = tmp_path / name, 0
+        text = path.read_text("utf-8")
+        content = json.loads(text) if path.suffix == ".json" else [1]
+        for other in foreign_texts(content, 30 if name == "config.json" else 2):
+            path.write_text(other, "utf-8")
+            error = outcome(load_gpt2, {"path_or_name": path.parent})
+            assert type(error) in (ValueError, type(None)), other[:99]
+            assert error is None or re.search(message, str(error)), other[:99]
+            n_refused += error is not None
+        path.write_text(text, "utf-8")
+        load_gpt2(path.parent)
+        assert n_refused > 20
+
+
+def test_what_else_told_of_an_older_model_is_gone(folder):
+    others = [*hub.STALE, "README.md", "notes.safetensors"]
+    for name in others:
+        (folder / name).write_bytes(b"of an older model")
+    save_gpt2(folder, OTHER)
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*NAMES, *others[-2:]])
+    (folder / "model.safetensors.index.json").mkdir()
+    refused("model.safetensors.index.json is a folder; move it away", save_gpt2, folder, OTHER)
 
 
 def test_a_damaged_tokenizer_is_refused_and_none_is_none(folder):

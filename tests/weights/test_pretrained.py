@@ -5,18 +5,20 @@ import dataclasses
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import PRESETS
 from gpt_helpers.scaling_laws.counts import count_parameters
 from gpt_helpers.text.tokenizer import END_OF_TEXT, merges_of, train_tokenizer
-from gpt_helpers.variants.gpt1 import GPT1Block
 from gpt_helpers.variants.mlps import SwiGLUMLP
 from gpt_helpers.variants.modern import ModernLMHeadModel
 from gpt_helpers.weights.gpt2_format import gpt2_settings, stored_weights
 from gpt_helpers.weights.pretrained import load_gpt2, load_model, save_gpt2, save_model
 from gpt_helpers.weights.sealed import read_sealed, write_sealed
+from tests.helpers.foreign import foreign
+from tests.helpers.misuse import outcome
 from tests.helpers.reference import SMALL, hugging_face, random_ids, random_model, refused
 from tests.helpers.runs import KINDS, are_equal, tiny_model, weights_of
 
@@ -91,9 +93,9 @@ def test_a_model_that_could_not_be_loaded_again_is_not_saved(tmp_path, tokenizer
     refused("model is a NoneType; it must be one of", save_model, path, None, tokenizer)
     refused("model is a GPTModel", save_model, path, tiny_model().transformer, tokenizer)
     gated = ModernLMHeadModel(tiny_model().config, attention_fused, mlp=SwiGLUMLP)
-    message = r"this ModernLMHeadModel is of another model: .* is \(128, 16\), not \(64, 16\)"
+    message = "transformer.h.0.mlp as a SwiGLUMLP; one that is loaded has a SquaredReLUMLP there"
     refused(message, save_model, path, gated, tokenizer)
-    message = r"this GPTLMHeadModel is of another model: it lacks \['transformer.ln_f.bias'"
+    message = "has transformer as a GPT1Model; one that is loaded has a GPTModel there"
     refused(message, save_model, path, KINDS["gpt1"](tiny_model().config), tokenizer)
     refused("tokenizer is a NoneType", save_model, path, tiny_model(), None)
     assert list(tmp_path.iterdir()) == []
@@ -116,7 +118,21 @@ def test_files_that_hold_no_model_are_refused(path):
         write_sealed(path, halves, others)
         refused(message, load_model, path)
     write_sealed(path, {}, facts)
-    refused("is of another model: it lacks", load_model, path)
+    refused("the file holds 0 blocks, its settings say n_layer=2", load_model, path)
+
+
+def test_facts_of_any_shape_are_a_model_or_refused_by_a_sentence_that_names_the_file(path):
+    halves, facts = read_sealed(path)
+    facts = facts | {"merges": facts["merges"][:43]}
+    n_refused = 0
+    for other in foreign(facts, 12):
+        if outcome(write_sealed, {"path": path, "tensors": halves, "facts": other}):
+            continue
+        error = outcome(load_model, {"path": path})
+        assert type(error) in (ValueError, type(None)), other
+        assert error is None or str(path) in str(error), other
+        n_refused += error is not None
+    assert n_refused > 200
 
 
 def test_a_damaged_file_is_refused(path):
@@ -199,6 +215,7 @@ def test_each_published_size_has_the_tensors_that_hugging_face_stores(name):
 
     with torch.device("meta"):
         twin = GPT2LMHeadModel(GPT2Config(**gpt2_settings(PRESETS[name])))
+        twin.tie_weights()  # the first transformers 5 do not, on this device
         model = GPTLMHeadModel(PRESETS[name])
     theirs = {name: tuple(weight.shape) for name, weight in twin.named_parameters()}
     assert {n: tuple(weight.shape) for n, weight in stored_weights(model).items()} == theirs
@@ -267,6 +284,11 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path, tokeni
     save_gpt2(tmp_path, random_model(vocab_size=n_tokens), tokenizer)
 
 
+def test_a_tokenizer_with_an_id_that_the_model_has_not_is_refused(tmp_path):
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0, END_OF_TEXT: 61}, merges=[]))
+    refused("tokenizer has 62 tokens, the model 61", save_gpt2, tmp_path, random_model(), tokenizer)
+
+
 def test_reading_a_gpt2_draws_nothing_and_it_generates_and_learns(tmp_path):
     model = random_model(std=0.2)
     save_gpt2(tmp_path, model)
@@ -280,41 +302,9 @@ def test_reading_a_gpt2_draws_nothing_and_it_generates_and_learns(tmp_path):
     assert all(weight.grad.abs().sum() > 0 for weight in found.parameters())
 
 
-def with_other_block(model):
-    """Put a block of GPT-1, which has the same weights, into a model."""
-    model.transformer.h[1] = GPT1Block(model.config)
-
-
-def with_own_head(model):
-    """Untie the head of a model."""
-    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
-
-
-def with_wider_mlp(model):
-    """Give one MLP of a model another width."""
-    model.transformer.h[0].mlp = random_model(n_inner=40).transformer.h[0].mlp
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (with_other_block, "model is not GPT-2: transformer.h.1 is a GPT1Block"),
-        (with_own_head, r"model is of another model: it lacks \[\] and has \['lm_head.weight'\]"),
-        (with_wider_mlp, r"transformer.h.0.mlp.c_fc.weight is \(24, 40\), not \(24, 96\)"),
-    ],
-)
-def test_a_model_that_is_no_gpt2_is_not_saved_as_one(tmp_path, change, message):
-    model = random_model()
-    change(model)
-    refused(message, save_gpt2, tmp_path, model)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_other_classes_and_shared_heads_are_not_saved_as_gpt2(tmp_path):
     refused("model is a ModernLMHeadModel; it must be", save_gpt2, tmp_path, tiny_model("modern"))
-    refused(
-        "model is not GPT-2: transformer is a GPT1Model", save_gpt2, tmp_path, tiny_model("gpt1")
-    )
+    refused("has transformer as a GPT1Model; one", save_gpt2, tmp_path, tiny_model("gpt1"))
     refused("model is a NoneType", save_gpt2, tmp_path, None)
     refused("n_kv_head=2 differs from n_head=4", save_gpt2, tmp_path, random_model(n_kv_head=2))
     assert list(tmp_path.iterdir()) == []

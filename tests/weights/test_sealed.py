@@ -1,6 +1,8 @@
 """A sealed file comes back as it was written, or not at all."""
 
 import builtins
+import hashlib
+import json
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from gpt_helpers import files
-from gpt_helpers.weights.sealed import copy_tensors, read_sealed, write_sealed
+from gpt_helpers.weights.sealed import OPEN_SEAL, copy_tensors, read_sealed, write_sealed
+from tests.helpers.foreign import foreign_texts
+from tests.helpers.misuse import outcome
 from tests.helpers.reference import refused
 
 FACTS = {
@@ -176,6 +180,29 @@ def test_files_of_another_format_are_refused(tmp_path):
         refused(message, read_sealed, path)
         names.append(name)
     assert len(names) == 10
+
+
+def test_headers_of_any_shape_are_refused_by_a_sentence_that_names_the_file(path):
+    write_sealed(path, {"a": torch.ones(3)}, {"b": 1})
+    data = path.read_bytes()
+    length = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:length])
+    for text in foreign_texts(header):
+        for seal in ("0" * 64, None):
+            new = with_header(text, data[length:], header["__metadata__"]["sha256"], seal)
+            path.write_bytes(new)
+            error = outcome(read_sealed, {"path": path})
+            assert (error is None and seal is None) or type(error) is ValueError, text[:99]
+            assert error is None or str(path) in str(error)
+
+
+def with_header(text, tensors, old_seal, seal=None):
+    """Return a file with this header, its seal the one given, or a right one."""
+    data = text.replace('": "', '":"').encode()  # as the format writes it
+    data = len(data).to_bytes(8, "little") + data + tensors
+    opened = data.replace(old_seal.encode(), OPEN_SEAL.encode())
+    seal = seal or hashlib.sha256(opened).hexdigest()
+    return opened.replace(OPEN_SEAL.encode(), seal.encode())
 
 
 def test_a_foreign_seal_is_refused(tmp_path):
