@@ -72,7 +72,7 @@ def training_step(
             (f"u = m̂ / √v̂, at step {step}", f"u = {n['u']}"),
         ]),
         ("the weight", VIOLET, [(f"w ← w − η (u + {weight_decay:g} w), η = {short(lr)}",
-                                f"w = {weight:.5g} → {made['w']:.5g}")]),
+                                f"w = {weight:.5g} → {made['w']:.5g}".replace("-", "−"))]),
     ]  # fmt: skip
     return draw_rows(rows)
 
