@@ -85,7 +85,7 @@ def draw_traffic(canvas, x, y, width, traffic):
     """Draw a bar for each way to compute attention, as long as the bytes that it moves."""
     canvas.text(x, y, "moved to and from HBM", "left", "top", bold=True)
     y, longest = y + LINE + PAD, max(traffic.values())
-    room = max(width_of(in_bytes(n_bytes)) for n_bytes in traffic.values()) + PAD
+    room = max(width_of(in_bytes(n_bytes)) for n_bytes in traffic.values()) + 2 * PAD
     for way, n_bytes in traffic.items():
         canvas.text(x, y, way, "left", "top")
         bar = Box(x, y + LINE + 2, (width - room) * n_bytes / longest, 16)

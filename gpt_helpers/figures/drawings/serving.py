@@ -11,7 +11,7 @@ from gpt_helpers.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, TEAL
 from gpt_helpers.scaling_laws.counts import kv_cache_bytes
 from gpt_helpers.validation import check_instance, check_integer, check_text
 
-MOST_PANELS, MOST_HEADS, MOST_TOKENS = 4, 12, 8
+MOST_PANELS, MOST_HEADS, MOST_TOKENS = 4, 12, 6
 
 
 def check_configs(name, value):
