@@ -83,7 +83,8 @@ def translate(figure):
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handle.set_label(word(label))
     for text in figure.findobj(Text):
-        text.set_text(word(text.get_text()))
+        if "monospace" not in text.get_family():  # code, and pieces of a text, say what they say
+            text.set_text(word(text.get_text()))
 
 
 def width_in_letters(text):

@@ -106,11 +106,11 @@ class Canvas:
 
     def text(self, x, y, text, across="center", down="center", colour=INK, bold=False, mono=False):
         """Write words; across is left, center or right of them at x, down top, center, bottom."""
-        lines = word(str(text)).split("\n")
+        lines = (str(text) if mono else word(str(text))).split("\n")
         style = {"ha": across, "va": "baseline", "color": colour, "zorder": 5}
         style |= {"weight": "bold"} if bold else {}
         style |= {"family": "monospace"} if mono else {}
-        width, height = width_of(text), LINE * len(lines)
+        width, height = max(map(width_in_letters, lines)) * LETTER, LINE * len(lines)
         shift = {"left": 0, "center": 0.5, "right": 1, "top": 0, "bottom": 1}
         box = Box(x - shift[across] * width, y - shift[down] * height, width, height)
         for number, line in enumerate(lines):
