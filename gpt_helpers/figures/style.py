@@ -120,7 +120,7 @@ def power_of_ten(value, place=None):
     power = round(math.log10(value))
     if not math.isclose(value, 10.0**power, rel_tol=1e-6):
         return f"{value:g}"
-    return f"{10.0**power:g}" if -2 <= power <= 3 else f"10{power}".translate(SUPERSCRIPTS)
+    return f"{10.0**power:g}" if -2 <= power <= 3 else "10" + f"{power}".translate(SUPERSCRIPTS)
 
 
 def thousands(value, place=None):

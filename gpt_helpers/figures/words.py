@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 from gpt_helpers.files import read_rows
 
@@ -77,9 +77,8 @@ def translate(figure):
     """Put all the labels of a Figure, in place, into the language of speaking."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            formatter = axis.get_major_formatter()
-            if isinstance(formatter, FixedFormatter):
-                formatter.seq = [word(label) for label in formatter.seq]
+            if isinstance(axis.get_major_locator(), FixedLocator):
+                axis.set_ticklabels([word(tick.get_text()) for tick in axis.get_ticklabels()])
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handle.set_label(word(label))
     for text in figure.findobj(Text):
