@@ -3,6 +3,8 @@
 from numbers import Real
 from typing import Any, NamedTuple
 
+from matplotlib.ticker import MaxNLocator, NullLocator
+
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_captions, check_line, line_of, panels_of
 from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels
@@ -23,6 +25,7 @@ LINES = {
     "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
+MOST_TICKS = 4  # of a logarithmic axis that spans less than a power of 10
 NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 
@@ -113,13 +116,13 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
 
 
 def label_ticks(axis, log):
-    """Write plain numbers on a logarithmic axis that spans less than a power of 10."""
+    """Write a few plain numbers on a logarithmic axis that spans less than a power of 10."""
     for side in log:
         low, high = getattr(axis, f"get_{side}lim")()
         if high < 10 * low:
             ticks = getattr(axis, f"{side}axis")
-            ticks.set_major_formatter("{x:g}")
-            ticks.set_minor_formatter("{x:g}")
+            ticks.set_major_locator(MaxNLocator(MOST_TICKS))
+            ticks.set_minor_locator(NullLocator())
 
 
 def draw_mark(axis, mark):

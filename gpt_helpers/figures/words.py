@@ -17,6 +17,9 @@ from gpt_helpers.files import read_rows
 
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?"
 WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]")
+POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d{2})\b")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+BYTE_SIGNS = str.maketrans("ĠĊĉ", "␣⏎⇥")  # of a byte-level tokenizer: space, new line, tab
 spoken = contextvars.ContextVar("spoken", default="en")
 
 
@@ -55,8 +58,23 @@ def as_pattern(text):
 
 
 def word(text, language=None):
-    """Return a label in a language, that of speaking if none is given; itself if it is unknown."""
-    if (language or spoken.get()) == "en":
+    """Return a label in a language, that of speaking if none is given; itself if it is unknown.
+
+    1e+23 in it becomes 10²³.
+    """
+    return POWER.sub(as_power, said(text, language or spoken.get()))
+
+
+def as_power(found):
+    """Return a number that Python writes as 3e+23 the way that a reader does."""
+    factor, power = found.groups()
+    times = "" if factor == "1" else f"{factor} × "
+    return f"{times}10{str(int(power)).translate(SUPERSCRIPTS)}"
+
+
+def said(text, language):
+    """Return a label in a language; itself if it is unknown."""
+    if language == "en":
         return text
     if text in exact_words():
         return exact_words()[text]
@@ -83,6 +101,11 @@ def translate(figure):
             handle.set_label(word(label))
     for text in figure.findobj(Text):
         text.set_text(word(text.get_text()))
+
+
+def token_name(name):
+    """Return the name that a byte-level tokenizer gives to a token, with the signs of the book."""
+    return str(name).translate(BYTE_SIGNS)
 
 
 def width_in_letters(text):
