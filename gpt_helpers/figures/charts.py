@@ -224,7 +224,8 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     dots = best.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=hue)
     line = summary(
         "'C = ' + format(C, '.2e') + ' FLOP:  N = ' + format(datum.best_N, '.3s') + ', D = '"
-        f" + format(C / ({FLOPS_PER_PARAMETER} * datum.best_N), '.3s') + ' (' + words[datum.fit] + ')'",
+        f" + format(C / ({FLOPS_PER_PARAMETER} * datum.best_N), '.3s')"
+        " + ' (' + words[datum.fit] + ')'",
         f"datum.fit == {json.dumps(rows[-1]['fit'])}",
     )
     chart = alt.layer(curve, dots, line, data=alt.InlineData(values=rows))

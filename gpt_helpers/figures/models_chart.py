@@ -61,8 +61,8 @@ def models_explorer(models, height=360):
     above the chart gives the size that is best for EXAMPLE tokens.
     """
     line = summary(
-        f"{said('tokens used later')} + ': ' + format(T, '.1e') + ';  D = ' + format({EXAMPLE}, '.0e')"
-        f" + ', N = ' + format({best_size(EXAMPLE)}, '.3s') + ', D/N = '"
+        f"{said('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
+        f" + 'D = ' + format({EXAMPLE}, '.3s') + ', N = ' + format({best_size(EXAMPLE)}, '.3s') + ', D/N = '"
         f" + format({EXAMPLE} / {best_size(EXAMPLE)}, '.1f')"
     )
     chart = alt.layer(band(), *budgets(), best_line(), *dots(models), line)
@@ -148,7 +148,7 @@ def budgets():
 
 
 def texts(chart):
-    """Return the texts of rows, on a border in the colour of the page, so that no line hits them."""
+    """Return the texts of rows, on a border that has the colour of the page and hides lines."""
     look = {name: alt.expr(f"datum.{name}") for name in ("dx", "dy")}
     look["align"] = alt.expr("datum.side")
     for border in ({"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}, {}):

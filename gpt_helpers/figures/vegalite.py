@@ -3,9 +3,9 @@
 A Chart is a specification in Vega-Lite, which computes in the page, without a kernel.
 JupyterLab draws it by itself; the book draws it when it is built and wakes it in the browser.
 Colab, Kaggle and others that cannot draw it show its HTML, which fetches Vega from the network.
-Names are fixed and nothing is random: equal input gives equal JSON. Text is English; theme/charts.py
-puts it into the language of a page, by the rows of words.csv. Each "#rrggbb" is a colour of the light page; theme/charts/charts.css
-holds its twin for the dark one.
+Names are fixed and nothing is random: equal input gives equal JSON. Text is English, which
+theme/charts.py puts into the language of a page, by words.csv. Each "#rrggbb" is a colour of the
+light page; theme/charts/charts.css holds its twin for the dark one.
 """
 
 import json
