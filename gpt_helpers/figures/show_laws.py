@@ -31,6 +31,7 @@ LINES = {
     "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
+MOST_TICKS = 4  # on a desk, of a logarithmic axis that spans less than a power of 10
 NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 
@@ -126,12 +127,12 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
 
 
 def label_ticks(axis, log):
-    """Write plain numbers on a logarithmic axis that spans less than a power of 10."""
+    """Write a few plain numbers on a logarithmic axis that spans less than a power of 10."""
     for side in log:
         low, high = getattr(axis, f"get_{side}lim")()
         if high < 10 * low:
             ticks = getattr(axis, f"{side}axis")
-            ticks.set_major_locator(MaxNLocator(2 if is_phone() else 4))
+            ticks.set_major_locator(MaxNLocator(MOST_TICKS // 2 if is_phone() else MOST_TICKS))
             ticks.set_major_formatter(thousands)
             ticks.set_minor_locator(NullLocator())
 
