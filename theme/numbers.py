@@ -1,12 +1,13 @@
-"""Numbers as people write them: 124,439,808, 1.25 × 10⁸, −0.9, and a dash where there is none.
+"""Numbers as people write them: 124,439,808, 1.252 × 10⁸, −0.9, and a dash where there is none.
 
 pandas writes 124439808, 1.252e+08, -0.9 and NaN. Digits stay what they are, but for those of a
-power of ten beyond the third. A column is written as one: all of it with powers of ten, or none.
+power of ten beyond the fourth, the last that the text quotes. A column is written as one: all
+of it with powers of ten, or none.
 """
 
 import re
 
-SIGNIFICANT = 3  # digits before a power of ten
+SIGNIFICANT = 4  # digits before a power of ten
 PLAIN_POWERS = range(-4, 5)  # numbers of these powers of ten need none
 MISSING = {"nan", "NaN", "<NA>", "NaT"}
 NOTHING = "–"

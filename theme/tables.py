@@ -21,7 +21,7 @@ from theme.numbers import share_of_numbers, write_column, write_powers
 
 SORTABLE = "sortable"
 LANDSCAPE = "landscape"
-PAPER = 95  # letters that a table may be wide on a page of A4 that stands upright
+PAPER = 110  # letters that a table may be wide on a page of A4 that stands upright
 CAPTION = re.compile(r"<caption>(.*?)</caption>\s*", re.DOTALL)
 MARKS = {"True": ("✓", "yes"), "False": ("✗", "no")}
 
@@ -65,7 +65,7 @@ def read_table(html, language="en"):
     rows = [[make_row(row, numeric) for row in part] for part in (head, body)]
     parts = [nodes.thead("", *rows[0]), nodes.tbody("", *rows[1])]
     group = nodes.tgroup("", *columns, *parts, cols=len(columns))
-    classes = ["data-frame", *[LANDSCAPE] * (width([*head, *body]) > PAPER)]
+    classes = ["data-frame", *[LANDSCAPE] * (width([*map(longest_words, head), *body]) > PAPER)]
     return nodes.table("", group, classes=classes)
 
 
@@ -89,6 +89,11 @@ def write_heading(text, language):
 def width(rows):
     """Return about how many letters wide a table is, two between its columns."""
     return sum(max(map(width_in_letters, texts)) + 2 for texts in zip(*rows, strict=True))
+
+
+def longest_words(texts):
+    """Return the longest word of each of some headings, which may be broken between words."""
+    return [max(text.split() or [""], key=width_in_letters) for text in texts]
 
 
 def grid(part):

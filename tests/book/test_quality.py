@@ -10,8 +10,6 @@ from tests.helpers.browser import find_colour_faults
 
 HEAVIEST = 1_000_000  # bytes
 MOST_FILES = 30
-WIDE = 700  # pixels of an image that gets a box to scroll in
-LEGIBLE = 550  # pixels that such an image keeps on a phone
 SHORTEST = {"ja": 10, "en": 20}  # characters of a description
 TWIN = {"ja": "en", "en": "ja"}
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龯]")
@@ -85,13 +83,6 @@ def test_figures_lie_on_a_white_sheet_in_the_dark(tour):
         lambda i: i["sheet"] != "rgb(255, 255, 255)" or i["padding"] < 4 or i["filter"] != "none",
     )
     assert dim == {}
-
-
-def test_wide_figures_keep_their_letters_on_a_phone_and_scroll_by_keyboard(tour):
-    wide = [image for stay in tour.values() for image in stay.on_a_phone if image["pixels"] > WIDE]
-    assert wide
-    faults = [i for i in wide if i["width"] < LEGIBLE or not (i["scrolls"] and i["reachable"])]
-    assert faults == []
 
 
 def test_images_keep_their_proportions_and_say_them_before_they_load(tour):

@@ -15,13 +15,16 @@ import pytest
 import quickjs
 import yaml
 from docutils import nodes
+from docutils.utils import new_document
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 
 from theme.docstrings import to_markup
-from theme.mathematics import to_mathml
+from theme.markup import CloseUp, PlainScalars
+from theme.mathematics import drop_tall_roots, source_of_font, to_mathml, write_font
 from theme.rooms import OUTSIDE, changed_pages, modules, page_of, rooms
-from theme.search import SPLIT_QUERY, JapanesePairs
+from theme.search import SPLIT_QUERY, JapanesePairs, readable
 from theme.tables import read_table
 from theme.where import read_rows
 
@@ -49,6 +52,59 @@ def test_columns_of_aligned_equations_meet_at_the_sign():
 def test_a_function_stands_apart_from_its_argument_but_not_from_a_bracket():
     assert len(list(parse(r"\log x").iter("mspace"))) == 1
     assert len(list(parse(r"\log(x)").iter("mspace"))) == 0
+
+
+def test_a_function_in_a_script_is_one_child():
+    [script] = parse(r"C_{\min}").iter("msub")
+    assert ["".join(child.itertext()) for child in script] == ["C", "min"]
+
+
+def test_the_font_of_formulas_has_one_root_and_its_own_font_has_the_tall_ones(tmp_path):
+    low = TTFont(source_of_font())
+    drop_tall_roots(low)
+    for font, name in ((low, "low"), (TTFont(source_of_font()), "tall")):
+        write_font(font, "√", tmp_path / name)
+    numbers = {name: len(roots(TTFont(tmp_path / name))) for name in ("low", "tall")}
+    assert numbers == {"low": 1, "tall": 4}
+    assert parse(r"\sqrt{\frac{1}{2}}").find(".//msqrt").get("class") == "tall"
+    assert parse(r"\sqrt{D}").find(".//msqrt").get("class") is None
+
+
+def roots(font):
+    """Return the variants of the root that a font has."""
+    variants = font["MATH"].table.MathVariants
+    place = variants.VertGlyphCoverage.glyphs.index(font.getBestCmap()[ord("√")])
+    return variants.VertGlyphConstruction[place].MathGlyphVariantRecord
+
+
+@pytest.mark.parametrize(
+    ("before", "bold", "after", "shown"),
+    [
+        ("", "効くのか。", " この", "効くのか。この"),
+        ("済む ", "ReLU²", " との差", "済むReLU²との差"),
+        ("", "違う。", " GPT", "違う。GPT"),
+        ("see ", "this", " word", "see this word"),
+        ("見る", "語", "を", "見る語を"),
+    ],
+)
+def test_no_space_stands_beside_bold_japanese(before, bold, after, shown):
+    document = new_document("page")
+    texts = [nodes.Text(before), nodes.strong("", bold), nodes.Text(after)]
+    document += nodes.paragraph("", "", *texts)
+    CloseUp(document).apply()
+    assert document.astext() == shown
+
+
+def test_a_number_of_numpy_is_shown_as_the_number():
+    document = new_document("page")
+    for classes in (["output", "text_plain"], []):
+        document += nodes.literal_block("", "(np.float64(0.126), np.int64(3))", classes=classes)
+    PlainScalars(document).apply()
+    assert [b.astext() for b in document] == ["(0.126, 3)", "(np.float64(0.126), np.int64(3))"]
+
+
+def test_a_title_in_the_search_shows_its_formula_as_it_is_read():
+    assert readable(r"なぜ \sqrt{D} で割るのか") == "なぜ √D で割るのか"
 
 
 @pytest.mark.parametrize("tex", [r"\frac{1}{", r"\unknown{x}", "a_b_c", r"\begin{cases} 1"])

@@ -16,6 +16,7 @@ ISSUES = {
     "DeprecationIssue", "HeavyAdIssue", "MixedContentIssue", "QuirksModeIssue",
 }  # fmt: skip
 PAPER = 680  # pixels between the margins of A4
+ACROSS = 1047  # and of A4 that lies across, for what is wide
 HEAD = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const content = (name) => all(`meta[name="${name}"]`).map((meta) => meta.content);
@@ -54,7 +55,7 @@ MOTION = """() => {
 IMAGES = """() => Promise.all([...document.querySelectorAll("article img")].map(async (image) => {
   image.loading = "eager";
   await image.decode().catch(() => null);
-  const box = image.parentElement, style = getComputedStyle(image);
+  const style = getComputedStyle(image);
   return {
     name: image.alt.slice(0, 40), words: image.getAttribute("alt"),
     caption: image.closest("figure")?.querySelector("figcaption")?.innerText.trim(),
@@ -63,11 +64,10 @@ IMAGES = """() => Promise.all([...document.querySelectorAll("article img")].map(
     width: image.clientWidth - 2 * parseFloat(style.paddingLeft),
     height: image.clientHeight - 2 * parseFloat(style.paddingTop),
     sheet: style.backgroundColor, padding: parseFloat(style.paddingLeft), filter: style.filter,
-    scrolls: box.scrollWidth > box.clientWidth, reachable: box.tabIndex === 0,
   };
 }))"""
 # Parts of the article that stick out of the page and out of every box that scrolls or ends them.
-STICKING_OUT = """(width) => {
+STICKING_OUT = """([width, across]) => {
   const out = [];
   const boxed = (element) => {
     for (let box = element.parentElement; box.tagName !== "ARTICLE"; box = box.parentElement)
@@ -77,7 +77,8 @@ STICKING_OUT = """(width) => {
   for (const element of document.querySelectorAll("article *")) {
     const { right, left, width: own } = element.getBoundingClientRect();
     const hidden = element.closest(".visually-hidden, svg, math, [aria-hidden=true]");
-    if (own && (right > width + 1 || left < -1) && !hidden && !boxed(element))
+    const limit = element.closest(".landscape") ? across : width;
+    if (own && (right > limit + 1 || left < -1) && !hidden && !boxed(element))
       out.push(element.outerHTML.slice(0, 120));
   }
   return out;
@@ -196,7 +197,7 @@ def read_phone(page, stay, url):
         change(page, width, height, theme)
         stay.overflow = max(stay.overflow, page.evaluate(OVERFLOW))
         if (width, theme) == (360, "light"):
-            stay.sticking_out = page.evaluate(STICKING_OUT, width)
+            stay.sticking_out = page.evaluate(STICKING_OUT, [width, width])
             stay.on_a_phone = page.evaluate(IMAGES)
         if not is_listing(url):
             find = find_faults if (width, theme) == (360, "light") else find_colour_faults
@@ -212,7 +213,7 @@ def read_paper(page, stay):
     page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     stay.paper = {
         "cut": page.evaluate(CUT),
-        "sticking out": page.evaluate(STICKING_OUT, PAPER),
+        "sticking out": page.evaluate(STICKING_OUT, [PAPER, ACROSS]),
         "pressed": page.evaluate(PRESSED),
         "colours": page.evaluate(SHEETS),
     }
