@@ -12,7 +12,7 @@ from gpt_helpers.architecture import trace
 from gpt_helpers.config import PRESETS
 from gpt_helpers.figures.drawings import heads, one_head
 from gpt_helpers.weights import pretrained
-from tests.helpers.pictures import PHONE, said, unreadable
+from tests.helpers.pictures import PHONE, said, said_by_step, unreadable
 from tests.helpers.reference import SMALL, random_model, refused
 
 TOKENS = ["a", "b", "c", "d", "e"]
@@ -59,20 +59,18 @@ def test_the_table_of_a_token_can_be_followed_by_hand(model):
     mixed = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0, -1, :3]
     scores = (q[-1] @ k.T / SMALL.head_width**0.5).numpy()
     powers = np.exp(scores - scores.max())
+    values = v[:, :3].tolist()
     rows = [[score, power, power / powers.sum(), *value]
-            for score, power, value in zip(scores, powers, v[:, :3].tolist(), strict=True)]  # fmt: skip
+            for score, power, value in zip(scores, powers, values, strict=True)]  # fmt: skip
     expected = [number for row in rows for number in row] + [powers.sum(), 1.0, *mixed.tolist()]
     drawn = one_head.one_token(TOKENS, head)
-    assert numbers(said(drawn)) == pytest.approx(expected, abs=0.00501)
+    assert numbers(said(drawn)) == pytest.approx(expected, abs=0.0055)
     assert "x (24)" in said(drawn)
     assert {"q (6)", "k (6)", "v (6)"} <= set(said(drawn))
     on_phone = [row[:5] for row in rows]
-    expected = [number for row in on_phone for number in row] + [
-        powers.sum(),
-        1.0,
-        *mixed[:2].tolist(),
-    ]
-    assert numbers(said(drawn, inches=PHONE)) == pytest.approx(expected, abs=0.00501)
+    expected = [number for row in on_phone for number in row]
+    expected += [powers.sum(), 1.0, *mixed[:2].tolist()]
+    assert numbers(said(drawn, inches=PHONE)) == pytest.approx(expected, abs=0.0055)
 
 
 def test_rows_become_weights_one_after_the_other(model):
@@ -80,16 +78,17 @@ def test_rows_become_weights_one_after_the_other(model):
     weights = torch.tensor(scores).masked_fill(~torch.ones(5, 5).tril().bool(), -torch.inf)
     weights = weights.softmax(-1).numpy()
     drawn = one_head.row_by_row(TOKENS, scores)
-    assert len(drawn.frames()) == 2 + 5
-    assert numbers(said(drawn, 0)) == pytest.approx(scores.ravel(), abs=0.00501)
+    texts = said_by_step(drawn)
+    assert len(texts) == 2 + 5
+    assert numbers(texts[0]) == pytest.approx(scores.ravel().tolist(), abs=0.0055)
     lower = np.tri(5, dtype=bool)
-    assert numbers(said(drawn, 1)) == pytest.approx(scores[lower], abs=0.00501)
+    assert numbers(texts[1]) == pytest.approx(scores[lower].tolist(), abs=0.0055)
     for row in range(5):
         powers = np.exp(scores[row, : row + 1] - scores[row, : row + 1].max())
         done = lower & (np.arange(5)[:, None] <= row)
         expected = [*scores[lower], *weights[done], *powers]
-        assert numbers(said(drawn, 2 + row)) == pytest.approx(expected, abs=0.00501)
-        assert f"sum {powers.sum():.2f}" in said(drawn, 2 + row)
+        assert numbers(texts[2 + row]) == pytest.approx(expected, abs=0.0055)
+        assert f"sum {powers.sum():.2f}" in texts[2 + row]
 
 
 def test_heads_share_the_columns_evenly():
@@ -114,9 +113,8 @@ def test_what_does_not_fit_is_refused(model):
     head = one_head.head_of(model, IDS, 0, 0)
     refused("4 tokens for 5 of head; give as many", one_head.one_token, TOKENS[:4], head)
     refused("5 tokens for 4 of scores", one_head.row_by_row, TOKENS, np.ones((5, 4)))
-    refused(
-        "7 tokens for 7 of scores; .* 6 at most", one_head.row_by_row, [*"abcdefg"], np.ones((7, 7))
-    )
+    seven = list("abcdefg"), np.ones((7, 7))
+    refused("7 tokens for 7 of scores; .* 6 at most", one_head.row_by_row, *seven)
     refused(r"layer=3 must be an integer from 0 to 2", one_head.head_of, model, IDS, 3, 0)
     refused(r"head=4 must be an integer from 0 to 3", one_head.head_of, model, IDS, 0, 4)
     refused("q, k and v have shapes", one_head.Head, [1.0], [[1.0]], [[1.0]], [[1.0, 2.0]])

@@ -19,8 +19,8 @@ def test_a_token_is_the_sum_of_two_rows_to_the_last_digit():
     drawn = stream.lookup(SMALL, "a", 7, 2, rows)
     found = numbers(said(drawn))
     token, place, total = found[:10], found[10:20], found[20:]
-    assert token == pytest.approx(rows[0, :10].tolist(), abs=0.00501)
-    assert place == pytest.approx(rows[1, :10].tolist(), abs=0.00501)
+    assert token == pytest.approx(rows[0, :10].tolist(), abs=0.0055)
+    assert place == pytest.approx(rows[1, :10].tolist(), abs=0.0055)
     assert total == [round(a + b, 2) for a, b in zip(token, place, strict=True)]
     assert {"wte (61, 24)", "wpe (20, 24)", "id 7", "2", "x_2"} <= set(said(drawn))
     assert numbers(said(drawn, inches=PHONE)) == [*token[:3], *place[:3], *total[:3]]

@@ -64,7 +64,7 @@ def left_padding(rows, positions, visible):
         ("visible", visible, (size, size)),
     ):
         if np.shape(value) != shape:
-            raise ValueError(f"{name} has shape {np.shape(value)}; these rows need {shape}")
+            raise ValueError(f"{name} has shape {tuple(np.shape(value))}; these rows need {shape}")
     canvas, y = Canvas(), LINE + 5
     canvas.text(1, 0, "tokens and their positions", "left", "top", bold=True)
     for row, places in zip(rows, positions, strict=True):
