@@ -33,7 +33,7 @@ def model():
 
 @pytest.mark.parametrize(("layer", "head"), [(0, 0), (1, 3), (2, 2)])
 def test_a_traced_head_reads_with_the_weights_of_the_model(model, layer, head):
-    found = one_head.head_of(model, IDS, layer, head)
+    found = one_head.trace_head(model, IDS, layer, head)
     with trace.recorded_attention(model) as maps, torch.no_grad():
         model(torch.tensor([IDS]))
     q, k, v = (torch.tensor(getattr(found, name)) for name in "qkv")
@@ -44,7 +44,7 @@ def test_a_traced_head_reads_with_the_weights_of_the_model(model, layer, head):
 
 
 def test_a_head_is_made_of_the_normalised_vector_by_its_columns_of_c_attn(model):
-    found = one_head.head_of(model, IDS, 1, 2)
+    found = one_head.trace_head(model, IDS, 1, 2)
     layer = model.transformer.h[1].attn.c_attn
     width, start = SMALL.head_width, 2 * SMALL.head_width
     for place, name in enumerate("qkv"):
@@ -54,7 +54,7 @@ def test_a_head_is_made_of_the_normalised_vector_by_its_columns_of_c_attn(model)
 
 
 def test_the_table_of_a_token_can_be_followed_by_hand(model):
-    head = one_head.head_of(model, IDS, 1, 3)
+    head = one_head.trace_head(model, IDS, 1, 3)
     q, k, v = (torch.tensor(getattr(head, name), dtype=torch.float64) for name in "qkv")
     mixed = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0, -1, :3]
     scores = (q[-1] @ k.T / SMALL.head_width**0.5).numpy()
@@ -74,7 +74,7 @@ def test_the_table_of_a_token_can_be_followed_by_hand(model):
 
 
 def test_rows_become_weights_one_after_the_other(model):
-    scores = np.array(one_head.head_of(model, IDS, 0, 1).scores)
+    scores = np.array(one_head.trace_head(model, IDS, 0, 1).scores)
     weights = torch.tensor(scores).masked_fill(~torch.ones(5, 5).tril().bool(), -torch.inf)
     weights = weights.softmax(-1).numpy()
     drawn = one_head.row_by_row(TOKENS, scores)
@@ -102,7 +102,7 @@ def test_heads_share_the_columns_evenly():
 def test_heads_can_be_read_everywhere():
     shipped, tokenizer = pretrained.load_model()
     ids = tokenizer.encode("def read(self,").ids
-    head = one_head.head_of(shipped, ids, 2, 2)
+    head = one_head.trace_head(shipped, ids, 2, 2)
     tokens = ["def", "␣read", "(", "self", ","]
     assert unreadable(one_head.one_token(tokens, head)) == []
     assert unreadable(one_head.row_by_row(tokens, head.scores)) == []
@@ -110,13 +110,13 @@ def test_heads_can_be_read_everywhere():
 
 
 def test_what_does_not_fit_is_refused(model):
-    head = one_head.head_of(model, IDS, 0, 0)
+    head = one_head.trace_head(model, IDS, 0, 0)
     refused("4 tokens for 5 of head; give as many", one_head.one_token, TOKENS[:4], head)
     refused("5 tokens for 4 of scores", one_head.row_by_row, TOKENS, np.ones((5, 4)))
     seven = list("abcdefg"), np.ones((7, 7))
     refused("7 tokens for 7 of scores; .* 6 at most", one_head.row_by_row, *seven)
-    refused(r"layer=3 must be an integer from 0 to 2", one_head.head_of, model, IDS, 3, 0)
-    refused(r"head=4 must be an integer from 0 to 3", one_head.head_of, model, IDS, 0, 4)
+    refused(r"layer=3 must be an integer from 0 to 2", one_head.trace_head, model, IDS, 3, 0)
+    refused(r"head=4 must be an integer from 0 to 3", one_head.trace_head, model, IDS, 0, 4)
     refused("q, k and v have shapes", one_head.Head, [1.0], [[1.0]], [[1.0]], [[1.0, 2.0]])
     shared = replace(PRESETS["demo"], n_kv_head=2)
     refused("must have at most 4 heads, with keys each", heads.split_and_join, shared, 5)

@@ -184,7 +184,7 @@ def draw_bus_down(canvas, config, sizes):
     token_id=check_natural,
     following=check_following,
 )
-def tied_head(config, token, token_id, following):
+def shared_table(config, token, token_id, following):
     """Draw how one table is read at the entrance and compared with at the exit of a model.
 
     following is {token: (logit, probability)} of the likeliest next tokens, the first first.
