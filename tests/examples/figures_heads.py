@@ -14,8 +14,8 @@ def examples():
     """Yield the examples."""
     model = random_model(SMALL)
     given = {"model": model, "ids": [1, 2, 3], "layer": 1, "head": 1}
-    yield Example(one_head.head_of, given, {"layer": "0", "head": "0"})
-    head = one_head.head_of(**given)
+    yield Example(one_head.trace_head, given, {"layer": "0", "head": "0"})
+    head = one_head.trace_head(**given)
     yield Example(one_head.one_token, {"tokens": TOKENS, "head": head})
     scores = np.asarray(head.scores)
     yield Example(one_head.row_by_row, {"tokens": TOKENS, "scores": scores})

@@ -16,4 +16,4 @@ def examples():
     yield Example(stream.lookup, TOKEN | {"position": 2, "rows": rows}, TAKES)
     yield Example(stream.bus, {"config": SMALL, "sizes": [0.5] * (1 + 2 * SMALL.n_layer)})
     following = {"b": (2.0, 0.5), "c": (1.0, 0.2)}
-    yield Example(stream.tied_head, TOKEN | {"following": following}, TAKES)
+    yield Example(stream.shared_table, TOKEN | {"following": following}, TAKES)

@@ -7,7 +7,7 @@ import torch
 from gpt_helpers.architecture import trace
 from gpt_helpers.figures.drawings import decoding
 from gpt_helpers.figures.style import BLUE
-from tests.helpers.pictures import PHONE, said, unreadable
+from tests.helpers.pictures import PHONE, said, said_by_step, unreadable
 from tests.helpers.reference import SMALL, random_model, refused
 
 ROWS = [["def", "␣get", "(", "self"], ["", "", "x", "y"]]
@@ -79,10 +79,9 @@ def test_the_cache_grows_by_what_the_model_computes():
     without, with_cache = passed(2, 4, False), passed(2, 4, True)
     frames = drawn.frames("en")
     assert len(frames) == len(with_cache) == 4
-    for number, (caption, _) in enumerate(frames):
+    for number, ((caption, _), texts) in enumerate(zip(frames, said_by_step(drawn), strict=True)):
         assert caption.startswith(f"pass {number + 1}, ")
         assert caption.endswith(f": {with_cache[number]}")
-        texts = said(drawn, number)
         assert f"no cache: {each * sum(without[: number + 1]):,} numbers" in texts
         assert f"cache: {each * sum(with_cache[: number + 1]):,} numbers" in texts
         assert texts[: 3 + number] == tokens[: 3 + number]
@@ -101,9 +100,8 @@ def test_decoding_can_be_read_everywhere():
 def test_what_does_not_fit_is_refused():
     refused(r"positions has shape \(2, 3\)", decoding.left_padding, ROWS, POSITIONS[:, 1:], VISIBLE)
     refused(r"visible has shape \(3, 4\)", decoding.left_padding, ROWS, POSITIONS, VISIBLE[1:])
-    refused(
-        "must be rows of one length", decoding.left_padding, [["a"], ["a", "b"]], POSITIONS, VISIBLE
-    )
+    uneven = [["a"], ["a", "b"]]
+    refused("must be rows of one length", decoding.left_padding, uneven, POSITIONS, VISIBLE)
     refused("chosen='x' is none of following", decoding.loop, ["a"], FOLLOWING, "x")
     refused("7 tokens are too many", decoding.loop, [*"abcdefg"], FOLLOWING, ",")
     refused("n_prompt=3 and 3 tokens", decoding.cache_grows, SMALL, [*"abc"], 3)

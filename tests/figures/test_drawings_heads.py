@@ -12,7 +12,7 @@ from gpt_helpers.architecture import trace
 from gpt_helpers.config import PRESETS
 from gpt_helpers.figures.drawings import heads, one_head
 from gpt_helpers.weights import pretrained
-from tests.helpers.pictures import PHONE, said, unreadable
+from tests.helpers.pictures import PHONE, said, said_by_step, unreadable
 from tests.helpers.reference import SMALL, random_model, refused
 
 TOKENS = ["a", "b", "c", "d", "e"]
@@ -33,7 +33,7 @@ def model():
 
 @pytest.mark.parametrize(("layer", "head"), [(0, 0), (1, 3), (2, 2)])
 def test_a_traced_head_reads_with_the_weights_of_the_model(model, layer, head):
-    found = one_head.head_of(model, IDS, layer, head)
+    found = one_head.trace_head(model, IDS, layer, head)
     with trace.recorded_attention(model) as maps, torch.no_grad():
         model(torch.tensor([IDS]))
     q, k, v = (torch.tensor(getattr(found, name)) for name in "qkv")
@@ -44,7 +44,7 @@ def test_a_traced_head_reads_with_the_weights_of_the_model(model, layer, head):
 
 
 def test_a_head_is_made_of_the_normalised_vector_by_its_columns_of_c_attn(model):
-    found = one_head.head_of(model, IDS, 1, 2)
+    found = one_head.trace_head(model, IDS, 1, 2)
     layer = model.transformer.h[1].attn.c_attn
     width, start = SMALL.head_width, 2 * SMALL.head_width
     for place, name in enumerate("qkv"):
@@ -54,42 +54,41 @@ def test_a_head_is_made_of_the_normalised_vector_by_its_columns_of_c_attn(model)
 
 
 def test_the_table_of_a_token_can_be_followed_by_hand(model):
-    head = one_head.head_of(model, IDS, 1, 3)
+    head = one_head.trace_head(model, IDS, 1, 3)
     q, k, v = (torch.tensor(getattr(head, name), dtype=torch.float64) for name in "qkv")
     mixed = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0, -1, :3]
     scores = (q[-1] @ k.T / SMALL.head_width**0.5).numpy()
     powers = np.exp(scores - scores.max())
+    values = v[:, :3].tolist()
     rows = [[score, power, power / powers.sum(), *value]
-            for score, power, value in zip(scores, powers, v[:, :3].tolist(), strict=True)]  # fmt: skip
+            for score, power, value in zip(scores, powers, values, strict=True)]  # fmt: skip
     expected = [number for row in rows for number in row] + [powers.sum(), 1.0, *mixed.tolist()]
     drawn = one_head.one_token(TOKENS, head)
-    assert numbers(said(drawn)) == pytest.approx(expected, abs=0.00501)
+    assert numbers(said(drawn)) == pytest.approx(expected, abs=0.0055)
     assert "x (24)" in said(drawn)
     assert {"q (6)", "k (6)", "v (6)"} <= set(said(drawn))
     on_phone = [row[:5] for row in rows]
-    expected = [number for row in on_phone for number in row] + [
-        powers.sum(),
-        1.0,
-        *mixed[:2].tolist(),
-    ]
-    assert numbers(said(drawn, inches=PHONE)) == pytest.approx(expected, abs=0.00501)
+    expected = [number for row in on_phone for number in row]
+    expected += [powers.sum(), 1.0, *mixed[:2].tolist()]
+    assert numbers(said(drawn, inches=PHONE)) == pytest.approx(expected, abs=0.0055)
 
 
 def test_rows_become_weights_one_after_the_other(model):
-    scores = np.array(one_head.head_of(model, IDS, 0, 1).scores)
+    scores = np.array(one_head.trace_head(model, IDS, 0, 1).scores)
     weights = torch.tensor(scores).masked_fill(~torch.ones(5, 5).tril().bool(), -torch.inf)
     weights = weights.softmax(-1).numpy()
     drawn = one_head.row_by_row(TOKENS, scores)
-    assert len(drawn.frames()) == 2 + 5
-    assert numbers(said(drawn, 0)) == pytest.approx(scores.ravel(), abs=0.00501)
+    texts = said_by_step(drawn)
+    assert len(texts) == 2 + 5
+    assert numbers(texts[0]) == pytest.approx(scores.ravel().tolist(), abs=0.0055)
     lower = np.tri(5, dtype=bool)
-    assert numbers(said(drawn, 1)) == pytest.approx(scores[lower], abs=0.00501)
+    assert numbers(texts[1]) == pytest.approx(scores[lower].tolist(), abs=0.0055)
     for row in range(5):
         powers = np.exp(scores[row, : row + 1] - scores[row, : row + 1].max())
         done = lower & (np.arange(5)[:, None] <= row)
         expected = [*scores[lower], *weights[done], *powers]
-        assert numbers(said(drawn, 2 + row)) == pytest.approx(expected, abs=0.00501)
-        assert f"sum {powers.sum():.2f}" in said(drawn, 2 + row)
+        assert numbers(texts[2 + row]) == pytest.approx(expected, abs=0.0055)
+        assert f"sum {powers.sum():.2f}" in texts[2 + row]
 
 
 def test_heads_share_the_columns_evenly():
@@ -103,7 +102,7 @@ def test_heads_share_the_columns_evenly():
 def test_heads_can_be_read_everywhere():
     shipped, tokenizer = pretrained.load_model()
     ids = tokenizer.encode("def read(self,").ids
-    head = one_head.head_of(shipped, ids, 2, 2)
+    head = one_head.trace_head(shipped, ids, 2, 2)
     tokens = ["def", "␣read", "(", "self", ","]
     assert unreadable(one_head.one_token(tokens, head)) == []
     assert unreadable(one_head.row_by_row(tokens, head.scores)) == []
@@ -111,14 +110,13 @@ def test_heads_can_be_read_everywhere():
 
 
 def test_what_does_not_fit_is_refused(model):
-    head = one_head.head_of(model, IDS, 0, 0)
+    head = one_head.trace_head(model, IDS, 0, 0)
     refused("4 tokens for 5 of head; give as many", one_head.one_token, TOKENS[:4], head)
     refused("5 tokens for 4 of scores", one_head.row_by_row, TOKENS, np.ones((5, 4)))
-    refused(
-        "7 tokens for 7 of scores; .* 6 at most", one_head.row_by_row, [*"abcdefg"], np.ones((7, 7))
-    )
-    refused(r"layer=3 must be an integer from 0 to 2", one_head.head_of, model, IDS, 3, 0)
-    refused(r"head=4 must be an integer from 0 to 3", one_head.head_of, model, IDS, 0, 4)
+    seven = list("abcdefg"), np.ones((7, 7))
+    refused("7 tokens for 7 of scores; .* 6 at most", one_head.row_by_row, *seven)
+    refused(r"layer=3 must be an integer from 0 to 2", one_head.trace_head, model, IDS, 3, 0)
+    refused(r"head=4 must be an integer from 0 to 3", one_head.trace_head, model, IDS, 0, 4)
     refused("q, k and v have shapes", one_head.Head, [1.0], [[1.0]], [[1.0]], [[1.0, 2.0]])
     shared = replace(PRESETS["demo"], n_kv_head=2)
     refused("must have at most 4 heads, with keys each", heads.split_and_join, shared, 5)

@@ -7,10 +7,15 @@ from tests.helpers.looks import faults
 SIZES = {"desk": DESK, "phone": PHONE}
 
 
-def said(drawn, step=-1, words="en", inches=DESK):
-    """Return the texts of a step of a drawing, in the order in which they were written."""
-    figure = drawn.frames(words, inches)[step][1]
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
+def said_by_step(drawn, inches=DESK):
+    """Return of each step of a drawing its texts in English, in the order of writing."""
+    figures = [figure for _, figure in drawn.frames("en", inches)]
+    return [[text.get_text() for text in figure.axes[0].texts] for figure in figures]
+
+
+def said(drawn, inches=DESK):
+    """Return the texts of a drawing, or of its last step."""
+    return said_by_step(drawn, inches)[-1]
 
 
 def unreadable(drawn):

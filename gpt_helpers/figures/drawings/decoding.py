@@ -7,7 +7,7 @@ import numpy as np
 from gpt_helpers.config import check_config
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
 from gpt_helpers.figures.drawings.one_head import draw_square
-from gpt_helpers.figures.drawings.text import CHIP
+from gpt_helpers.figures.drawings.text import CHIP, check_written
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_distribution
 from gpt_helpers.figures.style import BLUE, CONCEPTS, EDGE, GREY
@@ -21,16 +21,15 @@ from gpt_helpers.validation import (
 )
 
 CACHED = CONCEPTS["key"], CONCEPTS["value"]
-WIDEST = 7  # columns of tokens that fit on a phone
-MOST_NEXT = 5  # tokens among which is chosen
+MOST_COLUMNS = 7  # columns of tokens that fit on a phone
+MOST_CHOICES = 5  # tokens among which is chosen
 MOST_PASSES = 200  # that can be told apart
-check_texts = functools.partial(check_sequence, kind=str)
 check_matrix = functools.partial(check_numbers, n_axes=2)
 
 
 def column_width(canvas):
     """Return how many points a column of tokens is wide."""
-    return min(40, (canvas.width - 16) / WIDEST)
+    return min(40, (canvas.width - 16) / MOST_COLUMNS)
 
 
 def draw_chip(canvas, place, y, token, colour=GREY, x=1):
@@ -42,16 +41,16 @@ def draw_chip(canvas, place, y, token, colour=GREY, x=1):
     return canvas.token(*box[:2], token, colour, width=box.width)
 
 
-def check_rows(name, value):
+def check_padded(name, value):
     """Raise ValueError unless value is a list of lists of as many texts each."""
     check_sequence(name, value, list)
     for place, row in enumerate(value):
-        check_texts(f"{name}[{place}]", row)
-    if {len(row) for row in value} - set(range(1, WIDEST)) or len({*map(len, value)}) > 1:
-        raise ValueError(f"{name}={value!r:.80} must be rows of one length, below {WIDEST}")
+        check_written(f"{name}[{place}]", row)
+    if {len(row) for row in value} - set(range(1, MOST_COLUMNS)) or len({*map(len, value)}) > 1:
+        raise ValueError(f"{name}={value!r:.80} must be rows of one length, below {MOST_COLUMNS}")
 
 
-@draws(rows=check_rows, positions=check_matrix, visible=check_matrix)
+@draws(rows=check_padded, positions=check_matrix, visible=check_matrix)
 def left_padding(rows, positions, visible):
     """Draw rows of tokens of one length, "" where one is padded, and what the last row reads.
 
@@ -64,7 +63,7 @@ def left_padding(rows, positions, visible):
         ("visible", visible, (size, size)),
     ):
         if np.shape(value) != shape:
-            raise ValueError(f"{name} has shape {np.shape(value)}; these rows need {shape}")
+            raise ValueError(f"{name} has shape {tuple(np.shape(value))}; these rows need {shape}")
     canvas, y = Canvas(), LINE + 5
     canvas.text(1, 0, "tokens and their positions", "left", "top", bold=True)
     for row, places in zip(rows, positions, strict=True):
@@ -94,17 +93,19 @@ def check_next(name, value):
     check_instance(name, value, dict)
     check_sequence(f"the tokens of {name}", list(value), str)
     check_distribution(name, list(value.values()))
-    if len(value) > MOST_NEXT or not any(value.values()):
-        raise ValueError(f"{name} has {len(value)} tokens; give {MOST_NEXT} at most, one likely")
+    if len(value) > MOST_CHOICES or not any(value.values()):
+        raise ValueError(f"{name} has {len(value)} tokens; give {MOST_CHOICES} at most, one likely")
 
 
-@draws(tokens=check_texts, following=check_next, chosen=check_text)
+@draws(tokens=check_written, following=check_next, chosen=check_text)
 def loop(tokens, following, chosen):
     """Draw one turn of the loop that writes: read, get {token: probability}, choose, append."""
     if chosen not in following:
         raise ValueError(f"chosen={chosen!r:.40} is none of following: {list(following)!r:.80}")
-    if len(tokens) >= WIDEST:
-        raise ValueError(f"{len(tokens)} tokens are too many to draw; give {WIDEST - 1} at most")
+    if len(tokens) >= MOST_COLUMNS:
+        raise ValueError(
+            f"{len(tokens)} tokens are too many to draw; give {MOST_COLUMNS - 1} at most"
+        )
     canvas = Canvas()
     for place, token in enumerate(tokens):
         draw_chip(canvas, place, 1, token)
@@ -170,15 +171,15 @@ def draw_passes(canvas, x, y, width, lengths, computed):
     return y
 
 
-@draws(config=lambda name, value: check_config(value), tokens=check_texts, n_prompt=check_count)
+@draws(config=lambda name, value: check_config(value), tokens=check_written, n_prompt=check_count)
 def cache_grows(config, tokens, n_prompt):
     """Draw step by step the cache that grows while the tokens after the first n_prompt are written.
 
     Below stands how many numbers of keys and values were computed so far, with it and without.
     """
-    if not n_prompt < len(tokens) <= WIDEST:
+    if not n_prompt < len(tokens) <= MOST_COLUMNS:
         raise ValueError(
-            f"n_prompt={n_prompt} and {len(tokens)} tokens; give more, {WIDEST} at most"
+            f"n_prompt={n_prompt} and {len(tokens)} tokens; give more, {MOST_COLUMNS} at most"
         )
     lengths = list(range(n_prompt, len(tokens)))
     each = 2 * config.n_layer * config.key_width

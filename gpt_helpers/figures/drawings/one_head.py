@@ -9,7 +9,7 @@ import torch
 from gpt_helpers.architecture import trace
 from gpt_helpers.architecture.model import GPTLMHeadModel, split_heads
 from gpt_helpers.figures.drawings.canvas import CELL, LINE, PAD, Box, Canvas, signed
-from gpt_helpers.figures.drawings.text import CHIP
+from gpt_helpers.figures.drawings.text import CHIP, check_written
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import CONCEPTS, EDGE, GREY, INK
 from gpt_helpers.validation import (
@@ -22,10 +22,9 @@ from gpt_helpers.validation import (
 
 COLOURS = [CONCEPTS[name] for name in ("query", "key", "value")]
 ATTENTION = CONCEPTS["attention"]
-MOST = 6  # tokens whose row fits on a phone
+MOST_ROWS = 6  # tokens whose row fits on a phone
 N_SHOWN = 6  # cells of a vector that are drawn
 ROW = CHIP + 3  # points: the height of a row of a table
-check_texts = functools.partial(check_sequence, kind=str)
 
 
 @dataclass(frozen=True)
@@ -57,28 +56,29 @@ class Head:
     model=functools.partial(check_instance, kind=GPTLMHeadModel),
     ids=functools.partial(check_sequence, kind=int),
 )
-def head_of(model, ids, layer, head):
+def trace_head(model, ids, layer, head):
     """Return the Head of a GPT that reads the list ids: this head of this layer, from 0."""
     shape = model.config
     check_integer("layer", layer, 0, shape.n_layer - 1)
     check_integer("head", head, 0, shape.n_head - 1)
+    # Each block has two norms, of which the first is for its attention.
     with trace.recorded_outputs(model, "LayerNorm") as normalised, torch.no_grad():
         model(torch.tensor([ids]))
-        x = normalised[2 * layer]  # (1, T, C)
-        projected = model.transformer.h[layer].attn.c_attn(x)  # (1, T, 3C)
-        heads = split_heads(projected, 3 * shape.n_head)[0]  # (3H, T, D)
+        x = normalised[2 * layer]
+        projected = model.transformer.h[layer].attn.c_attn(x)
+        heads = split_heads(projected, 3 * shape.n_head)[0]
     return Head(x[0, -1].tolist(), *(heads[head + n * shape.n_head].tolist() for n in range(3)))
 
 
 def check_fit(name, tokens, n_rows):
     """Raise ValueError unless there is a token for each row of something, and not too many."""
-    if len(tokens) != n_rows or n_rows > MOST:
+    if len(tokens) != n_rows or n_rows > MOST_ROWS:
         raise ValueError(
-            f"{len(tokens)} tokens for {n_rows} of {name}; give as many, {MOST} at most"
+            f"{len(tokens)} tokens for {n_rows} of {name}; give as many, {MOST_ROWS} at most"
         )
 
 
-@draws(tokens=check_texts, head=functools.partial(check_instance, kind=Head))
+@draws(tokens=check_written, head=functools.partial(check_instance, kind=Head))
 def one_token(tokens, head):
     """Draw how the last token makes its query, key and value, and what it reads of all tokens."""
     check_fit("head", tokens, len(head.q))
@@ -152,7 +152,7 @@ def draw_sums(canvas, left, y, columns, powers, mixed):
     canvas.text((columns["v"] + end) / 2, y + CHIP + 8, "weight × v", "center", "top", GREY)
 
 
-@draws(tokens=check_texts, scores=functools.partial(check_numbers, n_axes=2))
+@draws(tokens=check_written, scores=functools.partial(check_numbers, n_axes=2))
 def row_by_row(tokens, scores):
     """Draw step by step how scores (T, T) become weights: masked, then a softmax of each row."""
     scores = np.asarray(scores, dtype=float)

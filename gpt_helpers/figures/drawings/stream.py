@@ -30,7 +30,7 @@ def check_following(name, value):
 
 def check_outlook(name, value):
     """Raise ValueError unless value is a logit and a probability."""
-    _, probability = check_numbers(name, value) if len(value) == 2 else (None, None)
+    _, probability = check_numbers(name, value).tolist() if len(value) == 2 else (None, None)
     check_real(f"the probability of {name}", probability, at_least=0, at_most=1)
 
 
@@ -58,7 +58,7 @@ def lookup(config, token, token_id, position, rows):
     check_below("token_id", token_id, config.vocab_size)
     check_below("position", position, config.n_positions)
     if np.shape(rows) != (2, config.n_embd):
-        raise ValueError(f"rows has shape {np.shape(rows)}; it must be (2, {config.n_embd})")
+        raise ValueError(f"rows has shape {tuple(np.shape(rows))}; it must be (2, {config.n_embd})")
     canvas = Canvas()
     place = Place(58, 108, 3, 32) if canvas.is_narrow else Place(80, 146, 10, 36)
     shown = np.asarray(rows, dtype=float)[:, : place.n_shown].round(2)
@@ -184,7 +184,7 @@ def draw_bus_down(canvas, config, sizes):
     token_id=check_natural,
     following=check_following,
 )
-def tied_head(config, token, token_id, following):
+def shared_table(config, token, token_id, following):
     """Draw how one table is read at the entrance and compared with at the exit of a model.
 
     following is {token: (logit, probability)} of the likeliest next tokens, the first first.

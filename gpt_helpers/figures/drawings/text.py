@@ -17,7 +17,7 @@ from gpt_helpers.validation import (
     checks,
 )
 
-SIGNS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
+INVISIBLE = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 GAP = 3  # points between chips
 CHIP = LINE + PAD  # points: the height of a chip
 
@@ -49,9 +49,10 @@ class Merge:
 @checks(text=check_text)
 def as_token(text):
     """Return a piece of text with signs for what is not seen: ␣ for a space, ⏎ and ⇥."""
-    return text.translate(SIGNS)
+    return text.translate(INVISIBLE)
 
 
+check_written = functools.partial(check_sequence, kind=str)
 check_bpe = functools.partial(lambda name, value: check_tokenizer(value))
 
 
@@ -104,14 +105,14 @@ def likely_next(tokenizer, logits, n_tokens=4):
     )
 
 
-def check_rows(name, value):
+def check_pieces(name, value):
     """Raise ValueError unless value is a list of lists of Piece."""
     check_sequence(name, value)
     for place, row in enumerate(value):
         check_sequence(f"{name}[{place}]", row, Piece)
 
 
-@draws(texts=check_rows)
+@draws(texts=check_pieces)
 def tokens(texts):
     """Draw texts, each a list of Piece, as chips with the id below each.
 
