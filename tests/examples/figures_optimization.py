@@ -11,7 +11,7 @@ def examples():
     """Yield the examples."""
     yield Example(
         machine.memories,
-        {"sizes": {"SRAM": "20 MB", "HBM": "80 GB"}, "bandwidths": {"SRAM": 2e13, "HBM": 2e12},
+        {"sizes": {"SRAM": 2e7, "HBM": 8e10}, "bandwidths": {"SRAM": 2e13, "HBM": 2e12},
          "traffic": {"fused": 1e6}},
     )  # fmt: skip
     scores = {"scores": [0.5, 1.0, -1.0], "values": [1.0, 2.0, 3.0], "block_size": 2}

@@ -14,7 +14,7 @@ from tests.helpers.looks import faults
 from tests.helpers.reference import refused
 
 WIDTHS = (7.6, 3.0)
-SIZES, BANDWIDTHS = {"SRAM": "20 MB", "HBM": "80 GB"}, {"SRAM": 2e13, "HBM": 2e12}
+SIZES, BANDWIDTHS = {"SRAM": 2e7, "HBM": 8e10}, {"SRAM": 2e13, "HBM": 2e12}
 P, Q = [0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]
 ROUNDS = [
     {"drafted": ["li", "ke", " unusual"], "p": [0.017, 0.2, 0.5], "q": [0.022, 0.4, 0.5],
@@ -60,6 +60,19 @@ def test_no_text_of_a_drawing_lies_on_another_or_beyond_the_edge(language, inche
     ):
         for caption, figure in drawn.frames(language, inches):
             assert faults(figure) == [], caption
+
+
+@pytest.mark.parametrize("inches", WIDTHS)
+def test_an_arrow_is_as_wide_as_its_bandwidth_and_a_bar_as_long_as_its_bytes(inches):
+    drawn = machine.memories(SIZES, BANDWIDTHS, {"unfused": 3e8, "fused": 1e8})
+    figure = drawn.figure("en", inches)
+    words = texts(figure)
+    assert {"SRAM: 20 MB", "HBM: 80 GB", "20 TB/s", "2 TB/s", "300 MB", "100 MB"} <= {*words}
+    shapes = figure.findobj(FancyBboxPatch)
+    wide, narrow = (shape.get_width() for shape in shapes if shape.get_linewidth() == 0.5)
+    assert wide / narrow == pytest.approx(10)
+    long, short = (shape.get_width() for shape in shapes if shape.get_height() == 16)
+    assert long / short == pytest.approx(3)
 
 
 def test_the_last_state_is_softmax_times_values():
@@ -169,7 +182,7 @@ def test_what_cannot_be_drawn_is_refused():
     refused("q, k, v are", tiling.tiles_in_turn, q, k[:4], v)
     refused("values for", passes.online_softmax, [1.0, 2.0], [1.0])
     refused("block_size=1", passes.online_softmax, [1.0] * 5, [1.0] * 5, 1)
-    refused("must be the faster", machine.memories, SIZES, {"SRAM": 1e9, "HBM": 2e12}, {"a": 1.0})
+    refused("keys", machine.memories, SIZES, {"SRAM": 1e9}, {"a": 1.0})
     refused("n_head", serving.shared_heads, {"one": config(1, n_heads=13)})
     refused("one shape", serving.acceptance, [1.0], [0.5, 0.5])
     refused("accepted", drafting.drafts, "a", [ROUNDS[0] | {"accepted": 4}])
