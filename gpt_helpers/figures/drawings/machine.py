@@ -7,16 +7,16 @@ from gpt_helpers.figures.inputs import LARGEST
 from gpt_helpers.figures.style import GREY, INK, TEAL, VIOLET
 from gpt_helpers.validation import check_instance, check_real, check_text
 
-LEVELS = ("SRAM", "HBM")  # on the chip, beside the chip
+MEMORIES = ("SRAM", "HBM")  # on the chip, beside the chip
 MOST_WAYS, THICKEST = 4, 24  # bars of traffic; points of the wider arrow
 
 
 def check_levels(name, value):
-    """Raise ValueError unless value is a dict with a positive number for each of LEVELS."""
+    """Raise ValueError unless value is a dict with a positive number for each of MEMORIES."""
     check_instance(name, value, dict)
-    if tuple(value) != LEVELS:
-        raise ValueError(f"{name}={value!r:.60} must have the keys {LEVELS}, in this order")
-    for level in LEVELS:
+    if tuple(value) != MEMORIES:
+        raise ValueError(f"{name}={value!r:.60} must have the keys {MEMORIES}, in this order")
+    for level in MEMORIES:
         check_real(f"{name}[{level!r}]", value[level], above=0, at_most=LARGEST)
 
 
@@ -43,9 +43,8 @@ def memories(sizes, bandwidths, traffic):
     chip = canvas.device(1, 1, width - 2, 152, "on the chip")
     middle = chip.x + chip.width / 2
     units = canvas.box(middle - 70, 26, "arithmetic units", GREY, width=140)
-    sram = canvas.box(
-        middle - 70, 112, f"SRAM: {in_bytes(sizes['SRAM'])}", TEAL, width=140, height=32
-    )
+    names = {level: f"{level}: {in_bytes(sizes[level])}" for level in MEMORIES}
+    sram = canvas.box(middle - 70, 112, names["SRAM"], TEAL, width=140, height=32)
     flow = draw_flow(canvas, units, sram, bandwidths["SRAM"], unit)
     hbm = canvas.box(1, 206, names["HBM"], VIOLET, width=width - 2, height=44)
     draw_flow(canvas, Box(middle, 153, 0, 0), hbm, bandwidths["HBM"], unit)
