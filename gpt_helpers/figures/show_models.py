@@ -1,118 +1,124 @@
-"""Published models over the years: which family changes which, and how large its models are.
+"""Published models over the years: how large they are; and what of them is drawn here, as rows.
 
 What is undisclosed is hollow and has a place of its own, from which no size can be read off.
+The tree of their families is drawings/families.py.
 """
 
 import functools
 import math
+import re
 
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.style import INK, PALETTE, PAPER, finish, panels, power_of_ten, soft
-from gpt_helpers.validation import check_choice, check_sequence
+from gpt_helpers.figures.style import CONCEPTS, INK, PAPER, POINTS, finish, panels, soft
+from gpt_helpers.figures.vector import POINTS_PER_INCH
+from gpt_helpers.figures.words import width_in_letters
+from gpt_helpers.validation import check_choice, check_integer, check_sequence, check_text
 from gpt_helpers.variants.published import PublishedModel
 
 NOT_SAID = "undisclosed"
-LANES = {
-    "gpt1": "GPT-1", "gpt2": "GPT-2", "gpt3": "GPT-3", "gpt_neo": "GPT-Neo", "gpt_j": "GPT-J",
-    "gpt_neox": "GPT-NeoX", "llama": "Llama", "plamo": "PLaMo", "gemma": "Gemma", "qwen": "Qwen",
-    "olmo": "OLMo", "deepseek": "DeepSeek", "gpt_oss": "gpt-oss", "other": "other",
-    NOT_SAID: NOT_SAID,
-}  # fmt: skip
-OF_THE_BOOK = [family for family in LANES if family not in ("other", NOT_SAID)]
 # The family of which the file of each family in variants/ says that it is a change.
 WRITTEN_FROM = {
     "gpt1": "gpt2", "gpt3": "gpt2", "gpt_neo": "gpt3", "gpt_j": "gpt2", "gpt_neox": "gpt2",
     "llama": "gpt2", "plamo": "llama", "gemma": "llama", "qwen": "llama", "olmo": "llama",
     "deepseek": "llama", "gpt_oss": "llama",
 }  # fmt: skip
+ALL_FAMILIES = ("gpt2", *WRITTEN_FROM, "other", NOT_SAID)
+TRUNKS = {"gpt2": CONCEPTS["GPT-2"], "llama": CONCEPTS["Llama"]}
+KEYS = {"gpt2": "GPT-2 and changes of it", "llama": "Llama and changes of it", "other": "other"}
+DATE = re.compile(r"\d{4}(-[01]\d(-[0-3]\d)?)?")
 YEARS = (2018, 2027.6)
-YEARS_PER_LETTER = 0.075  # of a name beside its point
-SIDES = {"above": (5, "bottom"), "below": (-5, "top")}  # points from the lane, and what is there
-LARGEST, BEYOND = 3e12, 1e13  # the end of the scale of sizes, and the place of what has none
+SMALLEST, LARGEST = 5e7, 3e12  # the ends of the scale of sizes
+BEYOND = 1e13  # the place of what has none
 
 
-check_models = functools.partial(check_sequence, kind=PublishedModel)
+def releases(models):
+    """Return rows (name, family, released, n_params) of PublishedModels, for what draws them.
 
-
-@draws(models=check_models)
-def family_tree(models, height=5.8):
-    """Draw PublishedModels as points, each family in its lane, by the time of their release.
-
-    A vertical line joins a family to the one that it changes. A point is the larger the
-    more parameters it has, by their logarithm. Names that find no room are left out, and so
-    are models without a date. Raises ValueError if none has one.
+    Models without a date, or of unknown size, are left out; n_params is None where it is
+    undisclosed. Raises ValueError if nothing is left.
     """
-    lanes = lanes_of(models)
-    figure, (axis,) = panels(1, height)
-    for family, models_by_year in lanes.items():
-        draw_branch(axis, lanes, family)
-        for year, model in models_by_year:
-            draw_model(axis, year, lane_height(family), model, size_of(model))
-        for year, name, side in names_with_room(models_by_year):
-            offset, va = SIDES[side]
-            place = {"xytext": (-2, offset), "textcoords": "offset points", "va": va}
-            axis.annotate(name, (year, lane_height(family)), **place)
-    axis.set_yticks([lane_height(family) for family in LANES], LANES.values())
-    axis.set(xlabel="released", xlim=YEARS, ylim=(lane_height(NOT_SAID) - 0.6, 0.6))
-    axis.tick_params(axis="y", length=0)
-    return finish(figure)
+    check_sequence("models", models, PublishedModel)
+    rows = [
+        (model.model, model.family or NOT_SAID, model.released, model.n_params)
+        for model in models
+        if model.released and model.basis("n_params") != "unknown"
+    ]
+    if not rows:
+        raise ValueError("no model in models has a date; pass those of published.load_models()")
+    return rows
 
 
-@draws(models=check_models, names=functools.partial(check_sequence, kind=str, empty=True))
-def sizes_over_time(models, names=(), height=3.6):
-    """Draw n_params of PublishedModels by the time of their release, with the names in names.
+def check_releases(name, value):
+    """Raise ValueError unless value is rows of releases."""
+    check_sequence(name, value, (list, tuple))
+    for place, row in enumerate(value):
+        if len(row) != 4:
+            raise ValueError(f"{name}[{place}]={row!r:.60} must be a row of show_models.releases")
+        model, family, released, n_params = row
+        check_text(f"the model in {name}[{place}]", model)
+        check_choice(f"the family in {name}[{place}]", family, ALL_FAMILIES)
+        if not isinstance(released, str) or not DATE.fullmatch(released):
+            raise ValueError(f"{name}[{place}] is released {released!r}; write it as 2024-07-23")
+        if n_params is not None:
+            check_integer(f"n_params in {name}[{place}]", n_params, at_least=1)
 
-    What is undisclosed lies above the line, where there is no scale. Models without a date, or
-    of unknown size, are left out. Raises ValueError for a name of no model that is drawn.
+
+@draws(rows=check_releases, names=functools.partial(check_sequence, kind=str, empty=True))
+def sizes_over_time(rows, names=(), height=3.6):
+    """Draw the sizes in rows of releases by the time of release, with the names in names.
+
+    What is undisclosed lies above the line, where there is no scale. Raises ValueError for a
+    name of no model that is drawn.
     """
-    drawn = {
-        model.model: (year, model)
-        for models_by_year in lanes_of(models).values()
-        for year, model in models_by_year
-        if model.basis("n_params") != "unknown"
-    }
+    places = {model: (year_of(released), n or BEYOND) for model, _, released, n in rows}
     for name in names:
-        check_choice("name", name, drawn)
+        check_choice("name", name, places)
     figure, (axis,) = panels(1, height)
-    for year, model in drawn.values():
-        draw_model(axis, year, model.n_params or BEYOND, model, 22)
-        if model.model in names:
-            place = {"xytext": (4, 3), "textcoords": "offset points"}
-            axis.annotate(model.model, (year, model.n_params or BEYOND), **place)
+    for model, family, _, n_params in rows:
+        colour = trunk_colour(family)
+        face = PAPER if n_params is None else soft(colour, 0.6)
+        look = {"facecolors": [face], "edgecolors": [colour], "linewidths": 0.8}
+        axis.scatter(*places[model], s=22, zorder=3, **look)
+    for name in with_room(names, places, figure):
+        axis.annotate(name, places[name], xytext=(4, 4), textcoords="offset points")
+    axis.text(YEARS[0] + 0.2, BEYOND, NOT_SAID, va="center")
     axis.axhline(LARGEST, color=INK, linewidth=0.8)
     axis.set(xlabel="released", ylabel="parameters", yscale="log", xlim=YEARS)
-    axis.set(ylim=(5e7, BEYOND * BEYOND / LARGEST))
+    axis.set(ylim=(SMALLEST, BEYOND * BEYOND / LARGEST), xticks=range(2018, 2028, 3))
+    axis.set_yticks([10.0**power for power in range(8, 13)])
     axis.minorticks_off()
-    families = {lane_of(model) for _, model in drawn.values()}
-    for family in LANES:
-        if family in families:
-            draw_key(axis, family)
-    ticks = {10.0**power: power_of_ten(10.0**power) for power in range(8, 13)}
-    axis.set_yticks([*ticks, BEYOND], [*ticks.values(), NOT_SAID])
+    for family, label in KEYS.items():
+        axis.plot([], [], "o", color=trunk_colour(family), markersize=5, label=label)
     return finish(figure)
 
 
-def lanes_of(models):
-    """Return {family: [(year, model), ...]} in the order of LANES, each by time and by size.
+def with_room(names, places, figure):
+    """Return the names beside whose points, {name: (year, number)}, no point or name stands.
 
-    Raises ValueError if no model has a date.
+    The first of names are looked at first. Where things will stand is estimated.
     """
-    dated = [(year_of(model.released), model) for model in models if model.released]
-    if not dated:
-        raise ValueError("no model has a date of release; pass those of published.load_models()")
-    dated.sort(key=lambda pair: (pair[0], pair[1].n_params or 0))
-    found = {family: [pair for pair in dated if lane_of(pair[1]) == family] for family in LANES}
-    return {family: pairs for family, pairs in found.items() if pairs}
+    width, height = figure.get_size_inches() * POINTS_PER_INCH * 0.8  # what axes leave of it
+    across = width / (YEARS[1] - YEARS[0])
+    decades = math.log10(BEYOND * BEYOND / LARGEST / SMALLEST)
+    at = {
+        n: (across * year, height * math.log10(size) / decades)
+        for n, (year, size) in places.items()
+    }
+    found, taken = [], [(x - 2, y - 2, x + 2, y + 2) for x, y in at.values()]
+    for name in names:
+        x, y = at[name]
+        box = x + 4, y + 4, x + 4 + width_in_letters(name) * POINTS * 0.6, y + 4 + POINTS
+        if not any(a < box[2] and c > box[0] and b < box[3] and d > box[1] for a, b, c, d in taken):
+            found.append(name)
+            taken.append(box)
+    return found
 
 
-def lane_of(model):
-    """Return the key of LANES for a model: its family, if that is known."""
-    return model.family or NOT_SAID
-
-
-def lane_height(family):
-    """Return the height of the lane of a family; the first is at 0."""
-    return -list(LANES).index(family)
+def trunk_colour(family):
+    """Return the colour of a family: that of the trunk, GPT-2 or Llama, from which it comes."""
+    while family in WRITTEN_FROM and family not in TRUNKS:
+        family = WRITTEN_FROM[family]
+    return TRUNKS.get(family, INK)
 
 
 def year_of(date):
@@ -122,69 +128,3 @@ def year_of(date):
         return year + 0.5
     month, day = rest[0], rest[1] if len(rest) > 1 else 15.5
     return year + (month - 1 + (day - 0.5) / 31) / 12
-
-
-def branch_of(lanes, family):
-    """Return the year in which a family and the one that it changes are both there, or None."""
-    parent = WRITTEN_FROM.get(family)
-    return max(lanes[family][0][0], lanes[parent][0][0]) if parent in lanes else None
-
-
-def draw_branch(axis, lanes, family):
-    """Draw the line of a family through its lane, and the one from the family that it changes."""
-    if family not in WRITTEN_FROM.keys() | set(WRITTEN_FROM.values()):
-        return
-    joints = [branch_of(lanes, other) for other in lanes if WRITTEN_FROM.get(other) == family]
-    years = [year for year, _ in lanes[family]]
-    colour, joint = colour_of(family), branch_of(lanes, family)
-    ends = [*years, *joints] if joint is None else [*years, *joints, joint]
-    row = [lane_height(family)] * 2
-    axis.plot([min(ends), max(ends)], row, color=colour, linewidth=1.4)
-    if joint is not None:
-        rows = [lane_height(WRITTEN_FROM[family]), lane_height(family)]
-        axis.plot([joint, joint], rows, color=colour, linewidth=1.0)
-
-
-def names_with_room(models_by_year):
-    """Yield (year, name, side) for names that do not lie on each other, above or below a lane.
-
-    Of models released together the largest, which comes last, is named.
-    """
-    ends = dict.fromkeys(SIDES, -math.inf)
-    named = {year: model.model for year, model in models_by_year}
-    for year, name in named.items():
-        side = next((side for side, end in ends.items() if end < year), None)
-        if side is not None:
-            ends[side] = year + YEARS_PER_LETTER * len(name)
-            yield year, name, side
-
-
-def size_of(model):
-    """Return the area of a point, in square points; without a size it is that of 1e9 parameters."""
-    return 12 * (math.log10(model.n_params or 1e9) - 7)
-
-
-def colour_of(family):
-    """Return the colour of a family; what is in none of the book's families has that of ink."""
-    return PALETTE[OF_THE_BOOK.index(family) % len(PALETTE)] if family in OF_THE_BOOK else INK
-
-
-def marker_of(family):
-    """Return the marker of a family: a square where its colour is that of a family before."""
-    return "s" if family in OF_THE_BOOK[len(PALETTE) :] else "o"
-
-
-def draw_model(axis, x, y, model, size):
-    """Draw a model as a point, a dot or a square, hollow if its size is undisclosed."""
-    colour = colour_of(lane_of(model))
-    face = PAPER if model.n_params is None else soft(colour, 0.6)
-    look = {"facecolors": [face], "edgecolors": [colour], "marker": marker_of(lane_of(model))}
-    axis.scatter(x, y, s=size, linewidths=0.8, zorder=3, **look)
-
-
-def draw_key(axis, family):
-    """Give a family an entry in the legend."""
-    face = PAPER if family == NOT_SAID else colour_of(family)
-    style = {"linestyle": "", "marker": marker_of(family), "markersize": 5}
-    style["markeredgecolor"] = colour_of(family)
-    axis.plot([], [], label=LANES[family], markerfacecolor=face, **style)

@@ -8,9 +8,8 @@ import torch
 
 from gpt_helpers.architecture.trace import Step
 from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures import charts, sampling_chart, show, show_laws, show_models, show_scores
+from gpt_helpers.figures import charts, sampling_chart, show, show_laws, show_scores
 from gpt_helpers.figures import show_tiles as tiles
-from gpt_helpers.variants.published import load_models
 from tests.helpers.misuse import Example
 
 TRUSTING = {
@@ -26,7 +25,7 @@ def examples():
     yield from listings()
     yield from panels()
     yield from laws_and_scores()
-    yield from models_and_tiles()
+    yield from tiles_and_devices()
     yield from drawings()
 
 
@@ -44,7 +43,7 @@ def explorers():
     loss = {"fits": ["refit"], "flops_exponent": 21.0, "height": 200.0}
     yield Example(charts.loss_explorer, loss)
     sampling = {"logits": logits, "token_of": str, "n_shown": 5}
-    yield Example(sampling_chart.sampling_explorer, sampling, {"logits": "integers"})
+    yield Example(sampling_chart.sampling_explorer, sampling, {"logits": "integers sparse float8"})
 
 
 def listings():
@@ -110,16 +109,8 @@ def laws_and_scores():
     )
 
 
-def models_and_tiles():
-    """Yield the examples of published models, and of tiles and devices."""
-    models = load_models()[:40]
-    name = next(model.model for model in models if model.released and model.n_params)
-    yield Example(show_models.family_tree, {"models": models, "height": 3.0})
-    yield Example(
-        show_models.sizes_over_time,
-        {"models": models, "names": [name], "height": 3.0},
-        {"names": "empty"},
-    )
+def tiles_and_devices():
+    """Yield the examples of tiles and devices."""
     yield Example(
         tiles.tile_map,
         {"n_queries": 8, "n_keys": 8, "block_size": 4, "window": 4, "height": 3.0},

@@ -1,15 +1,10 @@
 """Models are drawn where the table says, and what is undisclosed has no height."""
 
-import matplotlib as mpl
-
-mpl.use("agg")
-
 import dataclasses
 import functools
 import re
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -18,46 +13,34 @@ from hypothesis import strategies as st
 
 from gpt_helpers.figures.show_models import (
     BEYOND,
-    LANES,
+    KEYS,
     LARGEST,
-    OF_THE_BOOK,
-    SIDES,
     WRITTEN_FROM,
-    YEARS,
-    YEARS_PER_LETTER,
-    branch_of,
-    colour_of,
-    family_tree,
-    lane_height,
-    lanes_of,
-    marker_of,
-    names_with_room,
-    size_of,
+    releases,
     sizes_over_time,
+    trunk_colour,
     year_of,
 )
-from gpt_helpers.figures.style import INK
 from gpt_helpers.variants.published import PublishedModel, load_models
 from gpt_helpers.variants.sizes import MODEL_SIZES
 from tests.helpers.reference import refused
 
 MODELS = load_models()
 BY_NAME = {model.model: model for model in MODELS}
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
+ROWS = releases(MODELS)
+# What the files of families call the one that they change.
+CALLED = {
+    "gpt1": "GPT-1", "gpt2": "GPT-2", "gpt3": "GPT-3", "gpt_j": "GPT-J", "gpt_neox": "GPT-NeoX",
+    "llama": "Llama", "gemma": "Gemma", "qwen": "Qwen",
+}  # fmt: skip
 
 
 def points(axis):
-    """Return [(x, y, whether hollow, area)] of the points that are drawn."""
+    """Return [(x, y, whether hollow)] of the points that are drawn."""
     return [
-        (*dots.get_offsets()[0], dots.get_facecolors()[0][:3].tolist() == [1, 1, 1],
-         dots.get_sizes()[0])
+        (*dots.get_offsets()[0], dots.get_facecolors()[0][:3].tolist() == [1, 1, 1])
         for dots in axis.collections
-    ]  # fmt: skip
+    ]
 
 
 def model_class(name):
@@ -77,95 +60,57 @@ def test_the_family_that_another_changes_is_the_one_that_its_file_says():
     for name in MODEL_SIZES:
         family, text = BY_NAME[name].family, sys.modules[model_class(name).__module__].__doc__
         said = re.match(r"[^:]+: an? (.+?) (?:with|whose|of which) ", text)
-        parents = [old for old, label in LANES.items() if said and said[1].startswith(label)]
+        parents = [old for old, label in CALLED.items() if said and said[1].startswith(label)]
         assert parents in ([WRITTEN_FROM[family]], [family]) if said else family == "gpt2", name
 
 
-def test_every_dated_model_is_drawn_once_in_the_lane_of_its_family_at_its_time():
-    axis = family_tree(MODELS).figure().axes[0]
+def test_a_row_holds_what_is_drawn_of_a_model_and_no_more():
     dated = [model for model in MODELS if model.released]
-    wanted = [(year_of(m.released), lane_height(m.family or "undisclosed")) for m in dated]
-    np.testing.assert_allclose(sorted((x, y) for x, y, *_ in points(axis)), sorted(wanted))
-    labels = [text.get_text() for text in axis.get_yticklabels()]
-    assert dict(zip(axis.get_yticks(), labels, strict=True)) == {
-        lane_height(family): label for family, label in LANES.items()
-    }
-
-
-def test_what_is_undisclosed_is_hollow_and_nothing_else_is():
-    axis = family_tree(MODELS).figure().axes[0]
-    hidden = sum(model.n_params is None for model in MODELS if model.released)
-    assert sum(hollow for *_, hollow, _ in points(axis)) == hidden > 0
-
-
-def test_a_larger_model_is_a_larger_point():
-    sizes = [size_of(BY_NAME[name]) for name in ("GPT-1", "GPT-2 XL", "GPT-3 175B")]
-    assert 0 < sizes[0] < sizes[1] < sizes[2]
-
-
-def test_a_branch_joins_its_family_to_the_one_that_it_changes_when_both_are_there():
-    lanes = lanes_of(MODELS)
-    assert branch_of(lanes, "gpt2") is None
-    assert branch_of(lanes, "gpt1") == lanes["gpt2"][0][0] > lanes["gpt1"][0][0]
-    assert branch_of(lanes, "llama") == lanes["llama"][0][0]
-    assert branch_of({"llama": lanes["llama"]}, "llama") is None
-    axis = family_tree(MODELS).figure().axes[0]
-    upright = {tuple(line.get_ydata()) for line in axis.lines if len(set(line.get_ydata())) == 2}
-    assert upright == {(lane_height(old), lane_height(new)) for new, old in WRITTEN_FROM.items()}
-
-
-def test_a_lane_reaches_to_every_branch_that_leaves_it():
-    axis = family_tree(MODELS).figure().axes[0]
-    along = {line.get_ydata()[0]: line.get_xdata() for line in axis.lines
-             if len(set(line.get_ydata())) == 1}  # fmt: skip
-    lanes = lanes_of(MODELS)
-    for new, old in WRITTEN_FROM.items():
-        for family in (new, old):
-            start, end = along[lane_height(family)]
-            assert start <= branch_of(lanes, new) <= end
-            assert start <= lanes[family][0][0] <= lanes[family][-1][0] <= end
-
-
-def test_names_that_are_drawn_do_not_lie_on_each_other_and_stay_inside():
-    for models_by_year in lanes_of(MODELS).values():
-        ends = dict.fromkeys(SIDES, 0.0)
-        for year, name, side in names_with_room(models_by_year):
-            assert year > ends[side]
-            ends[side] = year + YEARS_PER_LETTER * len(name)
-            assert YEARS[0] < year < ends[side] < YEARS[1]
-
-
-def test_of_models_released_together_the_largest_is_named():
-    lane = lanes_of([BY_NAME["GPT-3 175B"], BY_NAME["GPT-3 Small"]])["gpt3"]
-    assert [name for _, name, _ in names_with_room(lane)] == ["GPT-3 175B"]
+    assert [row[0] for row in ROWS] == [model.model for model in dated]
+    for name, family, released, n_params in ROWS:
+        model = BY_NAME[name]
+        assert (family, released) == (model.family or "undisclosed", model.released)
+        assert n_params == model.n_params
+    assert len(str(sizes_over_time(ROWS).spec)) < 5000
 
 
 def test_sizes_are_drawn_at_their_numbers_and_what_is_undisclosed_beyond_the_scale():
-    axis = sizes_over_time(MODELS).figure().axes[0]
-    wanted = [
-        (year_of(m.released), m.n_params or BEYOND, m.n_params is None)
-        for m in MODELS
-        if m.released
-    ]
-    found = [(x, y, hollow) for x, y, hollow, _ in points(axis)]
-    np.testing.assert_allclose(sorted(found), sorted(wanted))
-    assert max(m.n_params or 0 for m in MODELS) < LARGEST < BEYOND < axis.get_ylim()[1]
-    texts = [text.get_text() for text in axis.get_yticklabels()]
-    labels = dict(zip(axis.get_yticks(), texts, strict=True))
-    assert labels[BEYOND] == "undisclosed"
-    assert not any("10" in label for y, label in labels.items() if y > LARGEST)
+    axis = sizes_over_time(ROWS).figure().axes[0]
+    wanted = [(year_of(date), n or BEYOND, n is None) for _, _, date, n in ROWS]
+    np.testing.assert_allclose(sorted(points(axis)), sorted(wanted))
+    assert max(n or 0 for *_, n in ROWS) < LARGEST < BEYOND < axis.get_ylim()[1]
+    assert max(axis.get_yticks()) < LARGEST
+    heights = {text.get_text(): text.get_position()[1] for text in axis.texts}
+    assert heights == {"undisclosed": BEYOND}
+
+
+def names_of(rows, names, inches):
+    """Return {name: where} of the names that are drawn beside points."""
+    axis = sizes_over_time(rows, names).figure("en", inches).axes[0]
+    return {text.get_text(): text.xy for text in axis.texts if text.get_text() != "undisclosed"}
 
 
 def test_the_names_that_are_asked_for_are_drawn():
-    axis = sizes_over_time(MODELS, ["GPT-4", "GPT-1"]).figure().axes[0]
-    assert sorted(text.get_text() for text in axis.texts) == ["GPT-1", "GPT-4"]
-    assert {text.xy[1] for text in axis.texts} == {BEYOND, BY_NAME["GPT-1"].n_params}
+    found = names_of(ROWS, ["GPT-4", "GPT-1"], 7.6)
+    assert {name: y for name, (_, y) in found.items()} == {
+        "GPT-4": BEYOND,
+        "GPT-1": BY_NAME["GPT-1"].n_params,
+    }
 
 
-def test_a_size_that_is_unknown_but_not_undisclosed_is_not_drawn():
+def test_a_name_without_room_is_left_out():
+    rows = [("a" * 20, "gpt2", "2024-01", 10**9), ("b", "gpt2", "2024-03", 10**9)]
+    assert set(names_of(rows, ["b"], 7.6)) == {"b"}
+    rows.append(("c", "gpt2", "2024-06", 1_500_000_000))
+    assert set(names_of(rows, ["a" * 20, "c"], 3.0)) == {"c"}
+    late = [("d", "gpt2", "2024-05", 10**9), ("e", "gpt2", "2024-06", 10**9)]
+    assert set(names_of(late, ["e", "d"], 3.0)) == {"e"}
+
+
+def test_what_is_unknown_but_not_undisclosed_has_no_row():
     unknown = PublishedModel(model="a", organisation="b", family="other", sources=("c",), seen="d",
                              as_of="2026", released="2024")  # fmt: skip
-    assert len(points(sizes_over_time([unknown, BY_NAME["GPT-1"]]).figure().axes[0])) == 1
+    assert [row[0] for row in releases([unknown, BY_NAME["GPT-1"]])] == ["GPT-1"]
 
 
 def test_a_date_is_placed_in_its_middle():
@@ -182,18 +127,15 @@ def test_later_dates_are_further_right(one, other):
 
 
 def test_nothing_to_draw_and_unknown_names_are_refused():
-    refused("models is empty", family_tree, [])
-    refused("no model has a date", sizes_over_time, [BY_NAME["Gopher"]])
-    refused("name='GPT-6' is unknown", sizes_over_time, MODELS, ["GPT-6"])
+    refused("models is empty", releases, [])
+    refused("no model in models has a date", releases, [BY_NAME["Gopher"]])
+    refused("rows is empty", sizes_over_time, [])
+    refused("name='GPT-6' is unknown", sizes_over_time, ROWS, ["GPT-6"])
 
 
-def test_no_two_families_look_alike():
-    looks = {(colour_of(family), marker_of(family)) for family in OF_THE_BOOK}
-    assert len(looks) == len(OF_THE_BOOK) == len(WRITTEN_FROM) + 1
-    assert INK not in {colour for colour, _ in looks}
-    axis = sizes_over_time(MODELS).figure().axes[0]
-    keys = {
-        line.get_label(): (line.get_markeredgecolor(), line.get_marker()) for line in axis.lines
-    }
-    for family in OF_THE_BOOK:
-        assert keys[LANES[family]] == (colour_of(family), marker_of(family))
+def test_the_legend_has_the_colours_of_the_trunks():
+    axis = sizes_over_time(ROWS).figure().axes[0]
+    keys = {line.get_label(): line.get_color() for line in axis.lines}
+    for family, label in KEYS.items():
+        assert keys[label] == trunk_colour(family)
+    assert len({trunk_colour(family) for family in KEYS}) == len(KEYS)

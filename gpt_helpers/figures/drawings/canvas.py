@@ -11,6 +11,7 @@ is as wide as the column: a drawing looks at canvas.width and stacks what does n
     device   a frame with a title, that holds other things: a process, a memory
     bus      a thick line on which everything is added: the residual stream
     arrow    where a tensor goes
+    circle   a dot, a clock
     text     words
 
 One concept has one colour: style.CONCEPTS.
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from gpt_helpers.figures.style import EDGE, GREY, INK, PAPER, POINTS, column, finish, soft
 from gpt_helpers.figures.words import width_in_letters, word
@@ -68,6 +69,12 @@ class Box(NamedTuple):
 def width_of(text):
     """Return how many points a text is wide, at most, in the language of the page."""
     return max(map(width_in_letters, word(str(text)).split("\n"))) * LETTER
+
+
+def signed(value, form=".2f"):
+    """Return a number as text, with a true minus sign, and none before a zero."""
+    text = f"{value:{form}}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-")
 
 
 class Canvas:
@@ -121,6 +128,13 @@ class Canvas:
         self.axis.add_patch(patch)
         return self.used(box)
 
+    def circle(self, x, y, radius, colour=EDGE, alpha=0.0, line=1.0):
+        """Draw a circle around (x, y), filled with a colour that lets the page shine through."""
+        face = soft(colour, alpha) if alpha else "none"
+        look = {"facecolor": face, "edgecolor": colour, "linewidth": line, "zorder": 4}
+        self.axis.add_patch(Circle((x, y), radius, **look))
+        return self.used(Box(x - radius, y - radius, 2 * radius, 2 * radius))
+
     def token(self, x, y, text, colour=GREY, alpha=0.18, width=None):
         """Draw a piece of text as a chip whose upper left corner is at (x, y)."""
         box = Box(x, y, width or len(text) * LETTER + 2 * PAD, LINE + PAD)
@@ -147,23 +161,26 @@ class Canvas:
         values = np.asarray(values, dtype=float)
         return self.matrix(x, y, values[:, None] if upright else values[None], colour, cell)
 
-    def matrix(self, x, y, values, colour, cell=CELL, numbers=False):
+    def matrix(self, x, y, values, colour, cell=CELL, numbers="", width=None, shades=None):
         """Draw (rows, columns) of numbers as cells, the darker the larger their size.
 
-        A cell of NaN is empty, with a dashed edge: what is not there. numbers writes them in.
+        A cell of NaN is empty, with a dashed edge: what is not there. numbers, such as "g" or
+        ".2f", says how they are written in. A cell is cell points high, and width wide if that
+        is given. shades (rows, columns) say how dark each is, if not the numbers themselves.
         """
         values = np.asarray(values, dtype=float)
-        largest = np.nanmax(np.abs(values), initial=0) or 1.0
+        shades = np.abs(values if shades is None else np.asarray(shades, dtype=float))
+        width, shades = width or cell, shades / (np.nanmax(shades, initial=0) or 1.0)
         for (row, place), value in np.ndenumerate(values):
-            box = Box(x + place * cell, y + row * cell, cell, cell)
+            box = Box(x + place * width, y + row * cell, width, cell)
             is_there = not np.isnan(value)
-            face = soft(colour, 0.08 + 0.62 * abs(value) / largest) if is_there else "none"
+            face = soft(colour, 0.08 + 0.62 * shades[row, place]) if is_there else "none"
             look = {"facecolor": face, "edgecolor": colour if is_there else EDGE}
             look |= {"linewidth": 0.6, "linestyle": "-" if is_there else (0, (2, 2))}
-            self.axis.add_patch(Rectangle(box[:2], cell, cell, zorder=2, **look))
+            self.axis.add_patch(Rectangle(box[:2], width, cell, zorder=2, **look))
             if numbers and is_there:
-                self.text(*box.centre, f"{value:g}")
-        return self.used(Box(x, y, cell * values.shape[1], cell * values.shape[0]))
+                self.text(*box.centre, signed(value, numbers))
+        return self.used(Box(x, y, width * values.shape[1], cell * values.shape[0]))
 
     def arrow(self, start, end, colour=INK, text="", bend=0.0, line=1.2, dashed=False, both=False):
         """Draw an arrow from (x, y) to (x, y); bend curves it to the right (or left, below 0)."""
