@@ -14,7 +14,7 @@ from tests.helpers.looks import faults
 from tests.helpers.reference import refused
 
 WIDTHS = (7.6, 3.0)
-SIZES, BANDWIDTHS = {"SRAM": "20 MB", "HBM": "80 GB"}, {"SRAM": 2e13, "HBM": 2e12}
+SIZES, BANDWIDTHS = {"SRAM": 2e7, "HBM": 8e10}, {"SRAM": 2e13, "HBM": 2e12}
 P, Q = [0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]
 ROUNDS = [
     {"drafted": ["li", "ke", " unusual"], "p": [0.017, 0.2, 0.5], "q": [0.022, 0.4, 0.5],
@@ -51,21 +51,34 @@ def after(words, name, count=1):
 def test_no_text_of_a_drawing_lies_on_another_or_beyond_the_edge(language, inches):
     for drawn in (
         machine.memories(SIZES, BANDWIDTHS, {"fused": 3.4e7, "unfused": 3.15e8}),
-        passes.online_softmax([0.5, -1.25, 3, 0.25, 1, 2, -9.5, 0], [-2.5] * 8),
+        passes.softmax_in_turn([0.5, -1.25, 3, 0.25, 1, 2, -9.5, 0], [-2.5] * 8),
         tiling.tiles_in_turn(*heads(4)),
         serving.shared_heads({"MHA": config(6), "GQA": config(2), "MQA": config(1)}),
-        serving.acceptance(P, Q),
-        serving.acceptance([0.15] * 6, [0.15] * 6),
+        serving.accepted_shares(P, Q),
+        serving.accepted_shares([0.15] * 6, [0.15] * 6),
         drafting.drafts("def ", ROUNDS),
     ):
         for caption, figure in drawn.frames(language, inches):
             assert faults(figure) == [], caption
 
 
+@pytest.mark.parametrize("inches", WIDTHS)
+def test_an_arrow_is_as_wide_as_its_bandwidth_and_a_bar_as_long_as_its_bytes(inches):
+    drawn = machine.memories(SIZES, BANDWIDTHS, {"unfused": 3e8, "fused": 1e8})
+    figure = drawn.figure("en", inches)
+    words = texts(figure)
+    assert {"SRAM: 20 MB", "HBM: 80 GB", "20 TB/s", "2 TB/s", "300 MB", "100 MB"} <= {*words}
+    shapes = figure.findobj(FancyBboxPatch)
+    wide, narrow = (shape.get_width() for shape in shapes if shape.get_linewidth() == 0.5)
+    assert wide / narrow == pytest.approx(10)
+    long, short = (shape.get_width() for shape in shapes if shape.get_height() == 16)
+    assert long / short == pytest.approx(3)
+
+
 def test_the_last_state_is_softmax_times_values():
     generator = torch.Generator().manual_seed(1)
     scores, values = torch.randn(2, 7, generator=generator, dtype=torch.float64)
-    words = texts(passes.online_softmax(scores, values, block_size=2).figure())
+    words = texts(passes.softmax_in_turn(scores, values, block_size=2).figure())
     answer = (scores.softmax(0) @ values).item()
     assert words[-1] == f"o / ℓ = {tiling.number_of(answer)}"
     highest = [scores[:end].max() for end in (2, 4, 6, 7)]
@@ -127,7 +140,7 @@ def test_each_query_head_is_joined_to_the_keys_that_it_reads(n_shared):
 
 
 def test_what_is_accepted_and_drawn_anew_adds_up_to_p():
-    figure = serving.acceptance(P, Q).figure()
+    figure = serving.accepted_shares(P, Q).figure()
     heights = {}
     for patch in figure.findobj(FancyBboxPatch):
         if patch.get_width() > 11:  # not of the key
@@ -167,10 +180,10 @@ def test_what_cannot_be_drawn_is_refused():
     q, k, v = heads()
     refused("block_size=3", tiling.tiles_in_turn, q, k, v, 3)
     refused("q, k, v are", tiling.tiles_in_turn, q, k[:4], v)
-    refused("values for", passes.online_softmax, [1.0, 2.0], [1.0])
-    refused("block_size=1", passes.online_softmax, [1.0] * 5, [1.0] * 5, 1)
-    refused("must be the faster", machine.memories, SIZES, {"SRAM": 1e9, "HBM": 2e12}, {"a": 1.0})
+    refused("values for", passes.softmax_in_turn, [1.0, 2.0], [1.0])
+    refused("block_size=1", passes.softmax_in_turn, [1.0] * 5, [1.0] * 5, 1)
+    refused("keys", machine.memories, SIZES, {"SRAM": 1e9}, {"a": 1.0})
     refused("n_head", serving.shared_heads, {"one": config(1, n_heads=13)})
-    refused("one shape", serving.acceptance, [1.0], [0.5, 0.5])
+    refused("one shape", serving.accepted_shares, [1.0], [0.5, 0.5])
     refused("accepted", drafting.drafts, "a", [ROUNDS[0] | {"accepted": 4}])
     refused("2 probabilities", drafting.drafts, "a", [ROUNDS[0] | {"drafted": ["a", "b"]}])

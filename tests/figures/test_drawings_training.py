@@ -74,7 +74,8 @@ def test_passes_add_up_to_the_mean_of_all_losses():
     assert [len(frames), frames[0][0]] == [
         3, "Pass 1 of 2: losses of sum 12.0 are divided by 7."
     ]  # fmt: skip
-    assert f"{12 / 7:.3f}" in texts(frames[0][1])
+    first = texts(frames[0][1])
+    assert first[first.index("so far") + 1] == f"{12 / 7:.3f}"
     last = texts(frames[-1][1])
     assert last[last.index("loss of the batch") + 1] == f"{every.mean():.3f}"
     assert last[last.index("mean of means") + 1] == f"{(12 / 4 + 6.5 / 3) / 2:.3f}"
@@ -121,7 +122,7 @@ def test_the_filled_area_is_in_proportion_to_the_bytes_that_are_kept(strategy):
     key = areas(states.shards(n_parameters, n_gpus, [strategy]).figure())
     everything = areas(states.shards(n_parameters, n_gpus, ["ddp"]).figure())
     square = 10 * 10  # of the key
-    for state, colour in states.COLOURS.items():
+    for state, colour in states.STATE_COLOURS.items():
         rgb = next(rgb for rgb in key if np.allclose(rgb, rgb_of(colour)))
         share = (key[rgb] - square) / (everything[rgb] - square)
         assert share == pytest.approx(1 / n_gpus if state in SHARDED[strategy] else 1)

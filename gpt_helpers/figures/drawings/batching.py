@@ -8,10 +8,10 @@ from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import EDGE, GREY, OLIVE, RED, TEAL, VIOLET
 from gpt_helpers.validation import check_count, check_integer, check_numbers, check_sequence
 
-LONGEST = 5  # letters of a token that are shown
+CHIP_LETTERS = 5  # letters of a token that are shown
 MOST_TOKENS, MOST_ROWS, MOST_PLACES = 60, 3, 8  # of a stream; of a batch
 MOST_PASSES, MOST_LOSSES = 8, 40  # and rows of a batch; of a row
-SIDE = 40  # points for the name of a row
+ROW_NAME = 40  # points for the name of a row
 
 
 def check_pieces(name, value):
@@ -21,7 +21,7 @@ def check_pieces(name, value):
         raise ValueError(f"{name} has {len(value)} tokens; give at most {MOST_TOKENS}")
 
 
-def check_places(name, value):
+def check_stream_places(name, value):
     """Raise ValueError unless value is an array (B, T) of a few places in a stream."""
     found = check_numbers(name, value, n_axes=2, above=-1)
     n_rows, n_places = found.shape
@@ -30,7 +30,7 @@ def check_places(name, value):
         raise ValueError(f"{name}={value!r:.60} is {found.shape}; give {wanted}")
 
 
-@draws(pieces=check_pieces, places=check_places)
+@draws(pieces=check_pieces, places=check_stream_places)
 def windows(pieces, places):
     """Draw a stream of tokens, the windows of a batch in it, and what each place predicts.
 
@@ -41,24 +41,24 @@ def windows(pieces, places):
     """
     places = np.asarray(places, dtype=int)
     check_integer("the last of places", int(places.max()), at_most=len(pieces) - 1)
-    canvas, batch = Canvas(), [[shown(pieces[place]) for place in row] for row in places]
+    canvas, batch = Canvas(), [[as_chip(pieces[place]) for place in row] for row in places]
     stream = draw_stream(canvas, len(pieces), places)
     y = stream.y + stream.height + 2 * LINE
     half = canvas.width if canvas.is_narrow else canvas.width * 0.47
     canvas.text(0, y, f"a batch, B = {len(batch)}, T = {len(batch[0])}", "left", "top", bold=True)
     below = y + LINE + PAD
     for number, row in enumerate(batch):
-        below = draw_row(canvas, 0, below, half, f"row {number}", row, COLOURS[number])
+        below = draw_row(canvas, 0, below, half, f"row {number}", row, ROW_COLOURS[number])
     x, y = (0, below + LINE) if canvas.is_narrow else (canvas.width - half, y)
     canvas.text(x, y, "each token predicts the next", "left", "top", bold=True)
     draw_shift(canvas, x, y + LINE + PAD, half, batch[0])
     return canvas.finished()
 
 
-COLOURS = (TEAL, VIOLET, OLIVE)  # of the rows of a batch
+ROW_COLOURS = (TEAL, VIOLET, OLIVE)  # of the rows of a batch
 
 
-def shown(piece, longest=LONGEST):
+def as_chip(piece, longest=CHIP_LETTERS):
     """Return a token as it is written on a narrow chip, its end left out if it is long."""
     text = as_token(piece)
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -71,35 +71,37 @@ def draw_stream(canvas, n_tokens, places):
     for place in range(n_tokens):
         row = next((n for n, row in enumerate(places) if place in row), None)
         box = Box(place * cell + 0.5, top, cell - 1, 16)
-        canvas.frame(box, EDGE if row is None else COLOURS[row], 0.15 if row is None else 0.5, 0)
+        canvas.frame(
+            box, EDGE if row is None else ROW_COLOURS[row], 0.15 if row is None else 0.5, 0
+        )
     for number, row in enumerate(places):
         middle = (row[0] + len(row) / 2) * cell
-        canvas.text(middle, top + 16 + 2, f"row {number}", down="top", colour=COLOURS[number])
+        canvas.text(middle, top + 16 + 2, f"row {number}", down="top", colour=ROW_COLOURS[number])
     return Box(0, top, canvas.width, 16)
 
 
 def draw_row(canvas, x, y, width, name, texts, colour, start=0, n_columns=None):
     """Draw chips in columns, the first of them in column start; return where the next row goes."""
-    step = (width - SIDE) / (n_columns or len(texts))
+    step = (width - ROW_NAME) / (n_columns or len(texts))
     canvas.text(x, y + (LINE + PAD) / 2, name, "left")
     for column, text in enumerate(texts, start):
-        canvas.token(x + SIDE + column * step + 1, y, text, colour, width=step - 2)
+        canvas.token(x + ROW_NAME + column * step + 1, y, text, colour, width=step - 2)
     return y + LINE + 2 * PAD
 
 
 def draw_shift(canvas, x, y, width, texts):
     """Draw inputs above labels, which are the same tokens, each one place further on."""
     n_columns = len(texts) - 1
-    step, colour = (width - SIDE) / n_columns, COLOURS[0]
+    step, colour = (width - ROW_NAME) / n_columns, ROW_COLOURS[0]
     draw_row(canvas, x, y, width, "inputs", texts[:-1], colour)
     below = y + LINE + PAD + 18
     draw_row(canvas, x, below, width, "labels", texts[1:], colour)
     for column in range(n_columns):
-        middle = x + SIDE + (column + 0.5) * step
+        middle = x + ROW_NAME + (column + 0.5) * step
         canvas.arrow((middle, y + LINE + PAD + 2), (middle, below - 2))
 
 
-def check_losses(name, value):
+def check_row_losses(name, value):
     """Raise ValueError unless value is a list of rows, each a few losses of tokens."""
     check_sequence(name, value)
     if len(value) > MOST_PASSES:
@@ -111,7 +113,7 @@ def check_losses(name, value):
             raise ValueError(f"{name}[{place}]={row!r:.60} must be {wanted}")
 
 
-@draws(losses=check_losses, n_passes=check_count)
+@draws(losses=check_row_losses, n_passes=check_count)
 def accumulation(losses, n_passes):
     """Draw, step by step, how the loss of a batch is added up over passes.
 

@@ -1,6 +1,6 @@
 """The stepper of speculative decoding: what a draft proposes, and what the model makes of it."""
 
-from gpt_helpers.figures.drawings.batching import shown
+from gpt_helpers.figures.drawings.batching import as_chip
 from gpt_helpers.figures.drawings.canvas import LETTER, LINE, PAD, Canvas
 from gpt_helpers.figures.drawings.text import GAP, as_token
 from gpt_helpers.figures.drawn import draws
@@ -15,7 +15,7 @@ from gpt_helpers.validation import (
 
 COLUMNS = ("drafted", "p", "q", "accepted", "token")
 MOST_ROUNDS, MOST_DRAFTED = 8, 4  # calls; tokens of a draft
-SIDE = 36  # points for the names of the rows
+LINE_NAME = 36  # points for the names of the rows
 
 
 def check_rounds(name, value):
@@ -64,18 +64,18 @@ def draw_call(text, row, is_judged):
     y = draw_text(canvas, LINE + 3, text) + 2 * PAD
     canvas.text(0, y, "the draft", "left", "top", bold=True)
     y, n_columns = y + LINE + 3, len(row["drafted"]) + 1
-    step = min(96, (canvas.width - SIDE) / n_columns)
+    step = min(96, (canvas.width - LINE_NAME) / n_columns)
     for place in range(len(row["drafted"])):
-        x = SIDE + place * step
+        x = LINE_NAME + place * step
         draw_judgement(canvas, x, y, step, row, place, is_judged)
     for line, name in enumerate(("q", "p", "chance") if is_judged else ("q",), 1):
         canvas.text(0, y + LINE * (line + 1.2), name, "left", colour=GREY)
-    x, end = SIDE + row["accepted"] * step, y + 6.2 * LINE
+    x, end = LINE_NAME + row["accepted"] * step, y + 6.2 * LINE
     if is_judged:
         canvas.arrow((x + step / 2, y + 5.6 * LINE), (x + step / 2, end), PINK)
-        canvas.token(x + 1, end + 3, shown(row["token"]), PINK, 0.3, width=step - 4)
+        canvas.token(x + 1, end + 3, as_chip(row["token"]), PINK, 0.3, width=step - 4)
         words = "drawn from p" if row["accepted"] == len(row["drafted"]) else "in its place"
-        if row["accepted"] * step > canvas.width / 2 - SIDE:
+        if row["accepted"] * step > canvas.width / 2 - LINE_NAME:
             canvas.text(x - PAD, end + 3 + (LINE + PAD) / 2, words, "right", colour=PINK)
         else:
             canvas.text(x + step + PAD, end + 3 + (LINE + PAD) / 2, words, "left", colour=PINK)
@@ -100,7 +100,7 @@ def draw_judgement(canvas, x, y, step, row, place, is_judged):
     kept, is_read = place < row["accepted"], place <= row["accepted"]
     colour = EDGE if not is_judged or not is_read else TEAL if kept else RED
     alpha = 0.35 if is_judged and is_read else 0.12
-    canvas.token(x + 1, y, shown(row["drafted"][place]), colour, alpha, width=step - 4)
+    canvas.token(x + 1, y, as_chip(row["drafted"][place]), colour, alpha, width=step - 4)
     p, q = row["p"][place], row["q"][place]
     middle = x + step / 2 - 1
     canvas.text(middle, y + LINE * 2.2, f"{q:.3f}", colour=GREY)

@@ -5,7 +5,7 @@ from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, width_of
 SQUARE = 10  # points
 
 
-def draw_key(canvas, colours, empty=()):
+def draw_legend(canvas, colours, empty=()):
     """Draw the colour of each name, {name: colour}, before it; return where the rest begins.
 
     What stands in empty is drawn as a dashed outline.

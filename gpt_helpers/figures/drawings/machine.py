@@ -7,28 +7,17 @@ from gpt_helpers.figures.inputs import LARGEST
 from gpt_helpers.figures.style import GREY, INK, TEAL, VIOLET
 from gpt_helpers.validation import check_instance, check_real, check_text
 
-LEVELS = ("SRAM", "HBM")  # on the chip, beside the chip
+MEMORIES = ("SRAM", "HBM")  # on the chip, beside the chip
 MOST_WAYS, THICKEST = 4, 24  # bars of traffic; points of the wider arrow
 
 
-def check_sizes(name, value):
-    """Raise ValueError unless value is a dict with the size of each level, as a text."""
+def check_levels(name, value):
+    """Raise ValueError unless value is a dict with a positive number for each of MEMORIES."""
     check_instance(name, value, dict)
-    if tuple(value) != LEVELS:
-        raise ValueError(f"{name}={value!r:.60} must have the keys {LEVELS}, in this order")
-    for level in LEVELS:
-        check_text(f"{name}[{level!r}]", value[level])
-
-
-def check_bandwidths(name, value):
-    """Raise ValueError unless value is a dict with the bytes per second of each level."""
-    check_instance(name, value, dict)
-    if tuple(value) != LEVELS:
-        raise ValueError(f"{name}={value!r:.60} must have the keys {LEVELS}, in this order")
-    for level in LEVELS:
+    if tuple(value) != MEMORIES:
+        raise ValueError(f"{name}={value!r:.60} must have the keys {MEMORIES}, in this order")
+    for level in MEMORIES:
         check_real(f"{name}[{level!r}]", value[level], above=0, at_most=LARGEST)
-    if value["SRAM"] < value["HBM"]:
-        raise ValueError(f"{name}={value!r:.60}: the memory on the chip must be the faster one")
 
 
 def check_traffic(name, value):
@@ -41,12 +30,12 @@ def check_traffic(name, value):
         check_real(f"{name}[{way!r}]", n_bytes, above=0, at_most=LARGEST)
 
 
-@draws(sizes=check_sizes, bandwidths=check_bandwidths, traffic=check_traffic)
+@draws(sizes=check_levels, bandwidths=check_levels, traffic=check_traffic)
 def memories(sizes, bandwidths, traffic):
     """Draw the memories of a GPU, arrows as wide as their bandwidth, and the bytes that pass.
 
-    sizes and bandwidths (bytes per second) are those of "SRAM", on the chip, and "HBM", beside
-    it; traffic gives the bytes that ways to compute attention move to and from HBM.
+    sizes (bytes) and bandwidths (bytes per second) are those of "SRAM", on the chip, and "HBM",
+    beside it; traffic gives the bytes that ways to compute attention move to and from HBM.
     """
     canvas = Canvas()
     width = canvas.width if canvas.is_narrow else canvas.width * 0.46
@@ -54,9 +43,10 @@ def memories(sizes, bandwidths, traffic):
     chip = canvas.device(1, 1, width - 2, 152, "on the chip")
     middle = chip.x + chip.width / 2
     units = canvas.box(middle - 70, 26, "arithmetic units", GREY, width=140)
-    sram = canvas.box(middle - 70, 112, f"SRAM: {sizes['SRAM']}", TEAL, width=140, height=32)
+    names = {level: f"{level}: {in_bytes(sizes[level])}" for level in MEMORIES}
+    sram = canvas.box(middle - 70, 112, names["SRAM"], TEAL, width=140, height=32)
     flow = draw_flow(canvas, units, sram, bandwidths["SRAM"], unit)
-    hbm = canvas.box(1, 206, f"HBM: {sizes['HBM']}", VIOLET, width=width - 2, height=44)
+    hbm = canvas.box(1, 206, names["HBM"], VIOLET, width=width - 2, height=44)
     draw_flow(canvas, Box(middle, 153, 0, 0), hbm, bandwidths["HBM"], unit)
     if canvas.is_narrow:
         draw_traffic(canvas, 0, hbm.y + hbm.height + LINE, canvas.width, traffic)

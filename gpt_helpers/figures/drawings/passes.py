@@ -13,15 +13,15 @@ from gpt_helpers.validation import check_count, check_numbers
 MOST_TILES, MOST_KEYS = 4, 2  # tiles; keys of a tile
 
 
-def check_scores(name, value):
+def check_few(name, value):
     """Raise ValueError unless value is a list of numbers, not too many to draw."""
     n_scores = len(check_numbers(name, value))
     if n_scores > MOST_TILES * MOST_KEYS:
         raise ValueError(f"{name} has {n_scores} numbers; draw at most {MOST_TILES * MOST_KEYS}")
 
 
-@draws(scores=check_scores, values=check_scores, block_size=check_count)
-def online_softmax(scores, values, block_size=2):
+@draws(scores=check_few, values=check_few, block_size=check_count)
+def softmax_in_turn(scores, values, block_size=2):
     """Draw how one query reads its scores (S,) tile by tile, and what m, l and o are after each.
 
     values (S,) are one number of the value of each key. There are at most 4 tiles of 2 keys.
@@ -68,7 +68,7 @@ def states_of(scores, values, block_size):
     return found
 
 
-def draw_tile(canvas, x, y, tile, cell):
+def draw_keys(canvas, x, y, tile, cell):
     """Draw the scores of a tile, and the values, below the name of its keys; return the Box."""
     canvas.text(x, y, f"keys {span(tile['keys'])}", "left", "top", ORANGE)
     for row, (name, colour) in enumerate((("scores", BLUE), ("values", GREEN))):
@@ -95,7 +95,7 @@ SYMBOLS = (("m", "m", INK), ("ℓ", "l", INK), ("o", "o", GREEN))
 def draw_across(canvas, number, state, step):
     """Draw a tile in its column, and the state below, right of the state before."""
     x, width = number * step + 1, step - ROOM
-    tile = draw_tile(canvas, x, 0, state, width / MOST_KEYS)
+    tile = draw_keys(canvas, x, 0, state, width / MOST_KEYS)
     box = Box(x, tile.y + CELLS + 24, width, STATE)
     middle = x + width / 2
     canvas.arrow((middle, box.y - 21), (middle, box.y - 2), BLUE)
@@ -109,7 +109,7 @@ def draw_across(canvas, number, state, step):
 def draw_down(canvas, number, state):
     """Draw a tile, and the state right of it, below the state before."""
     y = canvas.lowest + 22 if number else 1
-    tile = draw_tile(canvas, 1, y, state, 34)
+    tile = draw_keys(canvas, 1, y, state, 34)
     box = Box(104, y, canvas.width - 105, STATE)
     middle = y + LINE + 2 + CELLS / 2
     canvas.arrow((tile.x + 70, middle), (box.x - 2, middle), BLUE)

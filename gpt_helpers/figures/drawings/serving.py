@@ -4,7 +4,7 @@ import numpy as np
 
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
-from gpt_helpers.figures.drawings.keys import draw_key
+from gpt_helpers.figures.drawings.keys import draw_legend
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_distribution
 from gpt_helpers.figures.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, TEAL
@@ -32,7 +32,7 @@ def shared_heads(configs):
     configs is {name: GPTConfig}; bytes are those of one token in all layers, in 16 bits.
     """
     canvas = Canvas()
-    start = draw_key(canvas, {"query heads": BLUE, "keys": ORANGE, "values": GREEN})
+    start = draw_legend(canvas, {"query heads": BLUE, "keys": ORANGE, "values": GREEN})
     n_columns = 1 if canvas.is_narrow else len(configs)
     gap = 28
     width = (canvas.width - gap * (n_columns - 1) - 2) / n_columns
@@ -64,15 +64,15 @@ def draw_sharing(canvas, x, y, width, title, config):
     canvas.text(x, below + 2 * side + 8, f"{n_bytes:,} bytes per token", "left", "top")
 
 
-def check_probabilities(name, value):
+def check_bars(name, value):
     """Raise ValueError unless value holds the probabilities of a few tokens, of sum 1."""
     check_distribution(name, value)
     if len(value) > MOST_TOKENS:
         raise ValueError(f"{name} has {len(value)} tokens; draw at most {MOST_TOKENS}")
 
 
-@draws(p=check_probabilities, q=check_probabilities)
-def acceptance(p, q):
+@draws(p=check_bars, q=check_bars)
+def accepted_shares(p, q):
     """Draw for each token what is accepted of a draft q (V,), and what is drawn anew to get p.
 
     Raises ValueError unless p and q have one shape.
@@ -81,7 +81,7 @@ def acceptance(p, q):
     if p.shape != q.shape:
         raise ValueError(f"p is {p.shape}, q {q.shape}; give both one shape (V,)")
     canvas, both = Canvas(), np.minimum(p, q)
-    y = draw_key(canvas, PARTS, empty=("rejected: q − p",))
+    y = draw_legend(canvas, PARTS, empty=("rejected: q − p",))
     base, unit = y + HIGHEST + PAD, HIGHEST / max(p.max(), q.max())
     step = canvas.width / len(p)
     for token, (here, drafted, kept) in enumerate(zip(p, q, both, strict=True)):

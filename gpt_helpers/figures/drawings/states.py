@@ -4,14 +4,14 @@ An area is always in proportion to the bytes that it stands for.
 """
 
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
-from gpt_helpers.figures.drawings.keys import draw_key
+from gpt_helpers.figures.drawings.keys import draw_legend
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import LARGEST
 from gpt_helpers.figures.style import GREY, INK, OLIVE, PINK, TEAL, VIOLET
 from gpt_helpers.training.memory import SHARDED, STATE_BYTES, STATES, state_bytes, training_bytes
 from gpt_helpers.validation import check_choice, check_integer, check_sequence
 
-COLOURS = dict(zip(STATES, (GREY, PINK, TEAL, OLIVE, VIOLET), strict=True))
+STATE_COLOURS = dict(zip(STATES, (GREY, PINK, TEAL, OLIVE, VIOLET), strict=True))
 UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1))
 MOST_GPUS = 8
 TITLES = {
@@ -27,7 +27,7 @@ def check_parameters(name, value):
     check_integer(name, value, at_least=1, at_most=int(LARGEST))
 
 
-def names_of(choices):
+def choices_of(choices):
     """Return the check of a list of some of the choices, none of them twice."""
 
     def check(name, value):
@@ -40,7 +40,7 @@ def names_of(choices):
     return check
 
 
-@draws(precisions=names_of(STATE_BYTES), n_parameters=check_parameters)
+@draws(precisions=choices_of(STATE_BYTES), n_parameters=check_parameters)
 def state_of_training(precisions, n_parameters):
     """Draw the bytes of training state that each parameter has, a cell for each byte.
 
@@ -50,7 +50,7 @@ def state_of_training(precisions, n_parameters):
     canvas = Canvas()
     side, room = (0, 0) if canvas.is_narrow else (70, 124)
     cell = (canvas.width - side - room - 2) / max(map(total_of, precisions))
-    y = draw_key(canvas, COLOURS)
+    y = draw_legend(canvas, STATE_COLOURS)
     for precision in precisions:
         total = total_of(precision)
         ends = f"{total} bytes", in_bytes(total * n_parameters)
@@ -75,11 +75,11 @@ def draw_bytes(canvas, x, y, cell, precision):
     """Draw the states of one parameter beside each other, a cell for each byte."""
     for state, n_bytes in state_bytes(precision).items():
         for _ in range(n_bytes):
-            canvas.frame(Box(x, y, cell, cell), COLOURS[state], 0.4, 0, line=0.6)
+            canvas.frame(Box(x, y, cell, cell), STATE_COLOURS[state], 0.4, 0, line=0.6)
             x += cell
         if n_bytes:
             group = Box(x - n_bytes * cell, y, n_bytes * cell, cell)
-            canvas.frame(group, COLOURS[state], 0, 0, line=1.6)
+            canvas.frame(group, STATE_COLOURS[state], 0, 0, line=1.6)
 
 
 def in_bytes(count):
@@ -91,7 +91,7 @@ def in_bytes(count):
 @draws(
     n_parameters=check_parameters,
     n_gpus=lambda name, value: check_integer(name, value, at_least=2, at_most=MOST_GPUS),
-    strategies=names_of(SHARDED),
+    strategies=choices_of(SHARDED),
 )
 def shards(n_parameters, n_gpus=4, strategies=tuple(SHARDED)):
     """Draw which part of the training state each GPU keeps, in mixed precision.
@@ -101,7 +101,7 @@ def shards(n_parameters, n_gpus=4, strategies=tuple(SHARDED)):
     memory.training_bytes, whose sum, per GPU, stands beside.
     """
     canvas = Canvas()
-    y = draw_key(canvas, COLOURS)
+    y = draw_legend(canvas, STATE_COLOURS)
     for strategy in strategies:
         kept = sum(training_bytes(n_parameters, strategy, n_gpus).values())
         canvas.text(0, y, TITLES[strategy], "left", "top", bold=True)
@@ -127,7 +127,7 @@ def draw_gpus(canvas, y, n_gpus, strategy):
             for part in range(n_gpus):
                 box = Box(x + PAD + part * share, top, share, n_bytes * unit)
                 if state not in SHARDED[strategy] or part == gpu:
-                    canvas.frame(box, COLOURS[state], 0.55, 0, line=0.6)
+                    canvas.frame(box, STATE_COLOURS[state], 0.55, 0, line=0.6)
             top += n_bytes * unit + 1
         frame = canvas.frame(Box(x, y, width, top - y + PAD - 1), INK, 0, 4, line=0.8)
     return frame.y + frame.height

@@ -18,7 +18,7 @@ MOST_QUERIES, MOST_WIDTH, MOST_NUMBERS = 8, 64, 3  # that find room: queries, D,
 MOST_TILE = 2  # queries of a tile whose states are shown
 
 
-def check_heads(name, value):
+def check_vectors(name, value):
     """Raise ValueError unless value is an array (T, D) of a few vectors."""
     n_rows, width = check_numbers(name, value, n_axes=2).shape
     if n_rows > MOST_QUERIES or width > MOST_WIDTH:
@@ -52,18 +52,18 @@ def tile_states(q, k, v, block_size):
             scores = tile_scores(heads[0][:, :, rows], heads[1][:, :, columns], visible)
             after = update_online_softmax(state, scores, heads[2][:, :, columns])
             each = {"rows": rows, "columns": columns, "scores": scores[0, 0]}
-            each |= {"before": plain(state), "after": plain(after)}
+            each |= {"before": of_one_head(state), "after": of_one_head(after)}
             found.append(each | {"is_last": columns is row_of_tiles[-1]})
             state = after
     return found
 
 
-def plain(state):
+def of_one_head(state):
     """Return the state (highest, total, mixed) of one head without its axes of batch and head."""
     return tuple(part[0, 0] for part in state)
 
 
-@draws(q=check_heads, k=check_heads, v=check_heads, block_size=check_count)
+@draws(q=check_vectors, k=check_vectors, v=check_vectors, block_size=check_count)
 def tiles_in_turn(q, k, v, block_size=2):
     """Draw, step by step, how tiled attention reads the scores and what it keeps meanwhile.
 
@@ -104,7 +104,7 @@ def draw_tiles(read, number, n_tokens):
         box = Box(side + column * cell, top + row * cell, cell, cell)
         canvas.frame(box, EDGE, 0, 0, line=0.4)
     for index, tile in enumerate(read):
-        draw_tile(canvas, (side, top), cell, tile, index - number)
+        draw_tile_scores(canvas, (side, top), cell, tile, index - number)
     if canvas.is_narrow:
         draw_states(canvas, 0, top + n_tokens * cell + 2 * PAD, canvas.width, read[number])
     else:
@@ -114,7 +114,7 @@ def draw_tiles(read, number, n_tokens):
     return canvas.finished()
 
 
-def draw_tile(canvas, corner, cell, tile, age):
+def draw_tile_scores(canvas, corner, cell, tile, age):
     """Draw the scores of a tile: with numbers if it is being read (age 0), pale if it was."""
     (left, top), rows, columns = corner, tile["rows"], tile["columns"]
     for (row, column), score in np.ndenumerate(tile["scores"].numpy()):

@@ -8,7 +8,7 @@ from gpt_helpers.figures.inputs import LARGEST
 from gpt_helpers.figures.style import GREY, OLIVE, PINK, SUPERSCRIPTS, TEAL, VIOLET
 from gpt_helpers.validation import check_count, check_real, check_sequence
 
-EPSILON = 1e-8
+ADAM_EPSILON = 1e-8
 SIDE, MIDDLE = 112, 280  # points: the width of the boxes, and where numbers begin on a desk
 
 
@@ -85,7 +85,7 @@ def adamw(gradient, weight, moments, step, lr, betas, weight_decay):
     m = betas[0] * moments[0] + (1 - betas[0]) * gradient
     v = betas[1] * moments[1] + (1 - betas[1]) * gradient**2
     m_hat, v_hat = m / (1 - betas[0] ** step), v / (1 - betas[1] ** step)
-    u = m_hat / (math.sqrt(v_hat) + EPSILON)
+    u = m_hat / (math.sqrt(v_hat) + ADAM_EPSILON)
     w = weight - lr * (u + weight_decay * weight)
     return {"g": gradient, "m": m, "v": v, "u": u, "w": w}
 
@@ -111,7 +111,7 @@ def draw_rows(rows):
         else:
             box = canvas.box(0, y, name, colour, width=SIDE, height=height)
         for number, (words, result) in enumerate(lines):
-            draw_line(canvas, y + PAD, number, words, result)
+            draw_result(canvas, y + PAD, number, words, result)
         if above and not canvas.is_narrow:
             canvas.arrow(above.bottom, box.top)
         y, above = y + height + 12, box
@@ -119,7 +119,7 @@ def draw_rows(rows):
     return canvas.finished()
 
 
-def draw_line(canvas, y, number, words, result):
+def draw_result(canvas, y, number, words, result):
     """Write what is computed and, right of it or below it, what comes out."""
     if canvas.is_narrow:
         top = y + number * 2 * (LINE + 2)
