@@ -6,5 +6,7 @@ wherever the package is installed.
 
 import importlib.util
 
+import gpt_helpers  # noqa: F401 - it says which package is missing
+
 if importlib.util.find_spec("transformers") is None:
     raise SystemExit("not measured: the peers are in tests/requirements.txt; run make .venv/test")

@@ -27,6 +27,6 @@ Rooms (folders), in reading order; each says in its __init__.py where to begin:
 import sys
 
 if sys.argv[:1] == ["-m"]:  # python -m gpt_helpers..., which now loads torch, for seconds
-    from gpt_helpers.commands import say_when_interrupted
+    from gpt_helpers.commands import say_why_imports_end
 
-    say_when_interrupted()
+    say_why_imports_end()

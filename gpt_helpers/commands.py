@@ -98,13 +98,17 @@ def new_file(text):
     return path
 
 
-def say_when_interrupted():
-    """Let Ctrl-C end this process in a word even while its modules are being imported."""
+def say_why_imports_end():
+    """Let Ctrl-C, or a package that is not there, end this process in words during its imports."""
     usual = sys.excepthook
 
     def hook(kind, error, trace):
         if issubclass(kind, KeyboardInterrupt):
             complained("interrupted", 130)
+        elif isinstance(error, ModuleNotFoundError) and "gpt_helpers" not in str(error):
+            complained(
+                f"{error}; install it: {sys.executable} -m pip install -r requirements.txt", 1
+            )
         else:
             usual(kind, error, trace)
 

@@ -95,7 +95,7 @@ def make_folder(name, path):
     Raises ValueError, in which the argument has this name, where none can be.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        as_path(name, path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         found = f"{name}={str(path)!r} is no folder, and none can be made there"
         raise ValueError(f"{found} ({error.strerror}); name another") from error

@@ -23,8 +23,13 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark what needs the built book or a browser, so that it can be run, or left out, alone."""
+    """Mark what needs the built book or a browser, so that it can be run, or left out, alone.
+
+    Raises UsageError for a name that holds an address, which other processes do not know.
+    """
     for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid} has another name in each process; give ids")
         if PAGES & set(getattr(item, "fixturenames", ())):
             item.add_marker("page")
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -128,6 +129,29 @@ def test_ctrl_c_while_torch_is_loaded_ends_a_command_of_the_package_with_a_word(
     assert said.endswith("interrupted\n")
     assert "Traceback" not in said
     assert process.returncode == -signal.SIGINT  # 130 to a shell
+
+
+@pytest.mark.parametrize("path", programs(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_program_says_in_a_line_which_package_is_missing_and_what_to_run(path):
+    name = str(path.relative_to(ROOT).with_suffix("")).replace(os.sep, ".")
+    how = [path] if path.parent.name == "tools" else ["-m", name.removesuffix(".__main__")]
+    bare = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-S", *how, "--help"]  # -S: without any package
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=bare)
+    said = r"(No module named '\w+'|not measured: the peers are in tests/requirements.txt); .*"
+    assert re.fullmatch(said + "(make|pip install) .*\n", done.stderr)
+    assert done.returncode == 1
+
+
+def test_a_missing_module_of_the_package_is_a_fault_that_shows_its_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", lambda *error: print("traceback"))
+    commands.say_why_imports_end()
+    for name, wanted in (("gpt_helpers.x", ("traceback\n", "")), ("x", ("", "install it"))):
+        error = ModuleNotFoundError(f"No module named {name!r}")
+        sys.excepthook(type(error), error, None)
+        said = capsys.readouterr()
+        assert said.out == wanted[0]
+        assert wanted[1] in said.err
 
 
 def small_files():

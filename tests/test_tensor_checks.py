@@ -13,6 +13,7 @@ from gpt_helpers.tensor_checks import (
     check_generator,
     check_module,
     check_tensor,
+    check_values,
 )
 from tests.helpers.reference import refused
 
@@ -84,6 +85,7 @@ def test_a_tensor_may_be_empty_unless_it_may_not():
 
 
 UNUSABLE = {
+    "is on the meta device, without values; give one": torch.ones(2, 2, device="meta"),
     "is sparse_coo; convert it with .to_dense()": torch.ones(2, 2).to_sparse(),
     "is nested; convert it with .to_padded_tensor(0)": torch.nested.nested_tensor(
         [torch.ones(1), torch.ones(2)], layout=torch.jagged
@@ -98,6 +100,13 @@ UNUSABLE = {
 @pytest.mark.parametrize("message", UNUSABLE)
 def test_a_tensor_that_most_operations_lack_is_refused_with_what_to_do(message):
     refused(re.escape(f"x {message}"), check_tensor, "x", UNUSABLE[message], "(B, T)")
+
+
+def test_a_model_without_values_is_refused_and_a_tensor_where_it_may_have_none_is_not():
+    check_values("model", torch.nn.Linear(1, 1))
+    model = torch.nn.Linear(1, 1, device="meta")
+    refused("model is on the meta device, without values", check_values, "model", model)
+    check_tensor("x", torch.ones(2, 2, device="meta"), "(B, T)", meta=True)
 
 
 @pytest.mark.parametrize("wrong", ["meta", "no such", None, 1.5, "cuda:99", []], ids=repr)

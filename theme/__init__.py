@@ -1,9 +1,10 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
+cards        what a shared link shows: the title, and a card with a figure
 charts       charts with sliders
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
-figures      figures as vectors, for a desk and for a phone
+figures      figures as vectors, for a desk and for a phone, in steps, and to take along
 head         the description of each page, and scripts that wait
 live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
@@ -18,6 +19,7 @@ where        where each concept is: the table of chapters/where.csv
 from pathlib import Path
 
 from . import (
+    cards,
     charts,
     docstrings,
     editions,
@@ -35,8 +37,8 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    charts, docstrings, editions, figures, head, live, markup, mathematics, rooms, search, styles,
-    tables, where,
+    cards, charts, docstrings, editions, figures, head, live, markup, mathematics, rooms, search,
+    styles, tables, where,
 )  # fmt: skip
 
 

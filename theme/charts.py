@@ -16,10 +16,12 @@ from docutils import nodes
 from myst_nb.core.render import load_mime_renders
 
 from gpt_helpers.figures.vegalite import MIME
+from gpt_helpers.figures.words import word
 
 HERE = Path(__file__).with_name("charts")
 VERSION = "5.21"  # of Vega-Lite, among those in the wheel of vl-convert-python
 WIDTHS = {"wide": 640, "narrow": 320}  # pixels; charts.css shows the one that fits
+PADDING = {"left": 0, "right": 0, "top": 5, "bottom": 5}  # the page has margins of its own
 # Vega copies specifications by a function that Safari has since 15.4.
 CLONE = "const structuredClone = self.structuredClone ?? ((x) => JSON.parse(JSON.stringify(x)));"
 COLOUR = re.compile(r'"#([0-9a-f]{6})"')
@@ -42,13 +44,14 @@ class VegaLite:
             renderer.logger.warning("chart without alt text", subtype="alt", line=data.line)
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         name = options.get("figure", {}).get("name", spec["name"])
-        return [nodes.raw("", to_html(spec, name, alt), format="html", classes=["chart-output"])]
+        text = to_html(spec, name, alt, renderer.sphinx_env.config.language)
+        return [nodes.raw("", text, format="html", classes=["chart-output"])]
 
 
-def to_html(spec, name, alt):
+def to_html(spec, name, alt, language):
     """Return a chart's HTML: the result, the picture in two widths, the sliders, the data."""
     key = html.escape(f"chart-{name}", quote=True)
-    themed = with_theme_colours(spec)
+    themed = with_theme_colours(in_language(without_room_for_summary(spec), language))
     still, controls = without_controls(themed)
     drawn = {size: to_svg(still, width) for size, width in WIDTHS.items()}
     pictures = "".join(
@@ -68,6 +71,40 @@ def to_html(spec, name, alt):
     )
 
 
+def in_language(spec, language):
+    """Return the specification with its words in a language: titles, controls, what it says.
+
+    What the names of the controls' choices stand for stays; to_control writes them.
+    """
+    if isinstance(spec, list):
+        return [in_language(part, language) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {key: in_language(part, language) for key, part in spec.items()}
+    if spec.get("name") == "words":
+        found["value"] = {text: word(text, language) for text in spec["value"]}
+    if isinstance(spec.get("title"), str):
+        found["title"] = word(spec["title"], language)
+    if "bind" in spec:
+        found["bind"] = {**spec["bind"], "name": word(spec["bind"]["name"], language)}
+    return found
+
+
+def without_room_for_summary(spec):
+    """Return the specification with the text of the result of no size: the page shows it itself.
+
+    Else a text that is longer than the chart would take the room of the plot.
+    """
+    if isinstance(spec, list):
+        return [without_room_for_summary(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {key: without_room_for_summary(part) for key, part in spec.items()}
+    if spec.get("name") == "summary":
+        found["mark"] = {**spec["mark"], "fontSize": 0}
+    return found
+
+
 def with_theme_colours(spec):
     """Return the specification with each "#rrggbb" as the variable of charts.css that holds it."""
     return json.loads(COLOUR.sub(r'"var(--chart-\1)"', json.dumps(spec)))
@@ -81,7 +118,23 @@ def without_controls(spec):
         for parameter in spec.get("params", [])
     ]
     config = {**spec.get("config", {}), "aria": False}  # the page says what the picture shows
-    return {**spec, "params": bare, "config": config}, controls
+    page = {**spec, "params": bare, "config": config, "padding": PADDING}
+    return narrow_summary(page), controls
+
+
+def narrow_summary(spec):
+    """Return the specification with the line that says the result so small that it has no width.
+
+    The page writes that line itself and hides this one, for which Vega would narrow the plot.
+    """
+    if isinstance(spec, list):
+        return [narrow_summary(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    spec = {key: narrow_summary(part) for key, part in spec.items()}
+    if spec.get("name") == "summary":
+        spec["mark"] = {**spec["mark"], "fontSize": 0.01}
+    return spec
 
 
 def to_svg(spec, width):

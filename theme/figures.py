@@ -3,12 +3,16 @@
 A cell that shows a figure of gpt_helpers.figures.drawn becomes two SVGs, of which the page shows
 the one that fits. Their colours are variables, which this part writes into a style sheet from
 gpt_helpers.figures.style, for the light and the dark page.
+
+figures/stepper.js shows drawings of several steps one at a time; figures/share.js gives each
+figure, charts too, its link and its picture to take along. Without them all steps are seen.
 """
 
 import html
 import json
 from pathlib import Path
 
+import rjsmin
 from docutils import nodes
 from myst_nb.core.render import load_mime_renders
 
@@ -16,7 +20,9 @@ from gpt_helpers.figures.drawn import MIME, Drawn
 from gpt_helpers.figures.style import DARK, DESK, PHONE
 
 HERE = Path(__file__).with_name("figures")
+SCRIPTS = ("stepper", "share")
 SIZES = {"desk": DESK, "phone": PHONE}
+OUTPUTS = {"figure-output", "chart-output"}  # classes of what a reader takes along
 
 
 class Figures:
@@ -35,30 +41,29 @@ class Figures:
             renderer.logger.warning("figure without alt text", subtype="alt", line=data.line)
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         name = options.get("figure", {}).get("name") or f"figure-{data.line}"
-        words = renderer.sphinx_env.config.language
+        words = renderer.renderer.sphinx_env.config.language
         text = to_html(Drawn(**spec), name, alt, words)
-        return [nodes.raw("", text, format="html", classes=["figure-output"])]
+        return [nodes.raw("", text, format="html", classes=["figure-output"], spec=spec)]
 
 
 def to_html(drawn, name, alt, words):
     """Return a figure's HTML: its SVG for a desk and for a phone, and what both show, in words."""
     frames = {size: drawn.svgs(words, inches, f"{name}-{size}") for size, inches in SIZES.items()}
-    pictures = "".join(to_frame(*pair) for pair in zip(*frames.values(), strict=True))
-    label = f'role="img" aria-label="{html.escape(alt, quote=True)}"'
-    n_frames = len(frames["desk"])
-    if n_frames == 1:
-        return f'<div class="drawn" {label}>{pictures}</div>'
-    return f'<div class="drawn stepper" {label} data-steps="{n_frames}"><ol>{pictures}</ol></div>'
+    pictures = [to_pictures(*pair) for pair in zip(*frames.values(), strict=True)]
+    label = f'aria-label="{html.escape(alt, quote=True)}"'
+    if len(pictures) == 1:
+        return f'<div class="drawn" role="img" {label}>{pictures[0]}</div>'
+    said = [html.escape(caption) for caption, _ in frames["desk"]]
+    steps = "".join(f"<li><p>{s}</p>{p}</li>" for s, p in zip(said, pictures, strict=True))
+    return f'<div class="drawn stepper" role="group" {label}><ol>{steps}</ol></div>'
 
 
-def to_frame(desk, phone):
-    """Return the HTML of one picture in both sizes, or of one step, below what it says."""
-    (caption, wide), (_, narrow) = desk, phone
-    pictures = (
-        f'<div class="drawn-desk" aria-hidden="true">{wide}</div>'
-        f'<div class="drawn-phone" aria-hidden="true">{narrow}</div>'
+def to_pictures(desk, phone):
+    """Return the HTML of one picture in both sizes, which the label or a step's words describe."""
+    return (
+        f'<div class="drawn-desk" aria-hidden="true">{desk[1]}</div>'
+        f'<div class="drawn-phone" aria-hidden="true">{phone[1]}</div>'
     )
-    return f"<li><p>{html.escape(caption)}</p>{pictures}</li>" if caption else pictures
 
 
 def to_css():
@@ -71,18 +76,21 @@ def to_css():
 
 
 def add_files(app, pagename, templatename, context, doctree):
-    """Give a page with a figure its styles."""
+    """Give a page with a figure or a chart the style and the script."""
     raws = doctree.findall(nodes.raw) if doctree else ()
-    if any("figure-output" in raw["classes"] for raw in raws):
+    if any(OUTPUTS & {*raw["classes"]} for raw in raws):
         app.add_css_file("figures.css", priority=900)
+        app.add_js_file("figures.js", loading_method="defer")
 
 
 def write_files(app):
-    """Write the style sheet of figures, with the colours before the rules."""
+    """Write the style sheet of figures, with the colours before the rules, and their script."""
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
     rules = (HERE / "figures.css").read_text("utf-8")
     (folder / "figures.css").write_text(to_css() + rules, encoding="utf-8")
+    scripts = "\n".join((HERE / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    (folder / "figures.js").write_text(rjsmin.jsmin(scripts), encoding="utf-8")
 
 
 def setup(app):

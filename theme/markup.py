@@ -1,5 +1,6 @@
 """HTML of other packages, written anew where it is in English or lost on assistive technology."""
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -13,7 +14,9 @@ from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
 LOG = logging.getLogger(__name__)
-WIDE = 700  # pixels
+CJK = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60]"
+STOPS = tuple("。、」』）！？：")
+SCALAR = re.compile(r"\bnp\.(?:float|int|uint|bool|str)\w*\(([^()]*)\)")
 PLAIN = {Token.Name, Token.Operator, Token.Punctuation, Token.Text.Whitespace}
 
 
@@ -29,6 +32,40 @@ class NameEmptyHeaders(SphinxTransform):
                 if not entry.astext():
                     word = nodes.inline("", _("row"), classes=["visually-hidden"])
                     entry[:] = [nodes.paragraph("", "", word)]
+
+
+class CloseUp(SphinxTransform):
+    """Take out the spaces that Markdown wants around bold Japanese, as in **…。** 次."""
+
+    default_priority = 510
+
+    def apply(self, **options):
+        """Take a space beside a bold or slanted text and a Japanese character."""
+        for node in self.document.findall(lambda n: isinstance(n, nodes.strong | nodes.emphasis)):
+            place = node.parent.index(node)
+            ends = node.astext().endswith(STOPS)
+            close_up(node.parent[:place][-1:], f"(?<={CJK}) $")
+            close_up(node.parent[place + 1 :][:1], "^ " if ends else f"^ (?={CJK})")
+
+
+def close_up(neighbours, space):
+    """Take what a pattern finds out of a text that stands beside a node, if there is one."""
+    for text in neighbours:
+        if isinstance(text, nodes.Text):
+            text.parent.replace(text, nodes.Text(re.sub(space, "", text)))
+
+
+class PlainScalars(SphinxTransform):
+    """Show np.float64(0.126), as NumPy 2 writes it, as the number that it is."""
+
+    default_priority = 510
+
+    def apply(self, **options):
+        """Rewrite what cells have printed of their values."""
+        for block in self.document.findall(nodes.literal_block):
+            if "text_plain" in block["classes"]:
+                text = SCALAR.sub(r"\1", block.astext())
+                block.rawsource, block[:] = text, [nodes.Text(text)]
 
 
 def require_alt(app, doctree, docname):
@@ -71,25 +108,21 @@ class LeanFormatter(HtmlFormatter):
 
 
 def write_image(translator, node):
-    """Write an image that is fetched when it comes near, with its size so that nothing moves.
-
-    A wide one gets a box in which it scrolls on a phone, where its letters would be too small.
-    """
+    """Write an image that is fetched when it comes near, with its size so that nothing moves."""
     size = get_image_size(Path(translator.builder.srcdir, node["uri"]))
     node["loading"] = "lazy"
     type(translator).visit_image(translator, node)
     if size and translator.body[-1].startswith("<img"):
         attributes = f'<img width="{size[0]}" height="{size[1]}"'
-        image = translator.body[-1].replace("<img", attributes, 1)
-        is_wide = size[0] > WIDE and isinstance(node.parent, nodes.figure)
-        translator.body[-1] = f'<div class="scrolls wide">{image}</div>\n' if is_wide else image
+        translator.body[-1] = translator.body[-1].replace("<img", attributes, 1)
 
 
 def setup(app):
     """Register the nodes written anew and the checks."""
     PygmentsBridge.html_formatter = LeanFormatter
     app.add_node(nodes.image, override=True, html=(write_image, None))
-    app.add_transform(NameEmptyHeaders)
+    for transform in (NameEmptyHeaders, CloseUp, PlainScalars):
+        app.add_transform(transform)
     app.add_node(HideCodeCellNode, override=True, html=(open_hidden_code, close_hidden_code))
     app.add_node(nodes.citation, override=True, html=(open_citation, close_citation))
     app.connect("doctree-resolved", require_alt)

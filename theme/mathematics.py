@@ -72,7 +72,10 @@ def modernise(math):
         style_letters(element)
         align_columns(element)
         space_functions(element)
+        if element.tag == "msqrt" and element.find(".//mfrac") is not None:
+            element.set("class", "tall")
         if element.tag in SCRIPTS:
+            drop_function_signs(element)
             tighten_scripts(element)
     for fence in math.iter("mo"):
         if fence.text in FENCES and fence.attrib.keys() & {"fence", "stretchy"}:
@@ -130,6 +133,13 @@ def space_functions(row):
             row.insert(list(row).index(child) + 1, ElementTree.Element("mspace", width="0.17em"))
 
 
+def drop_function_signs(element):
+    """Drop the sign after a name in a script, as in C_{min}, where it is a child too many."""
+    for child in list(element)[1:]:
+        if child.tag == "mo" and child.text == APPLY_FUNCTION:
+            element.remove(child)
+
+
 def tighten_scripts(element):
     """Set operators inside sub- and superscripts without space, as TeX does."""
     for script in list(element)[1:]:
@@ -164,18 +174,43 @@ def visit_display(translator, node):
     raise nodes.SkipNode
 
 
-def write_font(app, error):
-    """Write the mathematical font, cut down to the characters that the formulas use."""
+def write_fonts(app, error):
+    """Write the mathematical font, cut down to the characters that the formulas use.
+
+    Chrome leaves room beside each root for the widest that its font has: the font of all formulas
+    has the low one only, and a font of its own has the others, for what is tall.
+    """
     if error or app.builder.format != "html":
         return
-    source = next(Path(find_spec("ziamath").origin).parent.glob("fonts/STIXTwoMath*.ttf"))
-    font = TTFont(source)
+    folder = Path(app.outdir) / "_static"
+    low = TTFont(source_of_font())
+    drop_tall_roots(low)
+    write_font(low, characters(app.env), folder / "mathematics.woff2")
+    write_font(TTFont(source_of_font()), "√", folder / "roots.woff2")
+
+
+def source_of_font():
+    """Return the path of STIX Two Math."""
+    return next(Path(find_spec("ziamath").origin).parent.glob("fonts/STIXTwoMath*.ttf"))
+
+
+def drop_tall_roots(font):
+    """Leave a font, in place, no root but the lowest."""
+    variants = font["MATH"].table.MathVariants
+    place = variants.VertGlyphCoverage.glyphs.index(font.getBestCmap()[ord("√")])
+    root = variants.VertGlyphConstruction[place]
+    root.MathGlyphVariantRecord = root.MathGlyphVariantRecord[:1]
+    root.MathGlyphVariantCount, root.GlyphAssembly = 1, None
+
+
+def write_font(font, text, path):
+    """Write a font with no characters but those of a text."""
     options = subset.Options(layout_features=["*"], name_IDs=["*"])  # the names hold the licence
     cutter = subset.Subsetter(options)
-    cutter.populate(text=characters(app.env))
+    cutter.populate(text=text)
     cutter.subset(font)
     font.flavor = "woff2"
-    font.save(Path(app.outdir) / "_static" / "mathematics.woff2")
+    font.save(path)
 
 
 def characters(env):
@@ -198,4 +233,4 @@ def characters(env):
 def setup(app):
     """Make this the renderer that html_math_renderer: mathml names."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_display, None))
-    app.connect("build-finished", write_font)
+    app.connect("build-finished", write_fonts)

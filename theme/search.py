@@ -105,22 +105,31 @@ def write_weights(app, error):
     }
     script = f"Search.weights = {json.dumps(weigh(counts), ensure_ascii=False)};\n"
     (Path(app.outdir) / "_static" / "search-weights.js").write_text(script, encoding="utf-8")
-    write_plainly(Path(app.outdir) / "searchindex.js")
+    objects = app.env.get_domain("std").objects
+    terms = {name.lower(): name for kind, name in objects if kind == "term"}
+    write_plainly(Path(app.outdir) / "searchindex.js", terms)
 
 
-def write_plainly(path):
+def readable(title):
+    """Return a title with the TeX of a formula as it is read: a root, and names without signs."""
+    return re.sub(r"[\\{}]", "", re.sub(r"\\sqrt\b\s*", "√", title))
+
+
+def write_plainly(path, terms):
     """Rewrite Sphinx's index without escapes: a Japanese character takes 3 bytes, not 6.
 
     Of the entries of the general index only those of the glossary stay: the search finds what is
-    defined in code as an object.
+    defined in code as an object. terms are those entries, from small letters to their own.
     """
     call, _, written = path.read_text(encoding="utf-8").partition("(")
     index = json.loads(written.rstrip().removesuffix(")"))
-    entries = index["indexentries"].items()
-    glossary = {
-        entry: places for entry, places in entries if any(p[1].startswith("term-") for p in places)
+    index["indexentries"] = {
+        terms.get(entry, entry): places
+        for entry, places in index["indexentries"].items()
+        if any(place[1].startswith("term-") for place in places)
     }
-    index["indexentries"] = glossary
+    index["titles"] = [readable(title) for title in index["titles"]]
+    index["alltitles"] = {readable(title): at for title, at in index["alltitles"].items()}
     plain = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"{call}({plain})", encoding="utf-8")
 

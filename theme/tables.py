@@ -4,16 +4,26 @@ The HTML that pandas writes has empty header cells and its own styles, and MyST-
 as a figure. A cell with "mystnb": {"figure": {"name": ..., "caption": ...}} whose output is a data
 frame becomes a table with that caption as its title, numbered and referred to as a table. With
 "classes": "sortable" beside them a reader can sort and filter it (static/sortable.js).
+
+Numbers are written for people (numbers.py), headings and names of rows in the page's language. A
+caption stands above the box in which its table scrolls; a wide table is printed on a page across.
 """
 
 import re
 from xml.etree import ElementTree
 
 from docutils import nodes
+from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 
-NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?\s*%?|nan|-?inf", re.IGNORECASE)
+from gpt_helpers.figures.words import width_in_letters, word
+from theme.numbers import share_of_numbers, write_column, write_powers
+
 SORTABLE = "sortable"
+LANDSCAPE = "landscape"
+PAPER = 95  # letters that a table may be wide on a page of A4 that stands upright
+CAPTION = re.compile(r"<caption>(.*?)</caption>\s*", re.DOTALL)
+MARKS = {"True": ("✓", "yes"), "False": ("✗", "no")}
 
 
 class DataFrames(SphinxTransform):
@@ -26,7 +36,7 @@ class DataFrames(SphinxTransform):
         for bundle in list(self.document.findall(nodes.container)):
             html = [raw for raw in bundle.findall(nodes.raw) if 'class="dataframe"' in raw.astext()]
             if bundle.get("nb_element") == "mime_bundle" and html:
-                table = read_table(html[0].astext())
+                table = read_table(html[0].astext(), self.config.language)
                 figure = bundle.parent if isinstance(bundle.parent, nodes.figure) else bundle
                 self.take_caption(table, figure)
                 figure.replace_self(table)
@@ -42,25 +52,43 @@ class DataFrames(SphinxTransform):
             table.insert(0, nodes.title("", "", *caption.children))
 
 
-def read_table(html):
-    """Return the docutils table of a data frame's HTML."""
+def read_table(html, language="en"):
+    """Return the docutils table of a data frame's HTML, with headings in a language."""
     source = ElementTree.fromstring(html[html.index("<table") : html.index("</table>") + 8])
     head = merge_index_names(grid(source.find("thead")))
     body = grid(source.find("tbody"))
-    n_columns = max(len(row) for row in head + body)
     n_index = len(source.find("tbody/tr").findall("th")) if body else 0
-    columns = [nodes.colspec(colwidth=1, stub=int(i < n_index)) for i in range(n_columns)]
-    numeric = [is_numeric(texts) for texts in zip(*body, strict=True)]
-    rows = [[make_row(row, numeric, n_index) for row in part] for part in (head, body)]
+    numeric = [share_of_numbers(texts) > 1 / 2 for texts in zip(*body, strict=True)]
+    body = write_body(head, body, n_index, language)
+    head = [[write_heading(text, language) for text in row] for row in head]
+    columns = [nodes.colspec(colwidth=1, stub=int(i < n_index)) for i in range(len(head[0]))]
+    rows = [[make_row(row, numeric) for row in part] for part in (head, body)]
     parts = [nodes.thead("", *rows[0]), nodes.tbody("", *rows[1])]
-    group = nodes.tgroup("", *columns, *parts, cols=n_columns)
-    return nodes.table("", group, classes=["data-frame"])
+    group = nodes.tgroup("", *columns, *parts, cols=len(columns))
+    classes = ["data-frame", *[LANDSCAPE] * (width([*head, *body]) > PAPER)]
+    return nodes.table("", group, classes=classes)
 
 
-def is_numeric(texts):
-    """Say whether the cells of a column are numbers; some of them may be empty."""
-    filled = [text for text in texts if text]
-    return bool(filled) and all(map(NUMBER.fullmatch, filled))
+def write_body(head, body, n_index, language):
+    """Return the rows of a body with its numbers and the names of its rows for people."""
+    row_names = [row[n_index - 1] if n_index else "" for row in body]
+    columns = [
+        write_column(texts, name, row_names)
+        for name, texts in zip(head[-1], zip(*body, strict=True), strict=True)
+    ]
+    for column in columns[:n_index]:
+        column[:] = [write_heading(text, language) for text in column]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def write_heading(text, language):
+    """Return the name of a column or of a row in a language, with powers of ten for people."""
+    return write_powers(word(text, language))
+
+
+def width(rows):
+    """Return about how many letters wide a table is, two between its columns."""
+    return sum(max(map(width_in_letters, texts)) + 2 for texts in zip(*rows, strict=True))
 
 
 def grid(part):
@@ -83,14 +111,49 @@ def merge_index_names(head):
     return head
 
 
-def make_row(texts, numeric, n_index):
-    """Return a docutils row; cells of columns that hold numbers only are marked."""
+def make_row(texts, numeric):
+    """Return a docutils row; cells of columns that hold numbers are marked."""
     row = nodes.row()
     for column, text in enumerate(texts):
-        is_number = column >= n_index and column < len(numeric) and numeric[column]
-        classes = ["number"] if is_number else []
-        row += nodes.entry("", nodes.paragraph("", text), classes=classes)
+        classes = ["number"] if numeric and numeric[column] else []
+        row += nodes.entry("", make_cell(text), classes=classes)
     return row
+
+
+def make_cell(text):
+    """Return what stands in a cell: a text, or a mark for who sees and a word for who listens."""
+    if text not in MARKS:
+        return nodes.paragraph("", text)
+    mark, spoken = MARKS[text]
+    seen = nodes.raw("", f'<span aria-hidden="true">{mark}</span>', format="html")
+    return nodes.paragraph("", "", seen, nodes.inline("", _(spoken), classes=["visually-hidden"]))
+
+
+def open_table(translator, node):
+    """Begin a table, and note where."""
+    node["begins"] = len(translator.body)
+    type(translator).visit_table(translator, node)
+
+
+def close_table(translator, node):
+    """End a table; a caption comes out of the box in which the table scrolls."""
+    type(translator).depart_table(translator, node)
+    html = "".join(translator.body[node["begins"] :])
+    translator.body[node["begins"] :] = [lift_caption(html, LANDSCAPE in node["classes"])]
+
+
+def lift_caption(html, is_wide):
+    """Return a table's HTML with its caption, if it has one, and its id on a figure around it."""
+    caption = CAPTION.search(html)
+    if not caption:
+        return html
+    table = re.search(r'<table[^>]*?( id="([^"]*)")', html)
+    name = f"{table[2]}-caption"
+    html = html.replace(caption[0], "", 1)
+    html = html.replace(table[1], f' aria-labelledby="{name}"', 1)
+    classes = f"table-figure {LANDSCAPE}" if is_wide else "table-figure"
+    title = f'<figcaption id="{name}"><p>{caption[1]}</p></figcaption>'
+    return f'<figure class="{classes}" id="{table[2]}">{title}\n{html}</figure>\n'
 
 
 def add_script(app, pagename, templatename, context, doctree):
@@ -103,4 +166,5 @@ def add_script(app, pagename, templatename, context, doctree):
 def setup(app):
     """Register the tables."""
     app.add_transform(DataFrames)
+    app.add_node(nodes.table, override=True, html=(open_table, close_table))
     app.connect("html-page-context", add_script)

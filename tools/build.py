@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
+try:
+    import yaml
 
-from gpt_helpers.commands import command
+    from gpt_helpers.commands import command
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"

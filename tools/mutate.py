@@ -28,7 +28,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt_helpers.commands import command, positive
+try:
+    from gpt_helpers.commands import command, positive
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "tests" / "mutations"

@@ -20,11 +20,14 @@ import copy
 import sys
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
+try:
+    import nbformat
+    from nbclient import NotebookClient
 
-from gpt_helpers.commands import command
-from gpt_helpers.files import replace_files
+    from gpt_helpers.commands import command
+    from gpt_helpers.files import replace_files
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 UNTRANSLATED = "UNTRANSLATED "

@@ -9,7 +9,10 @@ import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from gpt_helpers.commands import command
+try:
+    from gpt_helpers.commands import command
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 TEXT = {".html", ".css", ".js", ".svg", ".json", ".ipynb", ".md", ".txt", ".xml"}

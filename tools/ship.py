@@ -9,15 +9,18 @@ import platform
 import sys
 from pathlib import Path
 
-import pandas as pd
-import torch
+try:
+    import pandas as pd
+    import torch
 
-from gpt_helpers.commands import command
-from gpt_helpers.evaluation import losses, ngrams, syntax
-from gpt_helpers.files import replace_files
-from gpt_helpers.text.corpus import load_corpus
-from gpt_helpers.text.tokenizer import encode
-from gpt_helpers.weights.pretrained import STDLIB, load_model
+    from gpt_helpers.commands import command
+    from gpt_helpers.evaluation import losses, ngrams, syntax
+    from gpt_helpers.files import replace_files
+    from gpt_helpers.text.corpus import load_corpus
+    from gpt_helpers.text.tokenizer import encode
+    from gpt_helpers.weights.pretrained import STDLIB, load_model
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 N_SAMPLES, N_TOKENS, TEMPERATURE, SEEDS = 200, 200, 0.8, (0, 1, 2)
 CARD = """# The model that ships with the book

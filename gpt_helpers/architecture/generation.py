@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 
 from gpt_helpers.architecture.inputs import check_mask, check_settings
-from gpt_helpers.architecture.modules import check_able, evaluating, fast_attribute_lookup
+from gpt_helpers.architecture.modules import check_model, evaluating, fast_attribute_lookup
 from gpt_helpers.architecture.operands import check_devices
 from gpt_helpers.architecture.sampling import sample
-from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.tensor_checks import check_tensor, check_values
 from gpt_helpers.validation import check_integer
 
 MOST_NEW_TOKENS = 2**24  # room for all is made first; that of more would be beyond memory
@@ -96,7 +96,8 @@ def check_request(
     model, input_ids, max_new_tokens, eos_token_id=None, use_cache=True, chunk_size=None
 ):
     """Raise ValueError unless this model can make that many tokens and has this end of text."""
-    check_able(model)
+    check_model(model)
+    check_values("model", model)
     check_tensor("input_ids", input_ids, "(B, T)", integers=True, empty=False)
     check_integer("max_new_tokens", max_new_tokens, at_least=0, at_most=MOST_NEW_TOKENS)
     if eos_token_id is not None:

@@ -125,17 +125,3 @@ def check_model(model, name="model"):
     """Raise ValueError unless model, the argument of this name, is a language model."""
     if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
         raise ValueError(f"{name} is a {type(model).__name__}; it must be a GPTLMHeadModel")
-
-
-def check_able(model, name="model"):
-    """Raise ValueError unless model, the argument of this name, is one whose weights have numbers.
-
-    On the meta device they have shapes only.
-    """
-    check_model(model, name)
-    bare = next((key for key, weight in model.named_parameters() if weight.is_meta), None)
-    if bare is not None:
-        raise ValueError(
-            f"{name} has {bare} on the meta device, where weights have no numbers; build it"
-            " outside of torch.device('meta')"
-        )

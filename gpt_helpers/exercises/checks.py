@@ -26,6 +26,7 @@ def window_mask(function):
     """Try function(queries, keys, window): the causal mask of the last window keys only."""
     keys = torch.arange(6)
     cases = [(queries, keys, window) for window in (1, 3, 6) for queries in (keys, keys[4:])]
+    cases.append((keys[1:4] + 5, keys + 5, 2))  # later positions, queries that are not the last
     return graded("window_mask", function, causal_mask, cases, ("query", "key"))
 
 
@@ -115,7 +116,8 @@ def worth_of_repeated(function):
     def right(n_tokens, n_unique, decay):
         return effective_amount(n_tokens, n_unique, decay)
 
-    cases = [(50.0, 100.0, 15.0), (400.0, 100.0, 15.0), (9e6, 3e6, 2.0)]
+    cases = [(50.0, 100.0, 15.0), (400.0, 100.0, 15.0), (9e6, 3e6, 2.0), (100.0, 100.0, 4.0),
+             (250.0, 100.0, 4.0)]  # fmt: skip
     return graded("worth_of_repeated", function, right, cases)
 
 
@@ -253,5 +255,6 @@ def beyond_guessing(function):
         return wilson(right, n)[0] > chance
 
     cases = [(9, 10, 0.5), (7, 10, 0.5), (530, 1000, 0.5), (540, 1000, 0.5), (6, 24, 0.1),
-             (24, 200, 0.1), (5, 5, 0.5), (114, 200, 0.5)]  # fmt: skip
+             (24, 200, 0.1), (5, 5, 0.5), (114, 200, 0.5), (1043, 2000, 0.5),
+             (2, 3, 0.5)]  # fmt: skip
     return graded("beyond_guessing", function, is_beyond, cases)

@@ -1,14 +1,14 @@
 """Whether what a reader's function returns is right, and the first place where it is wrong."""
 
-import math
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 
-from gpt_helpers.validation import is_bool
+from gpt_helpers.validation import is_bool, is_finite, shown
 
 TOLERANCE = 1e-5  # relative; of what is 0, and of tensors, absolute
+SPARSE = torch.sparse_coo, torch.sparse_csr, torch.sparse_csc
 
 
 class Mistake(Exception):  # noqa: N818 - it is the reader's, and no error of the program
@@ -62,8 +62,8 @@ def compare_numbers(found, expected, place):
     plain = plain_number(found)
     if not isinstance(plain, Real) or is_bool(plain):
         raise Mistake("not a number", place, found=kind_of(found))
-    if not math.isfinite(plain):
-        raise Mistake("wrong", place, found=plain)
+    if not is_finite(plain):
+        raise Mistake("wrong", place, found=shown(plain))
     is_count = isinstance(expected, int)
     allowed = 0 if is_count else TOLERANCE * abs(expected) or TOLERANCE
     if abs(plain - expected) > allowed:
@@ -78,8 +78,8 @@ def plain_number(found):
 
 def compare_tensors(found, expected, axes, place):
     """Raise Mistake unless found, of torch or NumPy, is the tensor expected, within TOLERANCE."""
-    found = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
-    if not isinstance(found, torch.Tensor):
+    found = tensor_of(found)
+    if not isinstance(found, torch.Tensor) or found.is_meta:
         raise Mistake("not a tensor", place, found=kind_of(found))
     if found.shape != expected.shape:
         shapes = {"found": tuple(found.shape), "wanted": tuple(expected.shape)}
@@ -97,7 +97,17 @@ def compare_tensors(found, expected, axes, place):
         raise Mistake("wrong", [*place, *at], found=shown)
 
 
+def tensor_of(found):
+    """Return an array of NumPy, or a sparse tensor, as a dense tensor; anything else as it is."""
+    if isinstance(found, np.ndarray) and found.dtype.kind in "biuf":
+        native = found.dtype.newbyteorder("=")
+        return torch.from_numpy(np.array(found, native, order="C"))
+    is_sparse = isinstance(found, torch.Tensor) and found.layout in SPARSE
+    return found.to_dense() if is_sparse else found
+
+
 def kind_of(found):
     """Return the class of a result, with its shape if it has one: "int", "Tensor (2, 3)"."""
-    shape = getattr(found, "shape", None)
-    return type(found).__name__ + (f" {tuple(shape)}" if isinstance(shape, tuple) else "")
+    shape, kind = getattr(found, "shape", None), type(found).__name__
+    kind = f"meta {kind}" if isinstance(found, torch.Tensor) and found.is_meta else kind
+    return kind + (f" {tuple(shape)}" if isinstance(shape, tuple) else "")

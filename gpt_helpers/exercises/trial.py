@@ -122,7 +122,8 @@ class Operations(TorchDispatchMode):
         if "attention" in name:
             self.mistakes.append(Mistake("not your own", found=name))
         for x in results if isinstance(results, tuple | list) else [results]:
-            if isinstance(x, torch.Tensor) and x.is_floating_point():
+            is_dense = isinstance(x, torch.Tensor) and x.layout == torch.strided
+            if is_dense and x.is_floating_point():
                 held = min(x.numel(), x.untyped_storage().nbytes() // x.itemsize)
                 if held > self.largest:
                     self.mistakes.append(Mistake("whole matrix", found=tuple(x.shape)))

@@ -14,10 +14,12 @@ from gpt_helpers.figures.inputs import check_apart, check_pixels
 from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
+    IN_WORDS,
     constant,
     finished,
     menu,
     palette,
+    said,
     slider,
     summary,
 )
@@ -56,11 +58,13 @@ def schedule_explorer(run_steps=200, height=220):
     """
     run_steps = check_integer("run_steps", run_steps, at_least=1, at_most=100_000)
     last = " + ', ' + ".join(
-        f"'{name} ' + format(datum.{name}, '.3f') + ' (mean '"
+        f"{said(name)} + ' ' + format(datum.{name}, '.3f') + ' (' + {said('mean')} + ' '"
         f" + format(datum.{name}_mean, '.3f') + ')'"
         for name in RATES
     )
-    line = summary(f"'step ' + datum.step + ':  ' + {last}", f"datum.step == {run_steps - 1}")
+    line = summary(
+        f"{said('step')} + ' ' + datum.step + ':  ' + {last}", f"datum.step == {run_steps - 1}"
+    )
     steps = alt.sequence(0, run_steps, 1, as_="step")
     rates = {name: f"datum.done <= warm ? datum.done / warm : {r}" for name, r in RATES.items()}
     chart = (
@@ -77,7 +81,7 @@ def schedule_explorer(run_steps=200, height=220):
         constant("warm", "min(warmup_steps, total_steps)"),
         constant("cooldown", "cooldown_share * total_steps"),
     ]
-    return finished("schedule", chart, height, parameters)
+    return finished("schedule", chart, height, parameters, (*RATES, "step", "mean"))
 
 
 def rate_lines():
@@ -90,7 +94,7 @@ def rate_lines():
         .encode(
             x=alt.X("step:Q", title="step", scale=alt.Scale(nice=False)),
             y=alt.Y("rate:Q", title="learning rate / max_lr", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("schedule:N", scale=colour),
+            color=alt.Color("schedule:N", scale=colour, legend=alt.Legend(labelExpr=IN_WORDS)),
             strokeDash=alt.StrokeDash("schedule:N", scale=dash),
         )
     )
@@ -125,7 +129,7 @@ def memory_explorer(sizes=SIZES, height=190):
         alt.Chart()
         .mark_bar()
         .encode(
-            x=alt.X("bytes:Q", title="bytes", axis=alt.Axis(format="~s", tickCount=5)),
+            x=alt.X("bytes:Q", title="memory (bytes)", axis=alt.Axis(format="~s", tickCount=5)),
             y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=0)),
             color=colour,
         )
@@ -136,9 +140,9 @@ def memory_explorer(sizes=SIZES, height=190):
     )
     chart = alt.layer(bars, line, data=alt.InlineData(values=rows))
     chart = chart.transform_calculate(bytes=f"({{{cases}}})[datum.part]").transform_calculate(
-        label="datum.part + '  ' + format(datum.bytes, '.3s') + 'B'"
+        label="words[datum.part] + '  ' + format(datum.bytes, '.3s') + 'B'"
     )
-    return finished("memory", chart, height, memory_parameters(sizes))
+    return finished("memory", chart, height, memory_parameters(sizes), PART_BYTES)
 
 
 # Bytes of each part, in the parameters below. Source: rajbhandari2020zero, sec. 3.1.
@@ -178,8 +182,8 @@ def memory_parameters(sizes):
     }
     return [
         menu("model", sizes[0], sizes),
-        slider("log_T", 10, 1, 15, 1, "context T: log2 T"),
-        slider("log_B", 3, 0, 10, 1, "batch B: log2 B"),
+        slider("log_T", 10, 1, 15, 1, "context T: log2"),
+        slider("log_B", 3, 0, 10, 1, "batch B: log2"),
         menu("precision", "mixed", STATE_BYTES),
         *(constant(name, expression) for name, expression in expressions.items()),
     ]
@@ -205,7 +209,7 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     x = alt.X("N:Q", title="parameters N", scale=alt.Scale(type="log", domain=[1e6, 1e13]),
               axis=alt.Axis(format="~s", tickCount=7))  # fmt: skip
     y = alt.Y("loss:Q", title="loss (nats/token)", scale=alt.Scale(zero=False))
-    hue = alt.Color("fit:N", scale=colour)
+    hue = alt.Color("fit:N", scale=colour, legend=alt.Legend(labelExpr=IN_WORDS))
     curve = (
         alt.Chart()
         .transform_calculate(log_N="sequence(6, 13.01, 0.05)")
@@ -220,15 +224,17 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     dots = best.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=hue)
     line = summary(
         "'C = ' + format(C, '.2e') + ' FLOP:  N = ' + format(datum.best_N, '.3s') + ', D = '"
-        f" + format(C / ({FLOPS_PER_PARAMETER} * datum.best_N), '.3s') + ' (' + datum.fit + ')'",
+        f" + format(C / ({FLOPS_PER_PARAMETER} * datum.best_N), '.3s')"
+        " + ' (' + words[datum.fit] + ')'",
         f"datum.fit == {json.dumps(rows[-1]['fit'])}",
     )
     chart = alt.layer(curve, dots, line, data=alt.InlineData(values=rows))
     share = f"pow(C / {FLOPS_PER_PARAMETER}, datum.beta / (datum.alpha + datum.beta))"
     chart = chart.transform_calculate(best_N=f"datum.balance * {share}")
     chart = chart.transform_calculate(lowest=loss_at("datum.best_N"))
-    budget = slider("log_C", flops_exponent, 18, 26, 0.1, "compute: log10 C")
-    return finished("loss", chart, height, [budget, constant("C", "pow(10, log_C)")])
+    budget = slider("log_C", flops_exponent, 18, 26, 0.1, "compute C: log10")
+    parameters = [budget, constant("C", "pow(10, log_C)")]
+    return finished("loss", chart, height, parameters, fits)
 
 
 def loss_at(n_params):

@@ -88,7 +88,7 @@ def draws(**check_of):
     """
 
     def decorate(function):
-        checked = checks(**CHECKS, **check_of)(function)
+        checked = checks(**{**CHECKS, **check_of})(function)
         name = f"{function.__module__}.{function.__name__}"
 
         @functools.wraps(function)

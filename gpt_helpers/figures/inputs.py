@@ -173,6 +173,11 @@ def check_captions(name, value, count=None, empty=False):
         raise ValueError(f"{len(value)} {name} for {count}; give one for each")
 
 
+def check_label(name, value):
+    """Raise ValueError unless value is a text, or a list of texts, one for each panel."""
+    check_text(name, value) if isinstance(value, str) else check_captions(name, value)
+
+
 def check_axes(name, value):
     """Raise ValueError unless value names axes: "x", "y", "xy", a list of them, or none."""
     check_sequence(name, list(value) if isinstance(value, str) else value, str, empty=True)

@@ -10,10 +10,20 @@ import math
 import altair as alt
 
 from gpt_helpers.figures.inputs import values_of
-from gpt_helpers.figures.vegalite import BLUE, GREY, constant, finished, slider, summary
+from gpt_helpers.figures.vegalite import (
+    BLUE,
+    GREY,
+    IN_WORDS,
+    constant,
+    finished,
+    said,
+    slider,
+    summary,
+)
+from gpt_helpers.figures.words import token_name
 from gpt_helpers.validation import check_callable, check_integer, check_text
 
-MOST_TOKENS = 500  # tokens in a chart
+MOST_SHOWN = 500  # tokens in a chart
 
 
 def sampling_explorer(logits, token_of, n_shown=20):
@@ -28,14 +38,15 @@ def sampling_explorer(logits, token_of, n_shown=20):
     Raises ValueError unless there are two or more finite logits.
     Source: holtzman2020nucleus, sec. 3.1 (top-p).
     """
-    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_TOKENS)
+    n_shown = check_integer("n_shown", n_shown, at_least=1, at_most=MOST_SHOWN)
     check_callable("token_of", token_of)
     values = logits_list(logits)
     order = sorted(range(len(values)), key=lambda token: (-values[token], token))
     names = json.dumps(names_of(order[:n_shown], token_of))
     line = summary(
         "'T = ' + format(T, '.1f') + ', k = ' + k + ', p = ' + format(p, '.2f')"
-        " + ':  kept ' + datum.n_kept + ' / ' + V + ', mass ' + format(datum.mass, '.3f')",
+        f" + ':  ' + {said('kept')} + ' ' + datum.n_kept + ' / ' + V"
+        f" + ', ' + {said('mass')} + ' ' + format(datum.mass, '.3f')",
         "datum.rank == 1",
     )
     ordered = alt.InlineData(values=[values[token] for token in order])
@@ -49,13 +60,14 @@ def sampling_explorer(logits, token_of, n_shown=20):
     all_tokens = math.ceil(10 * math.log2(len(order))) / 10
     parameters = [
         slider("T", 1, 0, 2, 0.1, "temperature T"),
-        slider("log_k", all_tokens, 0, all_tokens, 0.1, "top-k: log2 k"),
-        slider("p", 1, 0.01, 1, 0.01, "top-p: p"),
+        slider("log_k", all_tokens, 0, all_tokens, 0.1, "top-k: log2"),
+        slider("p", 1, 0.01, 1, 0.01, "top-p"),
         constant("V", str(len(order))),
         constant("k", "min(V, round(pow(2, log_k)))"),
         constant("highest", str(values[order[0]])),
     ]
-    return finished("sampling", chart, 15 * min(n_shown, len(order)), parameters)
+    height = 15 * min(n_shown, len(order))
+    return finished("sampling", chart, height, parameters, ("before", "after", "kept", "mass"))
 
 
 def probability_bars(field, band):
@@ -67,7 +79,7 @@ def probability_bars(field, band):
         .encode(
             x=alt.X(f"{field}:Q", title="probability", axis=alt.Axis(tickCount=5)),
             y=alt.Y("token:N", sort=None, title=None, axis=alt.Axis(labelFont="monospace")),
-            color=alt.Color("cut:N", scale=colour),
+            color=alt.Color("cut:N", scale=colour, legend=alt.Legend(labelExpr=IN_WORDS)),
         )
         .transform_calculate(cut=f"'{field}'")
     )
@@ -110,7 +122,7 @@ def names_of(tokens, token_of):
     names = [token_of(token) for token in tokens]
     for token, name in zip(tokens, names, strict=True):
         check_text(f"token_of({token})", name)
-    return names
+    return list(map(token_name, names))
 
 
 def logits_list(logits):

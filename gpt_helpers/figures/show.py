@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 
 from gpt_helpers.architecture.trace import Step
 from gpt_helpers.figures.drawn import draws
@@ -19,6 +20,7 @@ from gpt_helpers.figures.inputs import (
     check_captions,
     check_counts,
     check_distribution,
+    check_label,
     check_line,
     drawables,
     lines_of,
@@ -47,6 +49,7 @@ from gpt_helpers.figures.style import (
     soft,
     thousands,
 )
+from gpt_helpers.figures.words import token_name
 from gpt_helpers.validation import check_sequence, check_text, checks
 
 STEPS = {
@@ -91,7 +94,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
         draw_cells(axis, matrix / highest, colours, numbered and highest)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel if is_first(axis) else "")
-        name_cells(axis, xticks, yticks if is_first(axis) else ())
+        name_cells(axis, xticks, yticks if is_first(axis) and len(matrix) == len(yticks) else ())
     scale = ScalarMappable(Normalize(0, highest), ListedColormap(colours))
     figure.colorbar(scale, ax=axes, fraction=0.05, aspect=25).outline.set_visible(False)
     return finish(figure)
@@ -143,28 +146,38 @@ def name_cells(axis, xticks, yticks):
         axis.tick_params(axis="x", rotation=90)
 
 
-@draws(panels_of_lines=panels_of(drawables(check_line)))
+@draws(panels_of_lines=panels_of(drawables(check_line)), xlabel=check_label)
 def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
     """Draw {title: {label: (x, y)}}, one panel per title.
 
     log names the axes that are logarithmic ("x" in powers of 2, "y" in powers of 10);
-    ylabels has one entry per panel. A label has one look in all panels.
+    xlabel is a text, or a list of one per panel, as ylabels is. A label has one look in all
+    panels.
     """
+    xlabels = [xlabel] * len(panels_of_lines) if isinstance(xlabel, str) else xlabel
+    check_captions("xlabel", xlabels, len(panels_of_lines))
     check_captions("ylabels", ylabels, len(panels_of_lines))
     panels_of_lines = lines_of("panels_of_lines", panels_of_lines, log)
     figure, axes = panels(len(panels_of_lines), height)
     labels = list(dict.fromkeys(label for lines in panels_of_lines.values() for label in lines))
-    for axis, (title, lines), ylabel in zip(axes, panels_of_lines.items(), ylabels, strict=True):
+    rows = zip(axes, panels_of_lines.items(), xlabels, ylabels, strict=True)
+    for axis, (title, lines), along, up in rows:
         for label, (x, y) in lines.items():
             draw_line(axis, label, x, y, labels.index(label))
-        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        axis.xaxis.set_major_formatter(thousands)
-        if "x" in log:
-            axis.set_xscale("log", base=2)
-            axis.xaxis.set_major_formatter(thousands)
-        if "y" in log:
-            axis.set_yscale("log")
+        axis.set(title=title, xlabel=along, ylabel=up)
+        scale_axes(axis, log)
     return finish(figure, legend=len(labels) > 1)
+
+
+def scale_axes(axis, log):
+    """Make axes in log logarithmic; whole numbers, such as steps, have no ticks between them."""
+    if "y" in log:
+        axis.set_yscale("log")
+    if "x" in log:
+        axis.set_xscale("log", base=2)
+    elif all(np.all(line.get_xdata() % 1 == 0) for line in axis.lines):
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.xaxis.set_major_formatter(thousands)
 
 
 def draw_line(axis, label, x, y, index):
@@ -188,7 +201,8 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
     for axis, (title, values) in zip(axes, probabilities.items(), strict=True):
         colours = [BLUE if value > 0 else EDGE for value in values]
         axis.bar(range(len(labels)), values, color=colours)
-        axis.set_xticks(range(len(labels)), labels, rotation=90, family="monospace")
+        names = list(map(token_name, labels))
+        axis.set_xticks(range(len(labels)), names, rotation=90, family="monospace")
         axis.set(title=title, ylabel=ylabel if is_first(axis) else "")
     return finish(figure)
 

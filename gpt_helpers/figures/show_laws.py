@@ -3,6 +3,8 @@
 from numbers import Real
 from typing import Any, NamedTuple
 
+from matplotlib.ticker import MaxNLocator, NullLocator
+
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import (
     check_captions,
@@ -11,7 +13,7 @@ from gpt_helpers.figures.inputs import (
     line_of,
     panels_of,
 )
-from gpt_helpers.figures.style import INK, PALETTE, finish, named, panels
+from gpt_helpers.figures.style import INK, PALETTE, finish, is_phone, named, panels, thousands
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -29,6 +31,7 @@ LINES = {
     "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
+MOST_TICKS = 4  # on a desk, of a logarithmic axis that spans less than a power of 10
 NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 
@@ -124,13 +127,14 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
 
 
 def label_ticks(axis, log):
-    """Write plain numbers on a logarithmic axis that spans less than a power of 10."""
+    """Write a few plain numbers on a logarithmic axis that spans less than a power of 10."""
     for side in log:
         low, high = getattr(axis, f"get_{side}lim")()
         if high < 10 * low:
             ticks = getattr(axis, f"{side}axis")
-            ticks.set_major_formatter("{x:g}")
-            ticks.set_minor_formatter("{x:g}")
+            ticks.set_major_locator(MaxNLocator(MOST_TICKS // 2 if is_phone() else MOST_TICKS))
+            ticks.set_major_formatter(thousands)
+            ticks.set_minor_locator(NullLocator())
 
 
 def draw_mark(axis, mark):

@@ -22,6 +22,7 @@ from gpt_helpers.validation import (
 CEILING = ("flops", "bandwidth")
 LONGEST, MOST_TILES = 2**14, 10_000  # of what is drawn within seconds
 KINDS = {"full": BLUE, "mask": ORANGE, "skip": FAINT}
+MEANINGS = {"full": "computed whole", "mask": "computed with a mask", "skip": "skipped"}
 
 
 def tile_kinds(n_queries, n_keys, block_size, window=None):
@@ -79,11 +80,17 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
         middle = [(part.start + part.stop) / 2 for part in (columns, rows)]
         ink = PAPER if kind == "full" else INK
         axis.text(*middle, str(number), ha="center", va="center", color=ink)
-    axis.set(xlim=(0, n_keys), ylim=(n_queries, 0), xlabel="key", ylabel="query", aspect="equal")
+    axis.set(
+        xlim=(0, n_keys),
+        ylim=(n_queries, 0),
+        xlabel="key position",
+        ylabel="query position",
+        aspect="equal",
+    )
     axis.set(xticks=edges_of(n_keys, block_size), yticks=edges_of(n_queries, block_size))
     drawn = [kind for kind in KINDS if kind in {tile[2] for tile in kinds}]
     for kind in drawn:
-        axis.fill_between([], [], color=KINDS[kind], label=kind)
+        axis.fill_between([], [], color=KINDS[kind], label=MEANINGS[kind])
     return finish(figure)
 
 
@@ -144,7 +151,7 @@ def roofline(ceilings, points, height=3.0):
         above = {"xytext": (-5, 6), "ha": "right"}
         offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
         axis.annotate(names, place, **offset, textcoords="offset points")
-    axis.set(xscale="log", yscale="log", xlabel="FLOP/byte", ylabel="FLOP/s")
+    axis.set(xscale="log", yscale="log", xlabel="intensity (FLOP/byte)", ylabel="speed (FLOP/s)")
     return finish(figure)
 
 

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, NullFormatter
 
-from gpt_helpers.figures.words import translate, width_in_letters
+from gpt_helpers.figures.words import SUPERSCRIPTS, translate, width_in_letters
 
 INK, PAPER, FAINT, EDGE = "#222222", "#ffffff", "#eeeeee", "#bbbbbb"
 BLUE, ORANGE, GREEN, PINK, BROWN = "#0173b2", "#b86b00", "#028a65", "#b3509c", "#8a5a3c"
@@ -57,7 +57,6 @@ STYLE = {
 }
 DESK, PHONE = 7.6, 3.0  # inches: the column of text of a book, and of the narrowest phone
 column = contextvars.ContextVar("column", default=DESK)  # inches that a figure may take
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def panels(n_panels, height, width=math.inf, narrowest=2.3, **options):
@@ -75,6 +74,11 @@ def panels(n_panels, height, width=math.inf, narrowest=2.3, **options):
     for axis in axes[n_panels:]:
         axis.set_axis_off()
     return figure, axes[:n_panels]
+
+
+def is_phone():
+    """Return whether the figure is drawn for a phone."""
+    return column.get() < DESK / 2
 
 
 def is_first(axis):
@@ -125,8 +129,8 @@ def power_of_ten(value, place=None):
         return ""
     power = round(math.log10(value))
     if not math.isclose(value, 10.0**power, rel_tol=1e-6):
-        return f"{value:g}"
-    return f"{10.0**power:g}" if -2 <= power <= 3 else "10" + str(power).translate(SUPERSCRIPTS)
+        return thousands(value)
+    return f"{10.0**power:g}" if -2 <= power <= 3 else "10" + f"{power}".translate(SUPERSCRIPTS)
 
 
 def thousands(value, place=None):

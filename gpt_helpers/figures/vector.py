@@ -21,6 +21,8 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 COLOUR = re.compile(r"#([0-9a-f]{6})")
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+PATH = re.compile(r"([MLQCz])([^MLQCz]*)")  # the commands that matplotlib writes
+PLACES = {"x", "y", "width", "height", "transform", "viewBox"}
 DROPPED = {"metadata", "style"}
 UNSAID = {"stroke-linejoin", "stroke-linecap", "font-family"}  # book.css says them
 
@@ -36,6 +38,7 @@ def to_svg(figure, name):
     width, height = (float(side) for side in root.get("viewBox").split()[2:])
     scale = PIXELS_PER_INCH / POINTS_PER_INCH
     root.attrib |= {"width": f"{width * scale:.0f}", "height": f"{height * scale:.0f}"}
+    root.attrib.pop("version")
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
     return re.sub(r"</?ns0:|ns1:|:ns0|:ns1", plain_prefix, text)
 
@@ -72,14 +75,10 @@ def wide_letters():
 
 def tidy(element, name):
     """Make an element of the SVG, and what is in it, small, unique and of the page, in place."""
-    for child in list(element):
-        if child.tag.removeprefix(SVG) in DROPPED or is_background(child):
-            element.remove(child)
-        else:
-            tidy(child, name)
+    element[:] = [kept for child in element for kept in tidied(child, name)]
     style = dict(re.findall(r"([\w-]+): ([^;]+)", element.attrib.pop("style", "")))
     element.attrib |= {key: value for key, value in style.items() if key not in UNSAID}
-    if "monospace" in style.get("font-family", "").partition(",")[0]:
+    if "monospace" in style.get("font-family", ""):
         element.set("class", "mono")
     if element.tag == f"{SVG}g":
         element.attrib.pop("id", None)  # nothing refers to a group
@@ -87,6 +86,15 @@ def tidy(element, name):
         element.set(key, of_page(key, value, name))
     element.text = (element.text and element.text.strip(" \n")) or None
     element.tail = None
+
+
+def tidied(child, name):
+    """Return what stays of an element, tidy: nothing, itself, or what a bare group holds."""
+    if child.tag.removeprefix(SVG) in DROPPED or is_background(child):
+        return []
+    tidy(child, name)
+    is_bare = child.tag in (f"{SVG}g", f"{SVG}defs") and not (child.attrib or child.text)
+    return list(child) if is_bare and (child.tag == f"{SVG}g" or not len(child)) else [child]
 
 
 def is_background(element):
@@ -101,13 +109,42 @@ def of_page(key, value, name):
     if key == "clip-path":
         return value.replace("#", f"#{name}-")
     if key == "d":
-        value = " ".join(value.split())
-    value = (
-        NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
-        if key in PLACES
-        else value
-    )
+        return short_path(value)
+    if key in PLACES:
+        return NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
     return COLOUR.sub(r"var(--fig-\1, #\1)", value)
 
 
-PLACES = {"d", "x", "y", "width", "height", "transform", "viewBox"}
+def short_path(path):
+    """Return a path to a tenth of a point, each point as the way from the one before it.
+
+    So that equal shapes are equal texts, wherever they stand. The way is that between rounded
+    points: no error grows.
+    """
+    parts, here = [], (0, 0)
+    for command, rest in PATH.findall(path):
+        numbers = [round(10 * float(number)) for number in rest.split()]
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        if command == "M":
+            parts.append(f"M{in_tenths(points[0])}")
+        elif command == "L":
+            parts.append(step(points[0][0] - here[0], points[0][1] - here[1]))
+        elif points:
+            ways = [(x - here[0], y - here[1]) for x, y in points]
+            parts.append(command.lower() + " ".join(map(in_tenths, ways)))
+        else:
+            parts.append("z")  # a path that goes on begins anew
+        here = points[-1] if points else here
+    return "".join(parts)
+
+
+def step(right, down):
+    """Return a straight line as a command, along one axis where it can be."""
+    if not down:
+        return f"h{right / 10:g}"
+    return f"l{in_tenths((right, down))}" if right else f"v{down / 10:g}"
+
+
+def in_tenths(point):
+    """Return a point in tenths as the text of its two numbers."""
+    return " ".join(f"{number / 10:g}" for number in point)

@@ -3,9 +3,9 @@
 A Chart is a specification in Vega-Lite, which computes in the page, without a kernel.
 JupyterLab draws it by itself; the book draws it when it is built and wakes it in the browser.
 Colab, Kaggle and others that cannot draw it show its HTML, which fetches Vega from the network.
-Names are fixed and nothing is random: equal input gives equal JSON. Text is symbols and
-international terms only. Each "#rrggbb" is a colour of the light page; theme/charts/charts.css
-holds its twin for the dark one.
+Names are fixed and nothing is random: equal input gives equal JSON. Text is English, which
+theme/charts.py puts into the language of a page, by words.csv. Each "#rrggbb" is a colour of the
+light page; theme/charts/charts.css holds its twin for the dark one.
 """
 
 import json
@@ -19,6 +19,7 @@ INK, PAPER, GRID, GREY = "#222222", "#ffffff", "#dddddd", "#949494"
 BLUE, ORANGE, GREEN, PINK, BROWN = "#0173b2", "#b86b00", "#028a65", "#b3509c", "#8a5a3c"
 HUES = (BLUE, ORANGE, GREEN, PINK, BROWN, INK)
 DASHES = ([1, 0], [8, 3], [2, 2], [8, 2, 2, 2], [5, 5], [12, 3])
+IN_WORDS = "words[datum.label] || datum.label"  # the expression of a label of a legend or an axis
 LOOK = {
     "background": PAPER,
     "axis": {
@@ -102,6 +103,11 @@ def palette(names):
     return colour, alt.Scale(domain=names, range=list(DASHES[: len(names)]))
 
 
+def said(word):
+    """Return the expression of a word, which the book puts into the language of its page."""
+    return f"words[{json.dumps(word)}]"
+
+
 def summary(expression, where="true"):
     """Return the layer that says the result in a line above the chart; where picks one row.
 
@@ -116,8 +122,12 @@ def summary(expression, where="true"):
     )
 
 
-def finished(name, chart, height, parameters):
-    """Return the Chart of an Altair chart with its parameters, in the style of the book."""
-    sized = chart.properties(name=name, width=WIDTH, height=height).add_params(*parameters)
-    spec = sized.configure(**LOOK).to_dict()
+def finished(name, chart, height, parameters, words=()):
+    """Return the Chart of an Altair chart with its parameters, in the style of the book.
+
+    words are all that said and IN_WORDS may have to say.
+    """
+    vocabulary = alt.param(name="words", value={word: word for word in words})
+    sized = chart.properties(name=name, width=WIDTH, height=height)
+    spec = sized.add_params(*parameters, vocabulary).configure(**LOOK).to_dict()
     return Chart(spec | {"autosize": {"type": "fit-x", "contains": "padding"}})

@@ -11,12 +11,15 @@ import re
 from pathlib import Path
 
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 from gpt_helpers.files import read_rows
 
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?"
 WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]")
+POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d{2})\b")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+BYTE_SIGNS = str.maketrans("ĠĊĉ", "␣⏎⇥")  # of a byte-level tokenizer: space, new line, tab
 spoken = contextvars.ContextVar("spoken", default="en")
 
 
@@ -55,8 +58,23 @@ def as_pattern(text):
 
 
 def word(text, language=None):
-    """Return a label in a language, that of speaking if none is given; itself if it is unknown."""
-    if (language or spoken.get()) == "en":
+    """Return a label in a language, that of speaking if none is given; itself if it is unknown.
+
+    1e+23 in it becomes 10²³.
+    """
+    return POWER.sub(as_power, said(text, language or spoken.get()))
+
+
+def as_power(found):
+    """Return a number that Python writes as 3e+23 the way that a reader does."""
+    factor, power = found.groups()
+    times = "" if factor == "1" else f"{factor} × "
+    return f"{times}10{str(int(power)).translate(SUPERSCRIPTS)}"
+
+
+def said(text, language):
+    """Return a label in a language; itself if it is unknown."""
+    if language == "en":
         return text
     if text in exact_words():
         return exact_words()[text]
@@ -77,13 +95,18 @@ def translate(figure):
     """Put all the labels of a Figure, in place, into the language of speaking."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            formatter = axis.get_major_formatter()
-            if isinstance(formatter, FixedFormatter):
-                formatter.seq = [word(label) for label in formatter.seq]
+            if isinstance(axis.get_major_locator(), FixedLocator):
+                axis.set_ticklabels([word(tick.get_text()) for tick in axis.get_ticklabels()])
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handle.set_label(word(label))
     for text in figure.findobj(Text):
-        text.set_text(word(text.get_text()))
+        if "monospace" not in text.get_family():  # code, and pieces of a text, say what they say
+            text.set_text(word(text.get_text()))
+
+
+def token_name(name):
+    """Return the name that a byte-level tokenizer gives to a token, with the signs of the book."""
+    return str(name).translate(BYTE_SIGNS)
 
 
 def width_in_letters(text):

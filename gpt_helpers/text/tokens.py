@@ -26,10 +26,10 @@ class Tokens:
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
         for name in ("training", "held_out"):
-            check_tokens(name, getattr(self, name), self.tokenizer)
+            check_known(name, getattr(self, name), self.tokenizer)
 
 
-def check_tokens(name, tokens, tokenizer=None):
+def check_known(name, tokens, tokenizer=None):
     """Raise ValueError unless tokens (N,) are ids that the tokenizer has, where it is known."""
     check_tensor(name, tokens, "(N,)", integers=True, empty=False)
     n_ids = 2**63 if tokenizer is None else 1 + max(tokenizer.get_vocab().values())

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from gpt_helpers.architecture.losses import Loss, check_sum
-from gpt_helpers.architecture.modules import check_able
+from gpt_helpers.architecture.modules import check_model
 from gpt_helpers.evaluation.losses import check_windows
-from gpt_helpers.tensor_checks import check_tensor
+from gpt_helpers.tensor_checks import check_tensor, check_values
 from gpt_helpers.training.settings import TrainingSettings
 from gpt_helpers.validation import check_callable, check_flag, check_instance
 
@@ -19,7 +19,8 @@ def check_training(model, settings, loss_of):
 
     In 16 bits most steps would be rounded away: a weight of 1 does not change by 0.001.
     """
-    check_able(model)
+    check_model(model)
+    check_values("model", model)
     check_instance("settings", settings, TrainingSettings)
     check_instance("loss_of", loss_of, Loss)
     dtypes = {weight.dtype for weight in model.parameters() if weight.requires_grad}

@@ -25,7 +25,7 @@ def check_rebuilt(model, kind):
         check_kind(f"{name} has {place or 'itself'}", part, built.get(place))
     check_shapes(dict(twin.named_parameters()), dict(model.named_parameters()), "model")
     for place, part in model.named_modules():
-        check_settings(f"{name} has {place}", vars(part), vars(built[place]))
+        check_same_settings(f"{name} has {place}", vars(part), vars(built[place]))
     attends = [vars(part)["attend"] for part in model.modules() if "attend" in vars(part)]
     for attend in dict.fromkeys(attends):
         check_causal(name, attend, model)
@@ -40,18 +40,18 @@ def check_kind(name, part, built):
         raise ValueError(f"{name} with hooks, or a forward of its own; remove them first")
 
 
-def check_settings(name, found, built):
+def check_same_settings(name, found, built):
     """Raise ValueError unless the settings found in a part, {name: value}, are those built."""
     for key, value in built.items():
         is_setting = not key.startswith("_") and key not in ("training", "attend")
-        if is_setting and not is_same(found.get(key), value):
+        if is_setting and not is_same_setting(found.get(key), value):
             raise ValueError(
                 f"{name}.{key}={found.get(key)!r:.60}; one that is loaded has {value!r:.60}:"
                 " build the model of a config that says so, or set it back"
             )
 
 
-def is_same(one, other):
+def is_same_setting(one, other):
     """Return whether two settings are equal; partials are if they call the same alike."""
     if isinstance(one, functools.partial) and isinstance(other, functools.partial):
         return (one.func, one.args, one.keywords) == (other.func, other.args, other.keywords)

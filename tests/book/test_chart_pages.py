@@ -172,3 +172,21 @@ def test_a_drawing_follows_the_width_of_the_page(page, site):
         " && chart.view.width() <= 340",
         arg=chart.element_handle(),
     )
+
+
+PLOT = """(chart) => {
+  const picture = chart.querySelector(".chart-picture");
+  const plots = [...picture.querySelectorAll("path.background")].filter((p) => p.checkVisibility());
+  const widths = plots.map((plot) => plot.getBoundingClientRect().width);
+  return Math.max(...widths) / picture.clientWidth;
+}"""
+
+
+@pytest.mark.parametrize(("page_name", "name"), ON_PAGES)
+def test_on_a_small_phone_the_plot_has_most_of_the_width(page, site, edition, page_name, name):
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto((site / edition / f"{page_name}.html").as_uri())
+    chart = chart_of(page, name)
+    assert 0.6 <= chart.evaluate(PLOT) <= 1
+    wake(page, name)
+    assert 0.6 <= chart.evaluate(PLOT) <= 1

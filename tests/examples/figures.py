@@ -43,7 +43,7 @@ def explorers():
     loss = {"fits": ["refit"], "flops_exponent": 21.0, "height": 200.0}
     yield Example(charts.loss_explorer, loss)
     sampling = {"logits": logits, "token_of": str, "n_shown": 5}
-    yield Example(sampling_chart.sampling_explorer, sampling, {"logits": "integers"})
+    yield Example(sampling_chart.sampling_explorer, sampling, {"logits": "integers sparse float8"})
 
 
 def listings():

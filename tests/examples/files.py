@@ -1,5 +1,6 @@
 """A right call of each door of gpt_helpers.files."""
 
+import contextlib
 import functools
 import tempfile
 from pathlib import Path
@@ -17,6 +18,13 @@ def replaced(path):
         partial.touch()
 
 
+@functools.wraps(files.make_folder)
+def made(**arguments):
+    """Make a folder in one that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return files.make_folder(**arguments)
+
+
 TEXTS = "None stranger number bytes unknown empty"
 
 
@@ -32,6 +40,8 @@ def examples():
     )
     yield Example(files.replace_file, {"path": FOLDER / "file", "data": b"data"})
     yield Example(replaced, {"path": FOLDER / "file"})
+    call = {"name": "path", "path": "new"}
+    yield Example(made, call, {"name": TEXTS, "path": "unknown"})
     yield Example(files.alone, {"folder": FOLDER})
     yield Example(
         files.as_path, {"name": "value", "value": FOLDER}, {"name": TEXTS, "value": "missing"}

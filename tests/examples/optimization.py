@@ -10,6 +10,7 @@ from tests.helpers.misuse import Example
 
 SEAM = "a step of attention_tiled, which has checked the operands; runs once per tile"
 TRUSTING = {
+    "gpt_helpers.optimization.flash.FlashAttention": "attention_flash has checked its operands",
     "gpt_helpers.optimization.tiled.TiledAttention": SEAM,
     "gpt_helpers.optimization.tiled.tile_scores": SEAM,
     "gpt_helpers.optimization.tiled.update_online_softmax": SEAM,

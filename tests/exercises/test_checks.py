@@ -313,6 +313,8 @@ WRONG = {
         mask_of_the_first_keys,
         lambda q, k, w: attentions.visible_keys(q, k, window=w),
         lambda q, k, w: k <= q[:, None],
+        lambda q, k, w: right_mask(q, torch.arange(len(k)), w),
+        lambda q, k, w: right_mask(k[len(k) - len(q) :], k, w),
         lambda q, k, w: right_mask(q, k, w + 1),
         lambda q, k, w: right_mask(q, k, w - 1),
         lambda q, k, w: right_mask(k, k, w),
@@ -412,6 +414,9 @@ WRONG = {
         lambda n, u, r: min(n, u),
         lambda n, u, r: right_worth(n, u, r) if n > u else u,
         lambda n, u, r: right_worth(n, u, 15.0),
+        lambda n, u, r: right_worth(n, u, r) if n != u else 0.0,
+        lambda n, u, r: right_worth(n // u * u, u, r) if n > u else n,
+        lambda n, u, r: right_worth(math.ceil(n / u) * u, u, r) if n > u else n,
         lambda n, u, r: u + u * r * (1 - math.exp(-(n / u - 1) / r)),
         lambda n, u, r: min(n, u) + u * r * (1 - math.exp(-max(n / u, 0) / r)),
         lambda n, u, r: min(n, u) + r * (1 - math.exp(-max(n / u - 1, 0) / r)),
@@ -559,6 +564,8 @@ WRONG = {
         lambda right, n, chance: right_guess(right, n, chance, z=1.645),
         lambda right, n, chance: right_guess(right, n, chance, z=2.576),
         lambda right, n, chance: right_guess(right, n, chance, z=2.0),
+        lambda right, n, chance: right_guess(right, n, chance, z=1.9),
+        lambda right, n, chance: n <= 5 or right_guess(right, n, chance),
         lambda right, n, chance: right_guess(right, n, chance, z=1.0),
         lambda right, n, chance: right_guess(right, n, 0.5),
         lambda right, n, chance: ends(right, n)[0] < chance,
@@ -669,6 +676,9 @@ STYLES = {
     "double": lambda x: x.double() if is_float_tensor(x) else x,
     "a fraction": lambda x: fractions.Fraction(x) if type(x) in (int, float) else x,
     "with a gradient": lambda x: x.clone().requires_grad_() if is_float_tensor(x) else x,
+    "turned round": lambda x: turned_round(x) if isinstance(x, torch.Tensor) else x,
+    "of another machine": lambda x: of_another_machine(x) if isinstance(x, torch.Tensor) else x,
+    "sparse": lambda x: x.to_sparse() if is_tensor(x) and not x.isinf().any() else x,
     "not contiguous": lambda x: x.mT.clone().mT if getattr(x, "ndim", 0) > 1 else x,
 }
 SLIPS = {
@@ -683,6 +693,16 @@ SLIPS = {
     "returns complex numbers": lambda x: x * 1j,
     "raises without a word": lambda x: next(iter(())),
 }
+
+
+def turned_round(x):
+    """Return a tensor as an array whose memory runs backwards."""
+    return np.flip(np.flip(x.numpy()).copy())
+
+
+def of_another_machine(x):
+    """Return a tensor as an array whose bytes stand in the other order."""
+    return x.numpy().astype(x.numpy().dtype.newbyteorder("S"))
 
 
 def is_tensor(x):

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -56,6 +57,8 @@ def test_the_first_wrong_case_is_named():
         ("4", "it returns str, not a number"),
         (torch.tensor([4]), r"it returns Tensor (1,), not a number"),
         (float("nan"), "nan is wrong"),
+        (10**400, f"1{'0' * 79} is wrong"),
+        pytest.param(-(10**5000), "<int> is wrong", id="huge"),
         (None, "it returns nothing (None); return the result"),
     ],
 )
@@ -67,6 +70,8 @@ def test_a_number_is_told_what_is_wrong_with_it(found, reason):
     ("found", "reason"),
     [
         ([2.0, 4.0], "it returns list, not a tensor"),
+        (torch.ones(2, device="meta"), r"it returns meta Tensor (2,), not a tensor"),
+        (np.array([2.0, "4"], dtype=object), r"it returns ndarray (2,), not a tensor"),
         (torch.tensor(2.0), "the shape is (), not (2,)"),
         (torch.tensor([2, 4]), "the dtype is torch.int64, not torch.float32"),
         (torch.tensor([2.0, torch.nan]), "column 1: nan is wrong"),

@@ -14,9 +14,11 @@ import torch
 
 from gpt_helpers.architecture import sampling
 from gpt_helpers.config import PRESETS
-from gpt_helpers.figures import charts, sampling_chart, vegalite
+from gpt_helpers.figures import charts, models_chart, sampling_chart, vegalite
 from gpt_helpers.scaling_laws import counts, laws
+from gpt_helpers.scaling_laws.data_limits import inference_optimal
 from gpt_helpers.training import memory, optimizers
+from gpt_helpers.variants.published import disclosed_models
 from tests.book.test_pages import listen
 from tests.helpers.reference import refused
 from theme import charts as theme_charts
@@ -29,6 +31,7 @@ MADE = {
     "schedule": charts.schedule_explorer,
     "memory": charts.memory_explorer,
     "loss": charts.loss_explorer,
+    "models": lambda: models_chart.models_explorer(disclosed_models()),
 }
 # Wait until Vega has drawn with these values, and return the rows that it draws.
 ROWS = """async (chart, [values, field]) => {
@@ -47,7 +50,7 @@ ROWS = """async (chart, [values, field]) => {
 
 def write_page(folder):
     """Write a page with every chart as the package makes it now, and what the theme adds."""
-    parts = [theme_charts.to_html(make().spec, name, name) for name, make in MADE.items()]
+    parts = [theme_charts.to_html(make().spec, name, name, "en") for name, make in MADE.items()]
     head = '<meta charset="utf-8"><link rel="stylesheet" href="charts.css">'
     script = '<script src="first.js"></script><script defer src="charts.js"></script>'
     shutil.copy(theme_charts.HERE.parent / "static" / "first.js", folder)
@@ -168,6 +171,64 @@ def test_curves_and_dots_of_the_loss_are_those_of_each_fit(drawn, log_C):  # noq
         assert dot == pytest.approx((best.n_params, best.loss), rel=1e-6)
 
 
+@pytest.mark.parametrize("log_T", [9, 12, 13.5, 15])
+def test_the_dashed_line_of_the_plane_is_the_best_size_with_the_use_to_come(drawn, log_T):  # noqa: N803
+    rows = rows_of(drawn, "models", {"log_T": log_T}, "log_D")
+    assert len(rows) > 50
+    for row in rows[:: len(rows) // 8]:
+        loss = laws.FITS[models_chart.FIT].loss(row["N"], row["D"])
+        best = inference_optimal(loss, 10.0**log_T, models_chart.FIT)
+        assert (row["N"], row["D"]) == pytest.approx((best.n_params, best.n_tokens), rel=1e-6)
+
+
+def test_the_band_dots_and_budgets_of_the_plane_are_those_of_the_package(drawn):
+    band = rows_of(drawn, "models", {"log_T": 12}, "log_N")
+    for row in band[::10]:
+        flops = [law.budget(row["N"]) for law in laws.FITS.values()]
+        best = [c / (6 * row["N"]) for c in flops]
+        assert (row["D"], row["highest"]) == pytest.approx((min(best), max(best)), rel=1e-5)
+    dots = {row["model"]: row for row in rows_of(drawn, "models", {"log_T": 12}, "ratio")}
+    known = {row["model"]: (row["n_params"], row["n_tokens"]) for row in disclosed_models()}
+    assert {name: (row["N"], row["D"]) for name, row in dots.items()} == known
+    lines = rows_of(drawn, "models", {"log_T": 12}, "power")
+    assert len(lines) == 2 * len(models_chart.BUDGETS)
+    for row in lines:
+        assert 6 * row["N"] * row["D"] == pytest.approx(10.0 ** row["power"])
+
+
+def test_a_dot_of_the_plane_says_its_numbers_when_a_reader_points_at_it(drawn):
+    rows_of(drawn, "models", {"log_T": 12}, "ratio")
+    dot = drawn.locator("#chart-models .mark-symbol.role-mark path").first
+    dot.hover(force=True)
+    tip = drawn.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    first = disclosed_models()[0]
+    assert first["model"] in tip.inner_text()
+    assert f"{first['n_tokens'] / first['n_params']:,.1f}" in tip.inner_text()
+
+
+@pytest.mark.parametrize("woken", [False, True], ids=["picture", "drawing"])
+@pytest.mark.parametrize("name", MADE)
+def test_the_plot_has_most_of_the_width_of_a_small_phone(browser, tmp_path, name, woken):
+    with browser.new_context(viewport={"width": 336, "height": 700}) as context:
+        page = context.new_page()
+        page.goto(write_page(tmp_path))
+        chart = page.locator(f"#chart-{name}")
+        if woken:
+            chart.locator("input[type=range]").first.press("ArrowRight")
+            page.wait_for_function("(chart) => chart.view", arg=chart.element_handle())
+        plot = chart.locator(".role-frame > g > .background").filter(visible=True).first
+        assert plot.bounding_box()["width"] >= 0.6 * chart.bounding_box()["width"]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_chart_speaks_the_language_of_its_page(name):
+    spec = MADE[name]().spec
+    assert theme_charts.in_language(spec, "en") == spec
+    text = json.dumps(theme_charts.in_language(spec, "ja"), ensure_ascii=False)
+    assert re.search("[ぁ-ん一-龠]", text)
+
+
 def test_the_line_above_says_what_the_sliders_give(drawn):
     shape = {"warmup_steps": 40, "total_steps": 300, "min_lr": 0.2, "cooldown_share": 0.5}
     rows_of(drawn, "schedule", shape, "rate")
@@ -253,7 +314,8 @@ def test_an_output_without_alt_text_warns():
     logger = type("Logger", (), {"warning": lambda self, text, **where: warned.append(text)})()
     spec = charts.schedule_explorer().spec
     data = type("Data", (), {"mime_type": vegalite.MIME, "content": spec, "line": 1})()
-    renderer = type("Renderer", (), {"logger": logger})()
+    env = type("Env", (), {"config": type("Config", (), {"language": "en"})})
+    renderer = type("Renderer", (), {"logger": logger, "sphinx_env": env})()
     data.cell_metadata = {"mystnb": {"image": {"alt": "Lines."}}}
     (node,) = theme_charts.VegaLite.handle_mime(renderer, data, False)
     assert 'aria-label="Lines."' in node.astext()

@@ -53,8 +53,9 @@ def test_a_short_logarithmic_axis_has_plain_numbers(high, is_plain):
     axis = drawn(Mark("line", [1, 100], [1.0, high]), log=("x", "y"))
     axis.figure.canvas.draw()
     labels = [text.get_text() for text in axis.get_yticklabels(which="both")]
-    assert any(set(label) & set("¹²³⁴⁵⁶⁷⁸⁹") for label in labels) is False
-    assert ("2" in labels) is is_plain  # between the powers of 10
+    between = {label for label in labels if label not in ("", "0.1", "1", "10", "100", "1000")}
+    assert (len(between) >= 2) is is_plain
+    assert "mathdefault" not in "".join(labels)
 
 
 def test_a_band_lies_between_its_edges():

@@ -90,6 +90,8 @@ def crosses(points, box):
     if core.width <= 0 or core.height <= 0:
         return False
     for start, end in pairwise(points):
+        if not np.isfinite((start, end)).all():
+            continue
         steps = max(2, int(np.hypot(*(end - start)) / 2))
         between = start + np.linspace(0, 1, steps)[:, None] * (end - start)
         if any(core.contains(*point) for point in between):

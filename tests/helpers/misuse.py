@@ -29,7 +29,14 @@ from torch import nn
 from tests.helpers.book import ROOT, code_cells, notebooks, read_notebook
 
 SECONDS = 100  # a call that takes longer than this hangs, even on a busy machine
-CHECKING = ("commands.", "validation.", "architecture.inputs.", "architecture.operands.", "check_")
+CHECKING = (
+    "commands.",
+    "validation.",
+    "tensor_checks.",
+    "architecture.inputs.",
+    "architecture.operands.",
+    "check_",
+)
 ENOUGH = 60  # letters of a value in a message that name it
 
 

@@ -17,7 +17,7 @@
     const spec = JSON.parse(chart.querySelector("script").textContent);
     await loadScript(`${folder}vega.js`, () => window.vegaEmbed);
     const box = document.createElement("div");
-    const look = { renderer: "svg", defaultStyle: false, tooltip: false };
+    const look = { renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } };
     const options = { ...look, actions: false, ast: true };
     const { view } = await vegaEmbed(box, { ...spec, width: widthOf(picture) }, options);
     box.setAttribute("aria-hidden", "true"); // the picture's label and the line above say it

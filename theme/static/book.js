@@ -48,13 +48,26 @@ addEventListener("hashchange", keepPlace);
 keepPlace();
 
 // A box that scrolls must be reachable by keyboard; one that does not should not stop the tab key.
+// The theme sees to those of code and of tables. On which sides there is more, book.css shows.
+function tellMore(box) {
+  const last = box.scrollWidth - box.clientWidth - 1; // a part of a pixel is no more
+  const sides = { left: box.scrollLeft > 1, right: box.scrollLeft < last };
+  const more = Object.keys(sides).filter((side) => sides[side]).join(" ");
+  if (last > 0 && more) box.dataset.more = more;
+  else delete box.dataset.more;
+}
 const boxes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
+    tellMore(target);
+    if (!target.matches(".scrolls")) continue;
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
-document.querySelectorAll(".scrolls").forEach((box) => boxes.observe(box));
+document.querySelectorAll(".scrolls, .pst-scrollable-table-container, article pre").forEach((box) => {
+  boxes.observe(box);
+  box.addEventListener("scroll", () => tellMore(box), { passive: true });
+});
 
 // Search engines want the whole addresses of the editions, which a page knows only where it lies.
 if (location.protocol !== "file:") {

@@ -71,6 +71,12 @@ def width_of(text):
     return max(map(width_in_letters, word(str(text)).split("\n"))) * LETTER
 
 
+def signed(value, form=".2f"):
+    """Return a number as text, with a true minus sign, and none before a zero."""
+    text = f"{value:{form}}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-")
+
+
 class Canvas:
     """An empty sheet, as wide as the column; units are points, y goes down."""
 
@@ -100,11 +106,11 @@ class Canvas:
 
     def text(self, x, y, text, across="center", down="center", colour=INK, bold=False, mono=False):
         """Write words; across is left, center or right of them at x, down top, center, bottom."""
-        lines = word(str(text)).split("\n")
+        lines = (str(text) if mono else word(str(text))).split("\n")
         style = {"ha": across, "va": "baseline", "color": colour, "zorder": 5}
         style |= {"weight": "bold"} if bold else {}
         style |= {"family": "monospace"} if mono else {}
-        width, height = width_of(text), LINE * len(lines)
+        width, height = max(map(width_in_letters, lines)) * LETTER, LINE * len(lines)
         shift = {"left": 0, "center": 0.5, "right": 1, "top": 0, "bottom": 1}
         box = Box(x - shift[across] * width, y - shift[down] * height, width, height)
         for number, line in enumerate(lines):
@@ -155,23 +161,26 @@ class Canvas:
         values = np.asarray(values, dtype=float)
         return self.matrix(x, y, values[:, None] if upright else values[None], colour, cell)
 
-    def matrix(self, x, y, values, colour, cell=CELL, numbers=False):
+    def matrix(self, x, y, values, colour, cell=CELL, numbers="", width=None, shades=None):
         """Draw (rows, columns) of numbers as cells, the darker the larger their size.
 
-        A cell of NaN is empty, with a dashed edge: what is not there. numbers writes them in.
+        A cell of NaN is empty, with a dashed edge: what is not there. numbers, such as "g" or
+        ".2f", says how they are written in. A cell is cell points high, and width wide if that
+        is given. shades (rows, columns) say how dark each is, if not the numbers themselves.
         """
         values = np.asarray(values, dtype=float)
-        largest = np.nanmax(np.abs(values), initial=0) or 1.0
+        shades = np.abs(values if shades is None else np.asarray(shades, dtype=float))
+        width, shades = width or cell, shades / (np.nanmax(shades, initial=0) or 1.0)
         for (row, place), value in np.ndenumerate(values):
-            box = Box(x + place * cell, y + row * cell, cell, cell)
+            box = Box(x + place * width, y + row * cell, width, cell)
             is_there = not np.isnan(value)
-            face = soft(colour, 0.08 + 0.62 * abs(value) / largest) if is_there else "none"
+            face = soft(colour, 0.08 + 0.62 * shades[row, place]) if is_there else "none"
             look = {"facecolor": face, "edgecolor": colour if is_there else EDGE}
             look |= {"linewidth": 0.6, "linestyle": "-" if is_there else (0, (2, 2))}
-            self.axis.add_patch(Rectangle(box[:2], cell, cell, zorder=2, **look))
+            self.axis.add_patch(Rectangle(box[:2], width, cell, zorder=2, **look))
             if numbers and is_there:
-                self.text(*box.centre, f"{value:g}")
-        return self.used(Box(x, y, cell * values.shape[1], cell * values.shape[0]))
+                self.text(*box.centre, signed(value, numbers))
+        return self.used(Box(x, y, width * values.shape[1], cell * values.shape[0]))
 
     def arrow(self, start, end, colour=INK, text="", bend=0.0, line=1.2, dashed=False, both=False):
         """Draw an arrow from (x, y) to (x, y); bend curves it to the right (or left, below 0)."""

@@ -1,0 +1,102 @@
+"""What a shared link to a page shows: its title, its description, and a card."""
+
+import re
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from gpt_helpers.figures.drawings.text import tokens
+from tests.helpers.browser import EDITIONS, page_names
+from theme import cards
+
+HEAVIEST = 150_000  # bytes
+META = re.compile(r'<meta (?:name|property)="((?:og|twitter):[\w:]+)" content="([^"]*)">')
+LONG = {
+    "ja": "長い題の、GPTのページである、" * 6,
+    "en": "A title of many long words " * 6,
+}
+
+
+@pytest.fixture(scope="module")
+def shared(site):
+    """Return {page: {name: content}} of what pages say of themselves elsewhere."""
+    return {name: dict(META.findall((site / name).read_text("utf-8"))) for name in page_names(site)}
+
+
+def test_every_page_has_a_title_a_description_and_a_card(site, shared):
+    for name, found in shared.items():
+        text = (site / name).read_text("utf-8")
+        title = re.search(r"<title>(.*?)</title>", text, re.DOTALL)[1]
+        assert found["og:title"].strip(), name
+        assert found["og:title"] in " ".join(title.split()), name
+        described = re.search(r'<meta name="description" content="([^"]*)">', text)[1]
+        assert found["og:description"] == described != "", name
+        assert found["twitter:card"] == "summary_large_image"
+        card = site / name[:2] / found["og:image"].removeprefix("../" * (name.count("/") - 1))
+        assert card.is_file(), name
+
+
+def test_pages_with_a_figure_have_a_card_of_their_own(shared):
+    for edition in EDITIONS:
+        own = {page: shared[f"{edition}/{page}.html"]["og:image"] for page in cards.FIGURES}
+        assert len(set(own.values())) == len(cards.FIGURES)
+        assert shared[f"{edition}/notation.html"]["og:image"] == own[cards.FIRST]
+
+
+def test_cards_are_light_and_have_the_size_that_is_stated(site, shared):
+    paths = [path for edition in EDITIONS for path in (site / edition).rglob("_static/cards/*.png")]
+    assert {path.stem for path in paths} == set(cards.FIGURES)
+    assert {
+        path.name: path.stat().st_size for path in paths if path.stat().st_size > HEAVIEST
+    } == {}
+    for path in paths:
+        with Image.open(path) as card:
+            assert card.size == (cards.WIDTH, cards.HEIGHT)
+            assert len(card.convert("RGB").getcolors(1 << 20)) > 20
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_the_longest_title_and_any_figure_stay_on_the_card(language):
+    if cards.font_of(language) is None:
+        pytest.skip("no font with Japanese letters here")
+    spec = tokens([["a", " b"]] * 40).spec
+    card = cards.draw_card("GPT", LONG[language], LONG[language], spec, language)
+    canvas = FigureCanvasAgg(card)
+    canvas.draw()
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in card.texts]
+    assert len(boxes) == 5
+    assert max(box.x1 for box in boxes) <= cards.WIDTH - cards.MARGIN / 2
+    assert all(above.y0 >= below.y0 for above, below in pairwise(boxes))
+    [picture] = card.images
+    height, width = picture.get_array().shape[:2]
+    assert 0 <= picture.oy <= picture.oy + height <= min(box.y0 for box in boxes)
+    assert 0 <= picture.ox <= picture.ox + width <= cards.WIDTH
+
+
+def test_lines_break_between_words_and_never_before_a_full_stop():
+    assert cards.wrapped("one two three", 7) == ["one two", "three"]
+    assert cards.wrapped("これは文。次の文。", 7) == ["これは", "文。次の", "文。"]
+    assert cards.shortened(["a", "b", "c"], 2) == ["a", "b…"]
+
+
+@pytest.mark.parametrize(("base", "url"), [
+    ("", "../_static/cards/a.png"),
+    ("https://example.org/book/ja", "https://example.org/book/ja/_static/cards/a.png"),
+    ("https://example.org/book/ja/", "https://example.org/book/ja/_static/cards/a.png"),
+])  # fmt: skip
+def test_the_address_of_a_card_is_whole_where_the_book_knows_its_own(base, url):
+    app = SimpleNamespace(config=SimpleNamespace(html_baseurl=base))
+    assert cards.url_of(app, "a/page", "_static/cards/a.png") == url
+
+
+def test_without_japanese_letters_the_card_of_the_english_edition_stands(monkeypatch):
+    monkeypatch.setattr(cards, "JAPANESE", ())
+    assert cards.font_of("ja") is None
+    config = SimpleNamespace(html_baseurl="https://a.b/ja", language="ja", html_title="T")
+    context = {"title": "<b>x</b>", "description": "d"}
+    cards.add_card(SimpleNamespace(config=config), "index", "", context, None)
+    assert context["card"]["og:image"] == "https://a.b/en/_static/cards/index.png"
+    assert context["card"]["og:title"] == "x"
