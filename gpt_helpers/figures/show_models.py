@@ -24,7 +24,11 @@ WRITTEN_FROM = {
 }  # fmt: skip
 ALL_FAMILIES = ("gpt2", *WRITTEN_FROM, "other", NOT_SAID)
 TRUNKS = {"gpt2": CONCEPTS["GPT-2"], "llama": CONCEPTS["Llama"]}
-KEYS = {"gpt2": "GPT-2 and changes of it", "llama": "Llama and changes of it", "other": "other"}
+KEYS = {
+    "gpt2": "GPT-2 and changes of it",
+    "llama": "Llama and changes of it",
+    "other": "other families",
+}
 DATE = re.compile(r"\d{4}(-[01]\d(-[0-3]\d)?)?")
 YEARS = (2018, 2027.6)
 SMALLEST, LARGEST = 5e7, 3e12  # the ends of the scale of sizes

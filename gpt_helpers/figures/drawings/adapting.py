@@ -62,7 +62,7 @@ def preference_pair(before, after, beta):
     """
     canvas = Canvas()
     line = NatsAxis(canvas, min(*before, *after))
-    pairs = zip(("preferred", "other"), before, after, (GREEN, RED), strict=True)
+    pairs = zip(("preferred response", "other response"), before, after, (GREEN, RED), strict=True)
     for name, old, new, colour in pairs:
         line.draw(name, old, new, colour)
     line.ticks()
