@@ -25,7 +25,7 @@ LINES = {
     "hollow": {"linestyle": "", "marker": "o", "markersize": 8, "fillstyle": "none"},
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
-MOST_TICKS = 4  # of a logarithmic axis that spans less than a power of 10
+MOST_TICKS = 3  # of a logarithmic axis that spans less than a power of 10
 NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 

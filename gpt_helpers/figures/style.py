@@ -95,7 +95,8 @@ def finish(figure, legend=True):
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
-                axis.set_major_formatter(power_of_ten)
+                low, high = sorted(axis.get_view_interval())
+                axis.set_major_formatter(power_of_ten if high >= 10 * low else thousands)
     translate(figure)
     if legend:
         found = [axes.get_legend_handles_labels() for axes in figure.axes]
@@ -106,9 +107,11 @@ def finish(figure, legend=True):
 
 
 def put_legend(figure, handles, labels):
-    """Put a legend above all panels, in as many columns as fit."""
+    """Put a legend above all panels, in as many columns as fit; the figure grows by it."""
     wide = max(map(width_in_letters, labels)) * POINTS * 0.6 + POINTS * 3.6  # points
     n_columns = max(1, min(len(labels), int(figure.get_figwidth() * 72 / wide)))
+    n_rows = math.ceil(len(labels) / n_columns)
+    figure.set_figheight(figure.get_figheight() + n_rows * 1.5 * POINTS / 72)
     figure.legend(handles, labels, loc="outside upper left", ncols=n_columns)
 
 
