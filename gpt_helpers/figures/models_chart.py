@@ -60,10 +60,11 @@ def models_explorer(models, height=360):
     of which there may be six; a dot says all of its numbers when a reader points at it. The line
     above the chart gives the size that is best for EXAMPLE tokens.
     """
+    size = best_size(EXAMPLE)
     line = summary(
         f"{said('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
-        f" + 'D = ' + format({EXAMPLE}, '.3s') + ', N = ' + format({best_size(EXAMPLE)}, '.3s') + ', D/N = '"
-        f" + format({EXAMPLE} / {best_size(EXAMPLE)}, '.1f')"
+        f" + 'D = ' + format({EXAMPLE}, '.3s') + ', N = ' + format({size}, '.3s')"
+        f" + ', D/N = ' + format({EXAMPLE} / {size}, '.1f')"
     )
     chart = alt.layer(band(), *budgets(), best_line(), *dots(models), line)
     use = slider("log_T", 13, 9, 15, 0.1, "tokens used later: log10")

@@ -104,7 +104,8 @@ def finish(figure, legend=True):
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_formatter(), LogFormatter):  # which writes formulas
-                axis.set_major_formatter(power_of_ten)
+                low, high = sorted(axis.get_view_interval())
+                axis.set_major_formatter(power_of_ten if high >= 10 * low else thousands)
             if isinstance(axis.get_minor_formatter(), LogFormatter):
                 axis.set_minor_formatter(NullFormatter())
     translate(figure)
@@ -117,9 +118,11 @@ def finish(figure, legend=True):
 
 
 def put_legend(figure, handles, labels):
-    """Put a legend above all panels, in as many columns as fit."""
+    """Put a legend above all panels, in as many columns as fit; the figure grows by it."""
     wide = max(map(width_in_letters, labels)) * POINTS * 0.6 + POINTS * 3.6  # points
     n_columns = max(1, min(len(labels), int(figure.get_figwidth() * 72 / wide)))
+    n_rows = math.ceil(len(labels) / n_columns)
+    figure.set_figheight(figure.get_figheight() + n_rows * 1.5 * POINTS / 72)
     figure.legend(handles, labels, loc="outside upper left", ncols=n_columns)
 
 

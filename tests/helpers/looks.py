@@ -89,9 +89,8 @@ def crosses(points, box):
     core = Bbox.from_extents(box.x0 + 1, box.y0 + 2, box.x1 - 1, box.y1 - 2)
     if core.width <= 0 or core.height <= 0:
         return False
-    for start, end in pairwise(points):
-        if not np.isfinite((start, end)).all():
-            continue
+    whole = [pair for pair in pairwise(points) if np.isfinite(pair).all()]  # nan is a gap
+    for start, end in whole:
         steps = max(2, int(np.hypot(*(end - start)) / 2))
         between = start + np.linspace(0, 1, steps)[:, None] * (end - start)
         if any(core.contains(*point) for point in between):
