@@ -20,7 +20,7 @@ from gpt_helpers.figures.drawn import Drawn
 from gpt_helpers.figures.style import BLUE, GREY, INK, PAPER
 from gpt_helpers.figures.words import width_in_letters
 
-from .head import TAG
+from .head import TAG, shorten
 
 LOG = logging.getLogger(__name__)
 FIRST = "index"
@@ -37,11 +37,12 @@ FIGURES = {  # {page: page of the figure, its name}
 WIDTH, HEIGHT, MARGIN = 1200, 630, 56  # pixels
 DOTS = 100  # pixels for an inch
 SHEETS = (6.0, 10.0)  # inches that a figure may take, until it fits the room that is left
-PER_LETTER = 0.58  # how wide a letter is, of the size of its font
+PER_LETTER = 0.61  # how wide a letter is, of the size of its font
 JAPANESE = (
     "Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "Hiragino Maru Gothic Pro", "Yu Gothic",
     "Meiryo", "BIZ UDGothic", "IPAexGothic", "IPAPGothic", "TakaoPGothic", "VL PGothic",
 )  # fmt: skip
+LONGEST = {"ja": 84, "en": 140}  # letters of the sentences: two lines
 LOCALES = {"ja": "ja_JP", "en": "en_GB"}
 PIECE = re.compile(r"[!-~]+ ?|.[、。，．」』）]*")
 
@@ -67,7 +68,9 @@ def wrapped(text, n_letters):
 
 def shortened(lines, n_lines):
     """Return at most so many lines, with a sign where some are left out."""
-    return lines if len(lines) <= n_lines else [*lines[: n_lines - 1], f"{lines[n_lines - 1]}…"]
+    if len(lines) <= n_lines:
+        return lines
+    return [*lines[: n_lines - 1], f"{lines[n_lines - 1][:-1]}…"]
 
 
 def draw_card(book, title, sentence, spec, language):
@@ -113,7 +116,7 @@ def add_figure(card, figure, family, top):
 
 
 def figure_of(app, page):
-    """Return the data of a page's signature figure and the first sentence of its caption.
+    """Return the data of a page's signature figure and the first sentences of its caption.
 
     The data is None where the figure is a picture already; both are empty in another book.
     """
@@ -124,8 +127,8 @@ def figure_of(app, page):
         if name in [*figure["ids"], *figure["names"]]:
             specs = [raw["spec"] for raw in figure.findall(nodes.raw) if "spec" in raw]
             caption = next(iter(figure.findall(nodes.caption)), nodes.caption()).astext()
-            first = re.split(r"(?<=。)|(?<=[.!?])\s", caption, maxsplit=1)[0]
-            return (specs[0] if specs else None), first
+            sentences = shorten(" ".join(caption.split()), LONGEST[app.config.language])
+            return (specs[0] if specs else None), sentences
     LOG.warning("%s: no figure %s for the card of %s", source, name, page, type="card")
     return None, ""
 

@@ -79,7 +79,7 @@ def test_the_longest_title_and_any_figure_stay_on_the_card(language):
 def test_lines_break_between_words_and_never_before_a_full_stop():
     assert cards.wrapped("one two three", 7) == ["one two", "three"]
     assert cards.wrapped("これは文。次の文。", 7) == ["これは", "文。次の", "文。"]
-    assert cards.shortened(["a", "b", "c"], 2) == ["a", "b…"]
+    assert cards.shortened(["a", "bcd", "e"], 2) == ["a", "bc…"]
 
 
 @pytest.mark.parametrize(("base", "url"), [

@@ -186,7 +186,7 @@ def test_the_themes_scripts_are_asked_for_twice_before_their_buttons_are_given_u
 PARTS = {
     "training": [
         "doctools", "documentation_options", "sphinx_highlight", "clipboard.min", "copybutton",
-        "sphinx-book-theme", "book", "design-tabs", "charts",
+        "sphinx-book-theme", "book", "design-tabs", "charts", "figures",
     ],
     "where": ["sortable"],
     "index": ["start"],

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.browser import find_colour_faults
 
-HEAVIEST = 1_000_000  # bytes
+HEAVIEST = 800_000  # bytes as a server sends them, without the model, which a reader asks for
 MOST_FILES = 30
 SHORTEST = {"ja": 10, "en": 20}  # characters of a description
 TWIN = {"ja": "en", "en": "ja"}
@@ -27,9 +27,9 @@ def pictures(tour, place, fault):
     return failing(tour, lambda stay: [i["name"] for i in getattr(stay, place) if fault(i)])
 
 
-def test_the_first_load_of_a_page_is_at_most_a_megabyte_without_compression(tour):
+def test_the_first_load_of_a_page_is_at_most_four_fifths_of_a_megabyte(tour):
     assert all(stay.requests for stay in tour.values())
-    weights = {name: sum(raw for raw, _ in stay.requests.values()) for name, stay in tour.items()}
+    weights = {name: sum(size for _, size in stay.requests.values()) for name, stay in tour.items()}
     assert {name: weight for name, weight in weights.items() if weight > HEAVIEST} == {}
 
 

@@ -71,6 +71,8 @@ def test_equal_shapes_are_equal_texts():
 
 def test_an_svg_has_no_groups_that_say_nothing_and_no_empty_lists():
     text = vector.to_svg(drawn()["cells"], "a")
+    assert text.count("<path d=") >= 16 + 4  # a path for each level, and the frame
+    assert re.findall("<text[^>]*>([xya])</text>", text) == ["x", "y", "a"]
     assert "<g>" not in text
     assert "<g />" not in text
     assert "<defs />" not in text
