@@ -16,7 +16,7 @@ import rjsmin
 from docutils import nodes
 from myst_nb.core.render import load_mime_renders
 
-from gpt_helpers.figures.drawn import MIME, Drawn
+from gpt_helpers.figures.drawn import FIGURE, Drawn
 from gpt_helpers.figures.style import DARK, DESK, PHONE
 
 HERE = Path(__file__).with_name("figures")
@@ -28,12 +28,12 @@ OUTPUTS = {"figure-output", "chart-output"}  # classes of what a reader takes al
 class Figures:
     """The renderer that MyST-NB asks about outputs of a cell."""
 
-    mime_priority_overrides = (("html", MIME, 4),)
+    mime_priority_overrides = (("html", FIGURE, 4),)
 
     @staticmethod
     def handle_mime(renderer, data, inline):
         """Return the node of a figure's data, or None for other outputs."""
-        if data.mime_type != MIME:
+        if data.mime_type != FIGURE:
             return None
         options = data.cell_metadata.get("mystnb", {})
         alt = options.get("image", {}).get("alt", "")

@@ -24,7 +24,7 @@ from gpt_helpers.figures.vector import stacked, to_svg
 from gpt_helpers.figures.words import speaking, word
 from gpt_helpers.validation import check_choice, check_real, checks
 
-MIME = "application/vnd.gpt-figure+json"
+FIGURE = "application/vnd.gpt-figure+json"
 DIGITS = 5  # significant ones of a number that is drawn
 ARRAYS = np.ndarray | np.generic | pd.Series | pd.Index
 
@@ -47,7 +47,7 @@ class Drawn:
         before = column.set(inches)
         try:
             with speaking(words), matplotlib.rc_context(STYLE):
-                made = named(self.spec["draw"]).draw(**arguments)
+                made = found_by_name(self.spec["draw"]).draw(**arguments)
                 steps = made if isinstance(made, list) else [("", made)]
                 return [(word(caption), figure) for caption, figure in steps]
         finally:
@@ -69,7 +69,7 @@ class Drawn:
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Return what a notebook shows and stores: the data, and the SVG in its language."""
         svg = self.svg(language.chosen)
-        data = {MIME: self.spec, "image/svg+xml": svg, "text/plain": repr(self)}
+        data = {FIGURE: self.spec, "image/svg+xml": svg, "text/plain": repr(self)}
         others = {name: self.svg(name) for name in language.LANGUAGES if name != language.chosen}
         return data, {"image/svg+xml": others}
 
@@ -148,16 +148,16 @@ def restored(data):
         return float(data["float"])
     if "class" in data:
         fields = {name: restored(part) for name, part in data["fields"].items()}
-        return named(data["class"])(**fields)
-    return dict(zip(map(key_of, data["keys"]), restored(data["values"]), strict=True))
+        return found_by_name(data["class"])(**fields)
+    return dict(zip(map(hashable, data["keys"]), restored(data["values"]), strict=True))
 
 
-def key_of(data):
+def hashable(data):
     """Return a key of a dictionary, which may not be a list."""
-    return tuple(map(key_of, data)) if isinstance(data, list) else data
+    return tuple(map(hashable, data)) if isinstance(data, list) else data
 
 
-def named(name):
+def found_by_name(name):
     """Return the function or class of the package that has this dotted name."""
     module, _, name = name.rpartition(".")
     if not module.startswith("gpt_helpers."):

@@ -14,10 +14,10 @@ from gpt_helpers.figures.vegalite import (
     GREY,
     INK,
     PAPER,
+    chart_words,
     constant,
     finished,
     palette,
-    said,
     slider,
     summary,
 )
@@ -29,7 +29,7 @@ FIT = "refit"  # of which the best use is drawn
 N_RANGE, D_RANGE = [1e8, 2e12], [1e11, 1e14]
 BUDGETS = range(20, 27)  # powers of 10, in FLOP
 EXAMPLE = 1e13  # tokens, of which the line above says the best size
-NARROW = 400  # pixels of the plot below which fewer names are written
+NARROW_CHART = 400  # pixels of the plot below which fewer names are written
 NAMED = {  # model: how many pixels right and below of its dot its name stands, and which end
     "GPT-3 Small": (-4, -11, "left"), "GPT-3 175B": (0, 13, "center"),
     "Gopher": (0, -11, "center"), "Chinchilla": (-8, 0, "right"), "Llama 2 7B": (-8, -10, "right"),
@@ -62,11 +62,11 @@ def models_explorer(models, height=360):
     """
     size = best_size(EXAMPLE)
     line = summary(
-        f"{said('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
+        f"{chart_words('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
         f" + 'D = ' + format({EXAMPLE}, '.3s') + ', N = ' + format({size}, '.3s')"
         f" + ', D/N = ' + format({EXAMPLE} / {size}, '.1f')"
     )
-    chart = alt.layer(band(), *budgets(), best_line(), *dots(models), line)
+    chart = alt.layer(band(), *budgets(), best_line(), *model_dots(models), line)
     use = slider("log_T", 13, 9, 15, 0.1, "tokens used later: log10")
     words = ("tokens used later",)
     return finished("models", chart, height, [use, constant("T", "pow(10, log_T)")], words)
@@ -141,15 +141,15 @@ def budgets():
     look = {"clip": True, "color": GREY, "strokeDash": [1, 3]}
     yield alt.Chart(alt.InlineData(lines)).mark_line(**look).encode(**axes(), detail="power:N")
     names = [budget_name(power) for power in BUDGETS]
-    yield from texts(
+    yield from label_texts(
         alt.Chart(alt.InlineData(names)).transform_calculate(
-            text=f"datum.name + (width > {NARROW} ? ' FLOP' : '')"
+            text=f"datum.name + (width > {NARROW_CHART} ? ' FLOP' : '')"
         )
     )
 
 
-def texts(chart):
-    """Return the texts of rows, on a border that has the colour of the page and hides lines."""
+def label_texts(chart):
+    """Return the label_texts of rows, on a border that has the colour of the page and hides lines."""
     look = {name: alt.expr(f"datum.{name}") for name in ("dx", "dy")}
     look["align"] = alt.expr("datum.side")
     for border in ({"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}, {}):
@@ -181,8 +181,8 @@ def budget_name(power):
     }
 
 
-def dots(models):
-    """Return the dots of the models, which say their numbers, and names beside some of them."""
+def model_dots(models):
+    """Return the model_dots of the models, which say their numbers, and names beside some of them."""
     makers = list(dict.fromkeys(row["organisation"] for row in models))
     columns = {"model": "model", "organisation": "organisation", "N": "n_params", "D": "n_tokens"}
     rows = [{name: row[column] for name, column in columns.items()} for row in models]
@@ -194,7 +194,7 @@ def dots(models):
         alt.Tooltip("ratio:Q", title="D/N", format=",.1f"),
         alt.Tooltip("C:Q", title="C = 6ND (FLOP)", format=".1e"),
     ]
-    columns = alt.expr(f"width > {NARROW} ? 6 : 3")
+    columns = alt.expr(f"width > {NARROW_CHART} ? 6 : 3")
     hue = alt.Color("organisation:N", scale=palette(makers)[0], legend=alt.Legend(columns=columns))
     yield (
         alt.Chart(alt.InlineData(rows))
@@ -208,5 +208,5 @@ def dots(models):
         if row["model"] in NAMED
         for dx, dy, side in [NAMED[row["model"]]]
     ]
-    seldom = f"width > {NARROW} || indexof({json.dumps(ALWAYS)}, datum.model) >= 0"
-    yield from texts(alt.Chart(alt.InlineData(places)).transform_filter(seldom))
+    seldom = f"width > {NARROW_CHART} || indexof({json.dumps(ALWAYS)}, datum.model) >= 0"
+    yield from label_texts(alt.Chart(alt.InlineData(places)).transform_filter(seldom))

@@ -31,7 +31,6 @@ from gpt_helpers.figures.inputs import (
 from gpt_helpers.figures.listings import fence_of, source_of
 from gpt_helpers.figures.style import (
     BLUE,
-    DASHES,
     EDGE,
     GREEN,
     GREY,
@@ -39,11 +38,12 @@ from gpt_helpers.figures.style import (
     ORANGE,
     PAPER,
     RED,
+    STROKES,
     TEAL,
     VIOLET,
     colour_of,
-    finish,
     is_first,
+    labelled,
     named,
     panels,
     soft,
@@ -97,7 +97,7 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
         name_cells(axis, xticks, yticks if is_first(axis) and len(matrix) == len(yticks) else ())
     scale = ScalarMappable(Normalize(0, highest), ListedColormap(colours))
     figure.colorbar(scale, ax=axes, fraction=0.05, aspect=25).outline.set_visible(False)
-    return finish(figure)
+    return labelled(figure)
 
 
 def shares_of(numbered):
@@ -163,10 +163,10 @@ def curves(panels_of_lines, *, xlabel, ylabels, log=(), height=2.7):
     rows = zip(axes, panels_of_lines.items(), xlabels, ylabels, strict=True)
     for axis, (title, lines), along, up in rows:
         for label, (x, y) in lines.items():
-            draw_line(axis, label, x, y, labels.index(label))
+            draw_curve(axis, label, x, y, labels.index(label))
         axis.set(title=title, xlabel=along, ylabel=up)
         scale_axes(axis, log)
-    return finish(figure, legend=len(labels) > 1)
+    return labelled(figure, legend=len(labels) > 1)
 
 
 def scale_axes(axis, log):
@@ -180,14 +180,14 @@ def scale_axes(axis, log):
     axis.xaxis.set_major_formatter(thousands)
 
 
-def draw_line(axis, label, x, y, index):
+def draw_curve(axis, label, x, y, index):
     """Draw one curve; one of two points at one height is a level to compare with."""
     style = {"color": colour_of(label, index), "label": named(label), "linewidth": 1.4}
     if len(x) == 2 and y[0] == y[1]:
         axis.plot(x, y, linestyle=(0, (4, 3)), **style)
         return
     marker = "o" if len(x) <= 24 else ""
-    axis.plot(x, y, linestyle=DASHES[index % len(DASHES)], marker=marker, markersize=3, **style)
+    axis.plot(x, y, linestyle=STROKES[index % len(STROKES)], marker=marker, markersize=3, **style)
 
 
 @draws(probabilities=panels_of(check_distribution), labels=check_captions)
@@ -204,7 +204,7 @@ def distributions(probabilities, labels, *, ylabel, height=2.4):
         names = list(map(token_name, labels))
         axis.set_xticks(range(len(labels)), names, rotation=90, family="monospace")
         axis.set(title=title, ylabel=ylabel if is_first(axis) else "")
-    return finish(figure)
+    return labelled(figure)
 
 
 @draws(rows=drawables(check_counts))
@@ -223,7 +223,7 @@ def shares(rows, *, xlabel, height=2.0):
     axis.set(xlabel=xlabel, xlim=(0, 100))
     axis.set_yticks(range(len(rows)), rows)
     axis.invert_yaxis()
-    return finish(figure)
+    return labelled(figure)
 
 
 @draws(traces=panels_of(functools.partial(check_sequence, kind=Step)))
@@ -240,7 +240,7 @@ def diagrams(traces):
         draw_steps(axis, steps, places[title])
         axis.set(title=title, xlim=(-3.0, 3.0), ylim=(-0.3, top + 0.8))
         axis.set_axis_off()
-    return finish(figure)
+    return labelled(figure)
 
 
 def place_steps(steps):

@@ -13,7 +13,7 @@ from gpt_helpers.figures.inputs import (
     line_of,
     panels_of,
 )
-from gpt_helpers.figures.style import INK, PALETTE, finish, is_phone, named, panels, thousands
+from gpt_helpers.figures.style import INK, PALETTE, is_phone, labelled, named, panels, thousands
 from gpt_helpers.validation import (
     check_choice,
     check_instance,
@@ -123,7 +123,7 @@ def marks(panels_of_marks, *, xlabels, ylabels, log=("x",), height=3.0):
         for mark in drawn:
             draw_mark(axis, mark)
         label_ticks(axis, log)
-    return finish(figure)
+    return labelled(figure)
 
 
 def label_ticks(axis, log):

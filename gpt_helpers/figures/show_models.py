@@ -9,7 +9,7 @@ import math
 import re
 
 from gpt_helpers.figures.drawn import draws
-from gpt_helpers.figures.style import CONCEPTS, INK, PAPER, POINTS, finish, panels, soft
+from gpt_helpers.figures.style import CONCEPTS, INK, PAPER, POINTS, labelled, panels, soft
 from gpt_helpers.figures.vector import POINTS_PER_INCH
 from gpt_helpers.figures.words import width_in_letters
 from gpt_helpers.validation import check_choice, check_integer, check_sequence, check_text
@@ -93,7 +93,7 @@ def sizes_over_time(rows, names=(), height=3.6):
     axis.minorticks_off()
     for family, label in KEYS.items():
         axis.plot([], [], "o", color=trunk_colour(family), markersize=5, label=label)
-    return finish(figure)
+    return labelled(figure)
 
 
 def with_room(names, places, figure):

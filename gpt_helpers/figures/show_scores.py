@@ -12,8 +12,8 @@ from gpt_helpers.figures.style import (
     INK,
     PALETTE,
     colour_of,
-    finish,
     is_first,
+    labelled,
     named,
     panels,
     soft,
@@ -68,7 +68,7 @@ def accuracy(panels_of_scores, *, xlabel, known=None, chance=None, height=2.8):
         axis.set(title=title, xlabel=xlabel, ylim=(-0.03, 1.03))
         axis.set_ylabel("accuracy" if is_first(axis) else "")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))  # x counts something
-    return finish(figure)
+    return labelled(figure)
 
 
 def draw_line(axis, label, by_x, index):
@@ -105,4 +105,4 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
         axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03), yticks=range(len(lines)))
         axis.set_yticklabels(lines)
     axes[0].invert_yaxis()  # and so all that share it
-    return finish(figure)
+    return labelled(figure)

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_positive, drawables
-from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, finish, named, panels
+from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, labelled, named, panels
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
@@ -91,7 +91,7 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     drawn = [kind for kind in KINDS if kind in {tile[2] for tile in kinds}]
     for kind in drawn:
         axis.fill_between([], [], color=KINDS[kind], label=MEANINGS[kind])
-    return finish(figure)
+    return labelled(figure)
 
 
 def edges_of(length, block_size):
@@ -152,7 +152,7 @@ def roofline(ceilings, points, height=3.0):
         offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
         axis.annotate(names, place, **offset, textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel="intensity (FLOP/byte)", ylabel="speed (FLOP/s)")
-    return finish(figure)
+    return labelled(figure)
 
 
 def names_by_place(places):

@@ -1,6 +1,6 @@
 """How figures look: one size of type, one colour for each concept, panels that fit the column.
 
-Every figure is made by panels and ended by finish. How wide it may be, and in which language it
+Every figure is made by panels and ended by labelled. How wide it may be, and in which language it
 speaks, is set from outside, by drawn.py: the same function draws for a desk and for a phone.
 """
 
@@ -30,7 +30,7 @@ CONCEPTS = {  # one concept has one colour, in every figure
     "GPT-2": BLUE, "Llama": ORANGE, "uniform": GREY, "unigram": OLIVE, "bigram": PINK,
     "5-gram": BROWN, "chance": GREY,
 }  # fmt: skip
-DASHES = ("-", "--", ":", "-.")
+STROKES = ("-", "--", ":", "-.")
 POINTS = 9  # the size of all type: 12 pixels where 96 make an inch
 STYLE = {
     "font.size": POINTS,
@@ -99,7 +99,7 @@ def named(label):
     return f"\u200b{label}" if label == "" or str(label).startswith("_") else str(label)
 
 
-def finish(figure, legend=True):
+def labelled(figure, legend=True):
     """Return the figure with its texts in the language of the page, and one legend above all."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

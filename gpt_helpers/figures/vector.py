@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 from matplotlib import rc_context
 from matplotlib.textpath import TextToPath
 
-from gpt_helpers.figures.words import WIDE
+from gpt_helpers.figures.words import WIDE_LETTERS
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 COLOUR = re.compile(r"#([0-9a-f]{6})")
-NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+DECIMAL = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 PATH = re.compile(r"([MLQCz])([^MLQCz]*)")  # the commands that matplotlib writes
 PLACES = {"x", "y", "width", "height", "transform", "viewBox"}
 DROPPED = {"metadata", "style"}
@@ -67,7 +67,7 @@ def wide_letters():
     measure = TextToPath.get_text_width_height_descent
 
     def measured(self, text, *args, **options):
-        return measure(self, WIDE.sub("m", text), *args, **options)
+        return measure(self, WIDE_LETTERS.sub("m", text), *args, **options)
 
     with mock.patch.object(TextToPath, "get_text_width_height_descent", measured):
         yield
@@ -111,7 +111,7 @@ def of_page(key, value, name):
     if key == "d":
         return short_path(value)
     if key in PLACES:
-        return NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
+        return DECIMAL.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value)
     return COLOUR.sub(r"var(--fig-\1, #\1)", value)
 
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator
 from gpt_helpers.files import read_rows
 
 NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?"
-WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]")
+WIDE_LETTERS = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]")
 POWER = re.compile(r"(\d(?:\.\d+)?)e([+-]\d{2})\b")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 BYTE_SIGNS = str.maketrans("ĠĊĉ", "␣⏎⇥")  # of a byte-level tokenizer: space, new line, tab
@@ -62,7 +62,7 @@ def word(text, language=None):
 
     1e+23 in it becomes 10²³.
     """
-    return POWER.sub(as_power, said(text, language or spoken.get()))
+    return POWER.sub(as_power, spoken_label(text, language or spoken.get()))
 
 
 def as_power(found):
@@ -72,7 +72,7 @@ def as_power(found):
     return f"{times}10{str(int(power)).translate(SUPERSCRIPTS)}"
 
 
-def said(text, language):
+def spoken_label(text, language):
     """Return a label in a language; itself if it is unknown."""
     if language == "en":
         return text
@@ -111,4 +111,4 @@ def token_name(name):
 
 def width_in_letters(text):
     """Return how many letters of a Latin font a label is wide: a Japanese one counts as 1.7."""
-    return len(text) + 0.7 * len(WIDE.findall(text))
+    return len(text) + 0.7 * len(WIDE_LETTERS.findall(text))

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from gpt_helpers.figures.drawn import MIME, Drawn
+from gpt_helpers.figures.drawn import FIGURE, Drawn
 from gpt_helpers.figures.style import DARK, DESK, PHONE
 from tests.helpers.book import CHAPTERS
 from tests.helpers.looks import faults
@@ -27,7 +27,7 @@ def figures():
         ]
         for cells in zip(*(page["cells"] for page in pages), strict=True):
             for outputs in zip(*(cell.get("outputs", ()) for cell in cells), strict=True):
-                if MIME in outputs[0].get("data", {}):
+                if FIGURE in outputs[0].get("data", {}):
                     found[f"{path.stem}-{cells[0]['id']}"] = outputs
     return found
 
@@ -47,15 +47,15 @@ def test_there_are_figures_and_all_are_vectors():
 @pytest.mark.parametrize("inches", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("words", ["ja", "en"])
 def test_no_text_lies_on_another_or_on_a_line(name, inches, words):
-    frames = Drawn(**FIGURES[name][0]["data"][MIME]).frames(words, inches)
+    frames = Drawn(**FIGURES[name][0]["data"][FIGURE]).frames(words, inches)
     assert [fault for _, figure in frames for fault in faults(figure)] == []
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_is_stored_is_what_the_data_give(name):
     japanese, english = FIGURES[name]
-    assert japanese["data"][MIME] == english["data"][MIME]
-    drawn = Drawn(**japanese["data"][MIME])
+    assert japanese["data"][FIGURE] == english["data"][FIGURE]
+    drawn = Drawn(**japanese["data"][FIGURE])
     for words, output in (("ja", japanese), ("en", english)):
         assert "".join(output["data"][SVG]) == drawn.svg(words)
 

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from gpt_helpers.figures import words
-from gpt_helpers.figures.drawn import MIME, Drawn
-from gpt_helpers.figures.style import PHONE, STYLE, finish
+from gpt_helpers.figures.drawn import FIGURE, Drawn
+from gpt_helpers.figures.style import PHONE, STYLE, labelled
 from gpt_helpers.figures.vegalite import MIME as CHART
 from gpt_helpers.variants.published import load_models
 from theme.charts import in_language
@@ -44,16 +44,16 @@ def labels_of(figures, charts):
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         for where, spec in figures:
-            patch.setattr(words, "said", noted(found, where))
+            patch.setattr(words, "spoken_label", noted(found, where))
             Drawn(**spec).frames("en", PHONE)
         for where, spec in charts:
-            patch.setattr(words, "said", noted(found, where))
+            patch.setattr(words, "spoken_label", noted(found, where))
             in_language(spec, "en")
     return found
 
 
 def noted(found, where):
-    """Return words.said, but for noting each label in found."""
+    """Return words.spoken_label, but for noting each label in found."""
 
     def said(text, language):
         found.setdefault(text, where)
@@ -88,7 +88,7 @@ def fits(row, label):
 @pytest.fixture(scope="module")
 def labels():
     """Return {label: where} of all that the notebooks show."""
-    return labels_of(stored(CHAPTERS, MIME), stored(CHAPTERS, CHART))
+    return labels_of(stored(CHAPTERS, FIGURE), stored(CHAPTERS, CHART))
 
 
 def test_every_label_of_the_book_has_its_japanese_or_is_code(labels):
@@ -121,7 +121,7 @@ def figure_with(**texts):
         axis.set_yticks([1, 2], ["uniform", "no_such_word"])
         axis.annotate("greedy", (0, 1))
         axis.set(**texts)
-        return finish(figure)
+        return labelled(figure)
 
 
 def test_titles_axes_ticks_notes_and_legends_are_translated():

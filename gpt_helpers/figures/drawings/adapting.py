@@ -3,7 +3,7 @@
 import functools
 import math
 
-from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas
+from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas, signed
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import GREEN, GREY, PINK, RED
 from gpt_helpers.validation import check_integer, check_real, check_sequence
@@ -70,10 +70,10 @@ def preference_pair(before, after, beta):
     gap = gains[0] - gains[1]
     loss = math.log1p(math.exp(-beta * gap))
     y = canvas.lowest + 1.5 * LINE
-    grown = f"{signed(gains[0])} − ({signed(gains[1])}) = {signed(gap)}"
+    grown = f"{signed(gains[0], '.1f')} − ({signed(gains[1], '.1f')}) = {signed(gap, '.1f')}"
     for text in (
         f"gap grown by {grown}",
-        f"loss −ln σ({beta:g} × {signed(gap)}) = {loss:.2f}",
+        f"loss −ln σ({beta:g} × {signed(gap, '.1f')}) = {loss:.2f}",
         f"at the start −ln σ(0) = {math.log(2):.2f}",
     ):
         canvas.text(PAD, y, text, across="left")
@@ -102,8 +102,8 @@ class NatsAxis:
         canvas.arrow((self.place(old), y), (self.place(new), y), colour, line=2)
         canvas.circle(self.place(old), y, 4, GREY, 1.0)
         canvas.circle(self.place(new), y, 4, colour, 1.0)
-        canvas.text(self.place(old), y - LINE, f"reference {signed(old)}")
-        canvas.text(self.place(new), y + LINE, signed(new), bold=True, colour=colour)
+        canvas.text(self.place(old), y - LINE, f"reference {signed(old, '.1f')}")
+        canvas.text(self.place(new), y + LINE, signed(new, ".1f"), bold=True, colour=colour)
         self.y = y + 2 * LINE
 
     def ticks(self):
@@ -115,8 +115,3 @@ class NatsAxis:
             self.canvas.line((x, y), (x, y + 3), line=0.8)
             self.canvas.text(x, y + LINE, f"−{-nats}" if nats else "0")
         self.canvas.text(self.canvas.width / 2, y + 2.1 * LINE, "log-probability (nats)")
-
-
-def signed(number):
-    """Return a number with one digit after the point, and a minus sign as wide as a plus."""
-    return f"{number:.1f}".replace("-", "−")

@@ -14,7 +14,7 @@ MOST_PASSES, MOST_LOSSES = 8, 40  # and rows of a batch; of a row
 ROW_NAME = 40  # points for the name of a row
 
 
-def check_pieces(name, value):
+def check_stream(name, value):
     """Raise ValueError unless value is a list of texts, not too many to draw."""
     check_sequence(name, value, str)
     if len(value) > MOST_TOKENS:
@@ -30,7 +30,7 @@ def check_stream_places(name, value):
         raise ValueError(f"{name}={value!r:.60} is {found.shape}; give {wanted}")
 
 
-@draws(pieces=check_pieces, places=check_stream_places)
+@draws(pieces=check_stream, places=check_stream_places)
 def windows(pieces, places):
     """Draw a stream of tokens, the windows of a batch in it, and what each place predicts.
 
@@ -155,7 +155,7 @@ def draw_pass(rows, n_rows, done, ends=False):
             canvas.frame(box, colour if is_read else EDGE, alpha, 0, line=0.6)
         y += 14 + (6 if number % n_rows == n_rows - 1 else 0)
     left, top = (0, y + PAD) if canvas.is_narrow else (canvas.width * 0.54, 0)
-    draw_sums(canvas, left, top, canvas.width - left, sums_of(rows, n_rows), done, ends)
+    draw_totals(canvas, left, top, canvas.width - left, sums_of(rows, n_rows), done, ends)
     return canvas.finished()
 
 
@@ -165,7 +165,7 @@ def sums_of(rows, n_rows):
     return [(sum(row.sum() for row in part), sum(map(len, part))) for part in parts]
 
 
-def draw_sums(canvas, x, y, width, sums, done, ends):
+def draw_totals(canvas, x, y, width, sums, done, ends):
     """Draw a table of what each pass adds, and below it what has been added up."""
     total, right = sum(count for _, count in sums), x + width
     columns = x + 14, x + width * 0.4, x + width * 0.63, right

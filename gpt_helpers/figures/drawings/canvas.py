@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from gpt_helpers.figures.style import EDGE, GREY, INK, PAPER, POINTS, column, finish, soft
+from gpt_helpers.figures.style import EDGE, GREY, INK, PAPER, POINTS, column, labelled, soft
 from gpt_helpers.figures.words import width_in_letters, word
 
 LETTER = 0.62 * POINTS  # points: the width of a letter, with some room
@@ -97,7 +97,7 @@ class Canvas:
         height = self.lowest + 2
         self.figure.set_size_inches(self.width / 72, height / 72)
         self.axis.set(xlim=(0, self.width), ylim=(height, 0))
-        return finish(self.figure, legend=False)
+        return labelled(self.figure, legend=False)
 
     def used(self, box):
         """Return a Box, on which something is drawn."""

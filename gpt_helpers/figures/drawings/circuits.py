@@ -10,7 +10,7 @@ from gpt_helpers.figures.style import CONCEPTS, GREY, VIOLET
 from gpt_helpers.validation import check_instance, check_integer, check_real, check_sequence
 
 QUERY, KEY, VALUE = (CONCEPTS[name] for name in ("query", "key", "value"))
-CHIP = LINE + PAD  # points: the height of a chip
+CHIP_HEIGHT = LINE + PAD  # points: the height of a chip
 check_share = functools.partial(check_real, at_least=0, at_most=1)
 
 
@@ -72,10 +72,10 @@ class CircuitPlane:
         self.canvas, self.tokens = canvas, tokens
         self.one, self.two, self.three = at, at + 1, at + len(tokens) // 2
         self.chip = max(map(len, tokens)) * LETTER + 2 * PAD
-        self.width, self.height = width_of(f"after {tokens[at]}?") + 2 * PAD, CHIP
+        self.width, self.height = width_of(f"after {tokens[at]}?") + 2 * PAD, CHIP_HEIGHT
         is_narrow = canvas.is_narrow
         self.pitch = 27 if is_narrow else canvas.width / len(tokens)
-        self.start = self.chip if is_narrow else CHIP
+        self.start = self.chip if is_narrow else CHIP_HEIGHT
         self.first = self.start + 16
         self.box = self.first + (12 if is_narrow else 22)
         self.after = self.box + (self.width if is_narrow else self.height)
@@ -87,7 +87,7 @@ class CircuitPlane:
         across = (position + 0.5) * self.pitch
         if self.canvas.is_narrow:
             return 1 + depth, across
-        return across, 1 + self.end + CHIP - depth
+        return across, 1 + self.end + CHIP_HEIGHT - depth
 
     def corner(self, position, depth, width, height):
         """Return the upper left corner of what begins at a depth, in the middle of its position."""
@@ -114,7 +114,7 @@ class CircuitPlane:
         """Draw the tokens as chips, in colour those of which the circuit speaks."""
         colours = {self.one: KEY, self.two: VALUE, self.three: QUERY}
         for number, token in enumerate(self.tokens):
-            corner = self.corner(number, 0, self.chip, CHIP)
+            corner = self.corner(number, 0, self.chip, CHIP_HEIGHT)
             self.canvas.token(*corner, token, colours.get(number, GREY), width=self.chip)
 
     def draw_first_head(self):
@@ -134,7 +134,9 @@ class CircuitPlane:
         self.canvas.arrow(self.place(self.three, self.second), self.place(self.three, self.end))
         token = self.tokens[self.two]
         width = len(token) * LETTER + 2 * PAD
-        box = self.canvas.token(*self.corner(self.three, self.end, width, CHIP), token, VALUE)
+        box = self.canvas.token(
+            *self.corner(self.three, self.end, width, CHIP_HEIGHT), token, VALUE
+        )
         self.canvas.text(box.x + width + 9, box.centre[1], "③")
 
 

@@ -2,13 +2,13 @@
 
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import drawables
-from gpt_helpers.figures.style import BLUE, finish, is_first, panels, soft
+from gpt_helpers.figures.style import BLUE, is_first, labelled, panels, soft
 from gpt_helpers.validation import check_integer, check_sequence
 
 PER = {"tokens per character": 0, "tokens per byte": 1}  # and what they are divided by
 
 
-def check_lengths(name, value):
+def check_text_lengths(name, value):
     """Raise ValueError unless value is (characters, bytes, tokens), as a text has them."""
     check_sequence(name, value)
     if len(value) != 3:
@@ -17,7 +17,7 @@ def check_lengths(name, value):
         check_integer(f"{what} of {name}", count, at_least=1)
 
 
-@draws(lengths=drawables(check_lengths))
+@draws(lengths=drawables(check_text_lengths))
 def text_costs(lengths):
     """Draw {text: (characters, bytes, tokens)} as bars: tokens per character and per byte."""
     figure, axes = panels(len(PER), height=0.4 + 0.25 * len(lengths), narrowest=3.0)
@@ -32,4 +32,4 @@ def text_costs(lengths):
         axis.tick_params(length=0)
         axis.spines["bottom"].set_visible(False)
         axis.invert_yaxis()
-    return finish(figure)
+    return labelled(figure)

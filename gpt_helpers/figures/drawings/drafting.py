@@ -61,7 +61,7 @@ def draw_call(text, row, is_judged):
     """Return the Figure of the text so far, and a draft before or after it was judged."""
     canvas = Canvas()
     canvas.text(0, 0, "the text so far", "left", "top", bold=True)
-    y = draw_text(canvas, LINE + 3, text) + 2 * PAD
+    y = draw_text_so_far(canvas, LINE + 3, text) + 2 * PAD
     canvas.text(0, y, "the draft", "left", "top", bold=True)
     y, n_columns = y + LINE + 3, len(row["drafted"]) + 1
     step = min(96, (canvas.width - LINE_NAME) / n_columns)
@@ -83,7 +83,7 @@ def draw_call(text, row, is_judged):
     return canvas.finished()
 
 
-def draw_text(canvas, y, text):
+def draw_text_so_far(canvas, y, text):
     """Draw the chips of [(piece, colour), ...] in lines; return where what follows begins."""
     x = 0
     for piece, colour in text:

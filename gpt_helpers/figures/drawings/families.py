@@ -27,7 +27,7 @@ OF_SIZE = re.compile(  # what in a model's name tells it from others of its seri
     r"[ -](?:[\dx.]+[bB]|small|medium|large|XL|Small|Medium|Large|Scout|Maverick|japanese)\b.*"
 )
 KIN = {*WRITTEN_FROM, *WRITTEN_FROM.values()}  # the families that are in the tree
-ROOM = 6  # points between what stands in one row of a band
+LANE_ROOM = 6  # points between what stands in one row of a band
 LANE = 6.4  # points between the lines of a phone
 EDGE_OF_BAND = 9  # points from the left edge of a band to its first point
 
@@ -141,10 +141,12 @@ def packed(canvas, change, series, place):
     for text, points in series:
         points = [(place(year), n_params) for year, n_params in points]
         x = points[-1][0] + radius_of(points[-1][1]) + 3
-        row = next((row for row, end in enumerate(ends) if end + ROOM < points[0][0]), len(ends))
+        row = next(
+            (row for row, end in enumerate(ends) if end + LANE_ROOM < points[0][0]), len(ends)
+        )
         ends[row:] = [x + width_of(text), *ends[row + 1 :]]
         found.append((row, x, text, points))
-    starts = [*(end + 2 * ROOM for end in ends), found[0][3][0][0] - 4]
+    starts = [*(end + 2 * LANE_ROOM for end in ends), found[0][3][0][0] - 4]
     limit = canvas.width - PAD - width_of(change)
     row = next((row for row, x in enumerate(starts) if x <= limit), len(ends))
     ends[row:] = [starts[row] + width_of(change), *ends[row + 1 :]]

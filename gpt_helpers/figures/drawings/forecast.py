@@ -4,7 +4,7 @@ from functools import partial
 
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_line, check_positive
-from gpt_helpers.figures.style import BLUE, INK, ORANGE, POINTS, finish, panels, soft
+from gpt_helpers.figures.style import BLUE, INK, ORANGE, POINTS, labelled, panels, soft
 from gpt_helpers.validation import check_instance, check_real
 
 LOSSES = ("low", "predicted", "high", "measured")
@@ -48,7 +48,7 @@ def forecast(runs, law, flops, outcome):
     write(axis, sides[0], outcome["measured"], f"{abs(share):.1%} {than} the law", ORANGE, 1)
     axis.set(xscale="log", xlabel="training compute C (FLOP)", ylabel="loss (nats/token)")
     axis.margins(0.05, 0.15)
-    return finish(figure)
+    return labelled(figure)
 
 
 def write(axis, x, y, text, colour, line=0):
