@@ -15,11 +15,11 @@ from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
     IN_WORDS,
-    chart_words,
     constant,
     finished,
     menu,
     palette,
+    saying,
     slider,
     summary,
 )
@@ -58,12 +58,12 @@ def schedule_explorer(run_steps=200, height=220):
     """
     run_steps = check_integer("run_steps", run_steps, at_least=1, at_most=100_000)
     last = " + ', ' + ".join(
-        f"{chart_words(name)} + ' ' + format(datum.{name}, '.3f') + ' (' + {chart_words('mean')} + ' '"
+        f"{saying(name)} + ' ' + format(datum.{name}, '.3f') + ' (' + {saying('mean')} + ' '"
         f" + format(datum.{name}_mean, '.3f') + ')'"
         for name in RATES
     )
     line = summary(
-        f"{chart_words('step')} + ' ' + datum.step + ':  ' + {last}",
+        f"{saying('step')} + ' ' + datum.step + ':  ' + {last}",
         f"datum.step == {run_steps - 1}",
     )
     steps = alt.sequence(0, run_steps, 1, as_="step")

@@ -14,10 +14,10 @@ from gpt_helpers.figures.vegalite import (
     GREY,
     INK,
     PAPER,
-    chart_words,
     constant,
     finished,
     palette,
+    saying,
     slider,
     summary,
 )
@@ -62,7 +62,7 @@ def models_explorer(models, height=360):
     """
     size = best_size(EXAMPLE)
     line = summary(
-        f"{chart_words('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
+        f"{saying('tokens used later')} + ': ' + format(T, '.3s') + ';  '"
         f" + 'D = ' + format({EXAMPLE}, '.3s') + ', N = ' + format({size}, '.3s')"
         f" + ', D/N = ' + format({EXAMPLE} / {size}, '.1f')"
     )
@@ -149,7 +149,7 @@ def budgets():
 
 
 def label_texts(chart):
-    """Return the label_texts of rows, on a border that has the colour of the page and hides lines."""
+    """Return the texts of rows, on a border that has the colour of the page and hides lines."""
     look = {name: alt.expr(f"datum.{name}") for name in ("dx", "dy")}
     look["align"] = alt.expr("datum.side")
     for border in ({"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}, {}):
@@ -182,7 +182,7 @@ def budget_name(power):
 
 
 def model_dots(models):
-    """Return the model_dots of the models, which say their numbers, and names beside some of them."""
+    """Return the dots of the models, which say their numbers, and names beside some of them."""
     makers = list(dict.fromkeys(row["organisation"] for row in models))
     columns = {"model": "model", "organisation": "organisation", "N": "n_params", "D": "n_tokens"}
     rows = [{name: row[column] for name, column in columns.items()} for row in models]

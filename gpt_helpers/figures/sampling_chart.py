@@ -14,9 +14,9 @@ from gpt_helpers.figures.vegalite import (
     BLUE,
     GREY,
     IN_WORDS,
-    chart_words,
     constant,
     finished,
+    saying,
     slider,
     summary,
 )
@@ -45,8 +45,8 @@ def sampling_explorer(logits, token_of, n_shown=20):
     names = json.dumps(names_of(order[:n_shown], token_of))
     line = summary(
         "'T = ' + format(T, '.1f') + ', k = ' + k + ', p = ' + format(p, '.2f')"
-        f" + ':  ' + {chart_words('kept')} + ' ' + datum.n_kept + ' / ' + V"
-        f" + ', ' + {chart_words('mass')} + ' ' + format(datum.mass, '.3f')",
+        f" + ':  ' + {saying('kept')} + ' ' + datum.n_kept + ' / ' + V"
+        f" + ', ' + {saying('mass')} + ' ' + format(datum.mass, '.3f')",
         "datum.rank == 1",
     )
     ordered = alt.InlineData(values=[values[token] for token in order])

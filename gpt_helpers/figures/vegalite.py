@@ -103,7 +103,7 @@ def palette(names):
     return colour, alt.Scale(domain=names, range=list(DASHES[: len(names)]))
 
 
-def chart_words(word):
+def saying(word):
     """Return the expression of a word, which the book puts into the language of its page."""
     return f"words[{json.dumps(word)}]"
 
@@ -125,7 +125,7 @@ def summary(expression, where="true"):
 def finished(name, chart, height, parameters, words=()):
     """Return the Chart of an Altair chart with its parameters, in the style of the book.
 
-    words are all that chart_words and IN_WORDS may have to say.
+    words are all that saying and IN_WORDS may have to say.
     """
     vocabulary = alt.param(name="words", value={word: word for word in words})
     sized = chart.properties(name=name, width=WIDTH, height=height)

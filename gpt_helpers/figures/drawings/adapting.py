@@ -11,6 +11,9 @@ from gpt_helpers.validation import check_integer, check_real, check_sequence
 check_side = functools.partial(check_integer, at_least=1)
 
 
+tenths = functools.partial(signed, form=".1f")
+
+
 @draws(n_outputs=check_side, n_inputs=check_side, rank=check_side)
 def low_rank_update(n_outputs, n_inputs, rank):
     """Draw W (N, K) and the product B A of rank R that is added to it, all to one scale.
@@ -103,7 +106,7 @@ class NatsAxis:
         canvas.circle(self.place(old), y, 4, GREY, 1.0)
         canvas.circle(self.place(new), y, 4, colour, 1.0)
         canvas.text(self.place(old), y - LINE, f"reference {signed(old, '.1f')}")
-        canvas.text(self.place(new), y + LINE, signed(new, ".1f"), bold=True, colour=colour)
+        canvas.text(self.place(new), y + LINE, tenths(new), bold=True, colour=colour)
         self.y = y + 2 * LINE
 
     def ticks(self):

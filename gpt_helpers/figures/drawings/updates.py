@@ -74,7 +74,7 @@ def training_step(
         ("the weight", VIOLET, [(f"w ← w − η (u + {weight_decay:g} w), η = {short(lr)}",
                                 f"w = {weight:.5g} → {made['w']:.5g}".replace("-", "−"))]),
     ]  # fmt: skip
-    return draw_weights(rows)
+    return draw_weight_rows(rows)
 
 
 def adamw(gradient, weight, moments, step, lr, betas, weight_decay):
@@ -99,7 +99,7 @@ def short(value):
     return f"{value / 10.0**power:.3g} × 10{exponent}".replace("-", "−")
 
 
-def draw_weights(rows):
+def draw_weight_rows(rows):
     """Return the Figure of rows (name, colour, [(words, numbers), ...]), joined by arrows."""
     canvas, y, above = Canvas(), 1, None
     for name, colour, lines in rows:
