@@ -169,7 +169,7 @@ def draw_totals(canvas, x, y, width, sums, done, ends):
     """Draw a table of what each pass adds, and below it what has been added up."""
     total, right = sum(count for _, count in sums), x + width
     columns = x + 14, x + width * 0.4, x + width * 0.63, right
-    titles = "pass", "sum", "tokens", f"sum / {total}"
+    titles = "no.", "sum", "tokens", f"sum / {total}"
     for column, title in zip(columns, titles, strict=True):
         canvas.text(column, y, title, "right" if column > x + 14 else "center", "top", bold=True)
     y += LINE + PAD
