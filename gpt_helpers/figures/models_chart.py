@@ -1,7 +1,7 @@
 """The chart of published models by parameters and tokens, with a slider for the use to come.
 
 Its expressions are scaling_laws.laws and data_limits.inference_optimal again, in the language of
-Vega; tests/figures/test_models_chart.py moves the slider in a browser and compares.
+Vega; tests/figures/test_charts.py moves the slider in a browser and compares.
 """
 
 import json

@@ -6,8 +6,12 @@ from axe_playwright_python.base import AXE_SCRIPT
 from tests.book.test_pages import listen
 from tests.helpers.browser import OVERFLOW
 
-PAGES = {"architecture": ["sampling"], "scaling_laws": ["loss"], "training": ["schedule", "memory"]}
-N_CONTROLS = {"sampling": 3, "schedule": 4, "memory": 4, "loss": 1}
+PAGES = {
+    "architecture": ["sampling"],
+    "scaling_laws": ["loss", "models"],
+    "training": ["schedule", "memory"],
+}
+N_CONTROLS = {"sampling": 3, "schedule": 4, "memory": 4, "loss": 1, "models": 1}
 ON_PAGES = [(page, name) for page, names in PAGES.items() for name in names]
 
 

@@ -11,14 +11,16 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
+from gpt_helpers.config import PRESETS
 from gpt_helpers.figures import words
 from gpt_helpers.figures.drawn import FIGURE, Drawn
-from gpt_helpers.figures.style import PHONE, STYLE, labelled
+from gpt_helpers.figures.style import CONCEPTS, PHONE, STYLE, labelled
 from gpt_helpers.figures.vegalite import MIME as CHART
 from gpt_helpers.variants.published import load_models
 from theme.charts import in_language
 
 CHAPTERS = Path(__file__).parents[2] / "chapters" / "ja"
+TERMS = {"query", "key", "value", "uniform", "unigram", "bigram", "chance"}  # not code
 TWO_LETTERS = re.compile("[A-Za-z]{2}")
 CODE = re.compile(
     r"[a-z_]\w*(\.\w+)+"  # a.b
@@ -64,10 +66,9 @@ def noted(found, where):
 
 def is_code(label):
     """Return whether a label is code, a quantity, or names of models, and so has no Japanese."""
-    names = [f"{model.model} " for model in load_models()]
-    of_models = all(any(name.startswith((f"{part} ", f"{part}-")) for name in names)
-                    for part in label.split(", "))  # fmt: skip
-    return bool(CODE.fullmatch(label)) or of_models
+    names = " " + "  ".join(model.model for model in load_models()) + " "
+    of_models = all(re.search(rf" {re.escape(part)}[^A-Za-z]", names) for part in label.split(", "))
+    return bool(CODE.fullmatch(label)) or of_models or label in {*PRESETS, *CONCEPTS} - TERMS
 
 
 def row_of(label):
