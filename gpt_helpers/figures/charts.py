@@ -233,9 +233,13 @@ def loss_explorer(fits=tuple(FITS), flops_exponent=21.0, height=260):
     share = f"pow(C / {FLOPS_PER_PARAMETER}, datum.beta / (datum.alpha + datum.beta))"
     chart = chart.transform_calculate(best_N=f"datum.balance * {share}")
     chart = chart.transform_calculate(lowest=loss_at("datum.best_N"))
+    return finished("loss", chart, height, budget_parameters(flops_exponent), fits)
+
+
+def budget_parameters(flops_exponent):
+    """Return the slider of the budget, and the FLOPs C that follow from it."""
     budget = slider("log_C", flops_exponent, 18, 26, 0.1, "compute C: log10")
-    parameters = [budget, constant("C", "pow(10, log_C)")]
-    return finished("loss", chart, height, parameters, fits)
+    return [budget, constant("C", "pow(10, log_C)")]
 
 
 def loss_at(n_params):

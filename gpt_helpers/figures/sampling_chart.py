@@ -50,11 +50,8 @@ def sampling_explorer(logits, token_of, n_shown=20):
         "datum.rank == 1",
     )
     ordered = alt.InlineData(values=[values[token] for token in order])
-    chart = sampled(
-        alt.layer(
-            probability_bars("before", 0.85), probability_bars("after", 0.4), line, data=ordered
-        )
-    )
+    bars = probability_bars("before", 0.85), probability_bars("after", 0.4)
+    chart = sampled(alt.layer(*bars, line, data=ordered))
     chart = chart.transform_filter(f"datum.rank <= {n_shown}")
     chart = chart.transform_calculate(token=f"{names}[datum.rank - 1]")
     all_tokens = math.ceil(10 * math.log2(len(order))) / 10

@@ -48,14 +48,12 @@ STYLE = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
     "axes.unicode_minus": True,
     "text.parse_math": False,  # a "$" in a label begins no formula
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: equal layouts on all machines
 }
-DESK, PHONE = 7.6, 3.0  # inches: the column of text of a book, and of the narrowest phone
+DESK, PHONE = 7.5, 3.0  # inches: the column of text of a book, and of the narrowest phone
 column = contextvars.ContextVar("column", default=DESK)  # inches that a figure may take
 
 
@@ -71,6 +69,7 @@ def panels(n_panels, height, width=math.inf, narrowest=2.3, **options):
     figure = Figure(figsize=(width, height * n_rows), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.06, hspace=0.06)
     axes = list(figure.subplots(n_rows, n_columns, squeeze=False, **options).flat)
+    sns.despine(figure)
     for axis in axes[n_panels:]:
         axis.set_axis_off()
     return figure, axes[:n_panels]
@@ -144,8 +143,3 @@ def thousands(value, place=None):
 def soft(colour, alpha=0.35):
     """Return a colour that lets the page shine through."""
     return (*matplotlib.colors.to_rgb(colour), alpha)
-
-
-def despine(figure, **options):
-    """Leave only the axes that are read."""
-    sns.despine(figure, **options)
