@@ -32,7 +32,7 @@ def texts(figure):
 
 
 @pytest.mark.parametrize("example", DRAWN, ids=lambda example: example.door.__name__)
-@pytest.mark.parametrize("inches", [7.6, 3.0])
+@pytest.mark.parametrize("inches", [7.5, 3.0])
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_no_text_lies_on_another_or_on_a_line_or_is_cut(example, inches, language):
     assert faults(example.door(**example.arguments).figure(language, inches)) == []
@@ -82,7 +82,7 @@ def test_a_circuit_needs_a_repetition_and_two_heads():
     refused("two probabilities", draw, HALF * 2, 1, WEIGHTS, [0.1])
 
 
-@pytest.mark.parametrize("inches", [7.6, 3.0])
+@pytest.mark.parametrize("inches", [7.5, 3.0])
 def test_the_written_sums_are_those_of_the_task(inches):
     found = texts(circuits.written_sums(DIGITS, [0.0972, 0.9973]).figure("en", inches))
     written = [int(text) for text in found if text.isdigit()]
@@ -96,7 +96,7 @@ def test_only_digits_are_summed():
     refused("digits are 17", circuits.written_sums, [1] * 17, [0.1, 0.9])
 
 
-@pytest.mark.parametrize("inches", [7.6, 3.0])
+@pytest.mark.parametrize("inches", [7.5, 3.0])
 def test_a_low_rank_update_is_drawn_to_scale_with_its_counts(inches):
     update = LowRankUpdate(torch.zeros(192, 64), rank=8, alpha=8)
     figure = adapting.low_rank_update(192, 64, 8).figure("en", inches)

@@ -8,7 +8,7 @@ from gpt_helpers.text.corpus import HUMAN_RIGHTS
 from tests.helpers.looks import faults
 from tests.helpers.reference import refused
 
-WIDTHS = [("ja", 7.6), ("ja", 3.0), ("en", 7.6), ("en", 3.0)]
+WIDTHS = [("ja", 7.5), ("ja", 3.0), ("en", 7.5), ("en", 3.0)]
 LINE = ([1e11, 1e13], [4.5, 3.3])
 
 

@@ -13,7 +13,7 @@ from gpt_helpers.optimization.tiled import attention_tiled
 from tests.helpers.looks import faults
 from tests.helpers.reference import refused
 
-WIDTHS = (7.6, 3.0)
+WIDTHS = (7.5, 3.0)
 SIZES, BANDWIDTHS = {"SRAM": 2e7, "HBM": 8e10}, {"SRAM": 2e13, "HBM": 2e12}
 P, Q = [0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]
 ROUNDS = [

@@ -15,7 +15,7 @@ from gpt_helpers.training.memory import SHARDED, state_bytes
 from tests.helpers.looks import faults
 from tests.helpers.reference import refused
 
-WIDTHS = (7.6, 3.0)
+WIDTHS = (7.5, 3.0)
 STEP = {"loss": 6.9, "norm": 2.5, "gradient": -0.02, "weight": 0.03, "moments": [0.001, 1e-5],
         "step": 3, "lr": 1e-3}  # fmt: skip
 LOSSES = [[1.0, 2.0, 3.0], [6.0], [2.0, 4.0], [0.5]]

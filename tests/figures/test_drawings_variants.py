@@ -23,7 +23,7 @@ from tests.helpers.reference import refused
 
 ROWS = releases(load_models())
 LANES = families.lanes_of(ROWS)
-SIZES = [7.6, 3.0]
+SIZES = [7.5, 3.0]
 
 
 def texts(figure):

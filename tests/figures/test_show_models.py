@@ -91,7 +91,7 @@ def names_of(rows, names, inches):
 
 
 def test_the_names_that_are_asked_for_are_drawn():
-    found = names_of(ROWS, ["GPT-4", "GPT-1"], 7.6)
+    found = names_of(ROWS, ["GPT-4", "GPT-1"], 7.5)
     assert {name: y for name, (_, y) in found.items()} == {
         "GPT-4": BEYOND,
         "GPT-1": BY_NAME["GPT-1"].n_params,
@@ -100,7 +100,7 @@ def test_the_names_that_are_asked_for_are_drawn():
 
 def test_a_name_without_room_is_left_out():
     rows = [("a" * 20, "gpt2", "2024-01", 10**9), ("b", "gpt2", "2024-03", 10**9)]
-    assert set(names_of(rows, ["b"], 7.6)) == {"b"}
+    assert set(names_of(rows, ["b"], 7.5)) == {"b"}
     rows.append(("c", "gpt2", "2024-06", 1_500_000_000))
     assert set(names_of(rows, ["a" * 20, "c"], 3.0)) == {"c"}
     late = [("d", "gpt2", "2024-05", 10**9), ("e", "gpt2", "2024-06", 10**9)]
