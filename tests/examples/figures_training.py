@@ -1,6 +1,6 @@
 """A right call of each drawing of training."""
 
-from gpt_helpers.figures.drawings import batching, states, updates
+from gpt_helpers.figures.drawings import batching, holding, updates
 from tests.helpers.misuse import Example
 
 
@@ -15,5 +15,5 @@ def examples():
          "step": 3, "lr": 1e-3, "betas": [0.9, 0.95], "weight_decay": 0.1, "max_norm": 1.0},
         {"gradient": "0 -1", "weight": "0 -1", "weight_decay": "0"},
     )  # fmt: skip
-    yield Example(states.state_of_training, {"precisions": ["mixed"], "n_parameters": 1000})
-    yield Example(states.shards, {"n_parameters": 1000, "n_gpus": 4, "strategies": ["ddp"]})
+    yield Example(holding.state_of_training, {"precisions": ["mixed"], "n_parameters": 1000})
+    yield Example(holding.shards, {"n_parameters": 1000, "n_gpus": 4, "strategies": ["ddp"]})

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.figures.drawings import batching, states, updates
+from gpt_helpers.figures.drawings import batching, holding, updates
 from gpt_helpers.text.batches import Batches
 from gpt_helpers.training.memory import SHARDED, state_bytes
 from tests.helpers.looks import faults
@@ -48,8 +48,8 @@ def test_no_text_of_a_drawing_lies_on_another_or_beyond_the_edge(language, inche
         batching.accumulation([[1.0] * 40] * 2, 2),
         updates.training_step(**STEP),
         updates.training_step(**STEP | {"norm": 0.5, "lr": 1e-9, "weight": -12345.6}),
-        states.state_of_training(["float32", "mixed", "autocast"], 10**11),
-        states.shards(10**11, 8),
+        holding.state_of_training(["float32", "mixed", "autocast"], 10**11),
+        holding.shards(10**11, 8),
     ):
         for caption, figure in drawn.frames(language, inches):
             assert faults(figure) == [], caption
@@ -108,7 +108,7 @@ def test_small_and_large_numbers_are_written_as_powers_of_ten():
 
 @pytest.mark.parametrize("precision", ["float32", "mixed", "autocast"])
 def test_a_parameter_has_sixteen_cells(precision):
-    drawn = states.state_of_training([precision], 124_439_808)
+    drawn = holding.state_of_training([precision], 124_439_808)
     cells = [patch for patch in drawn.figure().findobj(FancyBboxPatch)
              if patch.get_linewidth() == 0.6]  # fmt: skip
     assert len(cells) == 16
@@ -118,9 +118,9 @@ def test_a_parameter_has_sixteen_cells(precision):
 @pytest.mark.parametrize("strategy", list(SHARDED))
 def test_the_filled_area_is_in_proportion_to_the_bytes_that_are_kept(strategy):
     n_parameters, n_gpus = GPTConfig(n_layer=1).n_embd * 4000, 4
-    found = texts(states.shards(n_parameters, n_gpus, [strategy]).figure())
-    key = areas(states.shards(n_parameters, n_gpus, [strategy]).figure())
-    everything = areas(states.shards(n_parameters, n_gpus, ["ddp"]).figure())
+    found = texts(holding.shards(n_parameters, n_gpus, [strategy]).figure())
+    key = areas(holding.shards(n_parameters, n_gpus, [strategy]).figure())
+    everything = areas(holding.shards(n_parameters, n_gpus, ["ddp"]).figure())
     square = 10 * 10  # of the key
     for state, colour in states.STATE_COLOURS.items():
         rgb = next(rgb for rgb in key if np.allclose(rgb, rgb_of(colour)))
@@ -142,6 +142,6 @@ def test_what_cannot_be_drawn_is_refused():
     refused("places", batching.windows, ["a"] * 4, [[2, 3, 4]])
     refused("at most 60", batching.windows, ["a"] * 61, [[0, 1]])
     refused("n_passes=2", batching.accumulation, [[1.0]] * 3, 2)
-    refused("n_gpus=9", states.shards, 10, 9)
-    refused("twice", states.shards, 10, 4, ["ddp", "ddp"])
+    refused("n_gpus=9", holding.shards, 10, 9)
+    refused("twice", holding.shards, 10, 4, ["ddp", "ddp"])
     refused("moments", updates.training_step, **STEP | {"moments": [0.1]})

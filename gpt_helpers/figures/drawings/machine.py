@@ -1,7 +1,7 @@
 """The drawing of the memories of a GPU, and of the bytes that attention moves between them."""
 
 from gpt_helpers.figures.drawings.canvas import LINE, PAD, Box, Canvas, width_of
-from gpt_helpers.figures.drawings.states import in_bytes
+from gpt_helpers.figures.drawings.holding import in_bytes
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import LARGEST
 from gpt_helpers.figures.style import GREY, INK, TEAL, VIOLET
