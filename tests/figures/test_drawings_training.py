@@ -122,7 +122,7 @@ def test_the_filled_area_is_in_proportion_to_the_bytes_that_are_kept(strategy):
     key = areas(holding.shards(n_parameters, n_gpus, [strategy]).figure())
     everything = areas(holding.shards(n_parameters, n_gpus, ["ddp"]).figure())
     square = 10 * 10  # of the key
-    for state, colour in states.STATE_COLOURS.items():
+    for state, colour in holding.STATE_COLOURS.items():
         rgb = next(rgb for rgb in key if np.allclose(rgb, rgb_of(colour)))
         share = (key[rgb] - square) / (everything[rgb] - square)
         assert share == pytest.approx(1 / n_gpus if state in SHARDED[strategy] else 1)
@@ -130,7 +130,7 @@ def test_the_filled_area_is_in_proportion_to_the_bytes_that_are_kept(strategy):
         n_bytes * n_parameters / (n_gpus if state in SHARDED[strategy] else 1)
         for state, n_bytes in state_bytes("mixed").items()
     )
-    assert states.in_bytes(kept) + " per GPU" in found
+    assert holding.in_bytes(kept) + " per GPU" in found
 
 
 def rgb_of(colour):
