@@ -114,7 +114,7 @@ class Operations(TorchDispatchMode):
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         """Do the operation, and look at what it is and what it forms."""
         results = operation(*args, **(kwargs or {}))
-        self.look_at(operation._schema.name.removeprefix("aten::"), results)
+        self.look_at(operation.name().removeprefix("aten::"), results)
         return results
 
     def look_at(self, name, results):
