@@ -15,15 +15,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gpt_helpers.exercises.comparing import Mistake
 
 
+def default_device():
+    """Return the device of new tensors, which torch 2.9 does not say once it has been reset."""
+    return torch.empty(0).device
+
+
 def reset_device(device):
     """Make this the default device of new tensors again, if another one is."""
-    if torch.get_default_device() != device:
+    if default_device() != device:
         torch.set_default_device(None if device.type == "cpu" else device)
 
 
 SETTINGS = (  # of the whole process, that a function may change: how each is read, and set
     (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, reset_device),
+    (default_device, reset_device),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (
         lambda: torch.is_autocast_enabled("cpu"),
