@@ -164,7 +164,9 @@ def as_floats(value):
 def check_file(name, value):
     """Raise ValueError unless value is the path of a file that is there."""
     if not isinstance(value, str | Path) or not Path(value).is_file():
-        raise ValueError(f"{name}={shown(value)} is no file; give the path of one that is there")
+        is_path = isinstance(value, str | Path)
+        place = repr(str(value)) if is_path else shown(value)  # a path to its end
+        raise ValueError(f"{name}={place} is no file; give the path of one that is there")
 
 
 def check_callable(name, value):

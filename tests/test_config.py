@@ -74,7 +74,7 @@ def test_a_size_that_is_no_positive_integer_is_refused(name, value):
 @pytest.mark.parametrize("value", [2**28 + 1, 10**12, 10**400], ids=int.bit_length)
 @pytest.mark.parametrize("name", [*SIZES, "n_inner", "n_kv_head"])
 def test_a_size_beyond_all_memory_is_refused(name, value):
-    refused(f"{name}={value} must be an integer of at most", GPTConfig, **{name: value})
+    refused(f"{name}={str(value)[:60]}.* must be an integer", GPTConfig, **{name: value})
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -15,15 +15,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gpt_helpers.exercises.comparing import Mistake
 
 
+def default_device():
+    """Return the device of new tensors, which torch 2.9 does not say once it has been reset."""
+    return torch.empty(0).device
+
+
 def reset_device(device):
     """Make this the default device of new tensors again, if another one is."""
-    if torch.get_default_device() != device:
+    if default_device() != device:
         torch.set_default_device(None if device.type == "cpu" else device)
 
 
 SETTINGS = (  # of the whole process, that a function may change: how each is read, and set
     (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_default_device, reset_device),
+    (default_device, reset_device),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (
         lambda: torch.is_autocast_enabled("cpu"),
@@ -114,7 +119,7 @@ class Operations(TorchDispatchMode):
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         """Do the operation, and look at what it is and what it forms."""
         results = operation(*args, **(kwargs or {}))
-        self.look_at(operation._schema.name.removeprefix("aten::"), results)
+        self.look_at(operation.name().removeprefix("aten::"), results)
         return results
 
     def look_at(self, name, results):
