@@ -42,6 +42,7 @@ from gpt_helpers.figures.style import (
     VIOLET,
     colour_of,
     is_first,
+    is_phone,
     labelled,
     named,
     panels,
@@ -80,18 +81,22 @@ def heatmaps(matrices, *, xlabel, ylabel, xticks=(), yticks=(), height=2.6, vmax
     xticks and yticks label columns and rows; cells of small matrices show their numbers.
     """
     matrices = {title: matrix_of(title, matrix) for title, matrix in matrices.items()}
-    check_captions("yticks", yticks, len(next(iter(matrices.values()))), empty=True)
+    n_rows = len(next(iter(matrices.values())))
+    check_captions("yticks", yticks, n_rows, empty=True)
     for matrix in matrices.values():
         check_captions("xticks", xticks, matrix.shape[1], empty=True)
     highest = vmax or max(float(matrix.max()) for matrix in matrices.values()) or 1.0
     numbered = len(matrices) <= 3 and all(matrix.size <= 64 for matrix in matrices.values())
     width = 0.9 + 1.1 * height * len(matrices)
     figure, axes = panels(len(matrices), height, width, narrowest=2.3 if numbered else 1.4)
+    if is_phone():
+        figure.set_layout_engine("compressed")  # panels of equal cells, one below the other
     colours = [soft(BLUE, share) for share in shares_of(numbered)]
     for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
         draw_cells(axis, matrix / highest, colours, numbered and highest)
-        axis.set(title=title, xlabel=xlabel, ylabel=ylabel if is_first(axis) else "")
-        name_cells(axis, xticks, yticks if is_first(axis) and len(matrix) == len(yticks) else ())
+        names_rows = is_first(axis) and len(matrix) == n_rows
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel if names_rows else "")
+        name_cells(axis, xticks, yticks if names_rows else ())
     scale = ScalarMappable(Normalize(0, highest), ListedColormap(colours))
     figure.colorbar(scale, ax=axes, fraction=0.05, aspect=25).outline.set_visible(False)
     return labelled(figure)

@@ -13,6 +13,7 @@ from gpt_helpers.figures.style import (
     PALETTE,
     colour_of,
     is_first,
+    is_phone,
     labelled,
     named,
     panels,
@@ -20,6 +21,7 @@ from gpt_helpers.figures.style import (
 )
 from gpt_helpers.validation import check_real, check_sequence, optional
 
+THICK = 0.5  # of a bar, where 1 is from one bar to the next
 MARKERS = "osD^vPX*"
 
 
@@ -92,17 +94,30 @@ def bars(panels_of_scores, *, xlabel="accuracy", chance=None, height=2.6):
     """
     if len({tuple(lines) for lines in panels_of_scores.values()}) > 1:
         raise ValueError("panels_of_scores have other labels in each panel; give all the same")
+    n_bars = len(next(iter(panels_of_scores.values())))
+    height = max(height, 0.5 + 0.38 * n_bars) if is_phone() else height
     figure, axes = panels(len(panels_of_scores), height, sharey=True)
     for axis, (title, lines) in zip(axes, panels_of_scores.items(), strict=True):
         for row, scores in enumerate(lines.values()):
             share, low, high = pooled(scores)
             error = [[max(0.0, share - low)], [max(0.0, high - share)]]
-            axis.barh(
-                row, share, xerr=error, color=soft(PALETTE[row % 10], 0.6), ecolor=INK, capsize=2
-            )
-        if chance is not None:
-            axis.axvline(chance, color=INK, linewidth=0.8, linestyle=":")
-        axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03), yticks=range(len(lines)))
-        axis.set_yticklabels(lines)
+            look = {"color": soft(PALETTE[row % 10], 0.6), "ecolor": INK, "capsize": 2}
+            axis.barh(row, share, THICK, xerr=error, **look)
+            if chance is not None:
+                edges = row - THICK / 2, row + THICK / 2
+                axis.plot([chance] * 2, edges, color=INK, linewidth=0.8, linestyle=":")
+        axis.set(title=title, xlabel=xlabel, xlim=(0, 1.03))
+        name_bars(axis, list(lines))
     axes[0].invert_yaxis()  # and so all that share it
     return labelled(figure)
+
+
+def name_bars(axis, names):
+    """Write the names beside the bars, or, on a phone, above each of them."""
+    if not is_phone():
+        if is_first(axis):
+            axis.set_yticks(range(len(names)), names)
+        return
+    axis.set(yticks=(), ylim=(-0.9, len(names) - 0.5))
+    for row, name in enumerate(names):
+        axis.text(0.01, row - THICK / 2, name, va="bottom")

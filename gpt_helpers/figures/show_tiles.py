@@ -9,7 +9,17 @@ from matplotlib.patches import Rectangle
 from gpt_helpers.architecture.attention import causal_mask
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import check_positive, drawables
-from gpt_helpers.figures.style import BLUE, FAINT, INK, ORANGE, PAPER, labelled, named, panels
+from gpt_helpers.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    PAPER,
+    is_phone,
+    labelled,
+    named,
+    panels,
+)
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
@@ -149,7 +159,7 @@ def roofline(ceilings, points, height=3.0):
     for index, (place, names) in enumerate(sorted(names_by_place(places).items())):
         axis.plot(*place, "o", color=INK, markersize=4)
         above = {"xytext": (-5, 6), "ha": "right"}
-        offset = above if index % 2 else {"xytext": (5, -10), "ha": "left"}
+        offset = above if index % 2 else {"xytext": (5, -4), "ha": "left", "va": "top"}
         axis.annotate(names, place, **offset, textcoords="offset points")
     axis.set(xscale="log", yscale="log", xlabel="intensity (FLOP/byte)", ylabel="speed (FLOP/s)")
     return labelled(figure)
@@ -160,4 +170,5 @@ def names_by_place(places):
     found = {}
     for name, place in places.items():
         found.setdefault(place, []).append(name)
-    return {place: ", ".join(names) for place, names in found.items()}
+    between = ",\n" if is_phone() else ", "
+    return {place: between.join(names) for place, names in found.items()}

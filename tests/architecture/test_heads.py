@@ -63,7 +63,10 @@ def test_more_different_tokens_than_there_are_is_refused():
     with pytest.raises(ValueError, match="batch_size"):
         heads.repeated(31, 4, 0)
     for wrong in ((10**12, 4, 2), (31, 4, 10**30)):
-        with pytest.raises(ValueError, match=r"batch_size=.*( rows of vocab_size=.* are more than|must be an integer)"):
+        with pytest.raises(
+            ValueError,
+            match=r"batch_size=.*( rows of vocab_size=.* are more than|must be an integer)",
+        ):
             heads.repeated(*wrong)
 
 
