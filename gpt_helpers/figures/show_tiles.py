@@ -1,5 +1,6 @@
 """The tiles that tiled attention computes, and the roofline under which attention runs."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,7 @@ from gpt_helpers.figures.style import (
     named,
     panels,
 )
+from gpt_helpers.figures.words import word
 from gpt_helpers.optimization.roofline import attainable
 from gpt_helpers.optimization.tiled import tiles
 from gpt_helpers.validation import (
@@ -170,5 +172,7 @@ def names_by_place(places):
     found = {}
     for name, place in places.items():
         found.setdefault(place, []).append(name)
-    between = ",\n" if is_phone() else ", "
-    return {place: between.join(names) for place, names in found.items()}
+    labels = {place: word(", ".join(names)) for place, names in found.items()}
+    if is_phone():
+        labels = {place: re.sub("(,|、) ?", "\\1\n", text) for place, text in labels.items()}
+    return labels

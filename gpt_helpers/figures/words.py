@@ -95,13 +95,18 @@ def translate(figure):
     """Put all the labels of a Figure, in place, into the language of speaking."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            if isinstance(axis.get_major_locator(), FixedLocator):
-                axis.set_ticklabels([word(tick.get_text()) for tick in axis.get_ticklabels()])
+            names = [label_of(tick) for tick in axis.get_ticklabels()]
+            if isinstance(axis.get_major_locator(), FixedLocator) and any(names):
+                axis.set_ticklabels(names)  # of the first of panels that share them
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handle.set_label(word(label))
     for text in figure.findobj(Text):
-        if "monospace" not in text.get_family():  # code, and pieces of a text, say what they say
-            text.set_text(word(text.get_text()))
+        text.set_text(label_of(text))
+
+
+def label_of(text):
+    """Return what a Text says in the language of speaking; code and tokens stay what they are."""
+    return text.get_text() if "monospace" in text.get_family() else word(text.get_text())
 
 
 def token_name(name):

@@ -3,6 +3,7 @@
 The labels are those of the figures and charts that the notebooks store, drawn once in English.
 """
 
+import html
 import json
 import re
 from pathlib import Path
@@ -22,13 +23,17 @@ from theme.charts import in_language
 CHAPTERS = Path(__file__).parents[2] / "chapters" / "ja"
 TERMS = {"query", "key", "value", "uniform", "unigram", "bigram", "chance"}  # not code
 TWO_LETTERS = re.compile("[A-Za-z]{2}")
+HEAD = re.compile("<th[^>]*>(.*?)</th>")
 CODE = re.compile(
     r"[a-z_]\w*(\.\w+)+"  # a.b
     r"|[A-Za-z]*_\w*"  # a_b
     r"|\S+ +[A-Z]\w+\n\([\d, ]+\)"  # a step of a trace, and its shape
     r"|([a-z]+\.)?[a-z]+ = ([a-z]+\.)?[a-z]+"  # a line of Python
     r"|[A-Z]\w*[a-z]\w*[A-Z]\w*"  # a class
-    r"|[\d.e+ ]+(FLOP|FLOP/s|GB|MB)"  # a quantity
+    r"|\w+ \([\d, ]+\)"  # a tensor, and its shape
+    r"|((wte|wpe|ln_f|lm_head|h\.\d|exp|id|\d+)[ +…,\n]*)+"  # parts of a model
+    r"|[A-Z]{2,4}(-norm)?"  # GQA
+    r"|[\d.e+ ]+(FLOP|FLOP/s|GB|MB|TB/s|rad)"  # a quantity
 )
 
 
@@ -52,6 +57,15 @@ def labels_of(figures, charts):
             patch.setattr(words, "spoken_label", noted(found, where))
             in_language(spec, "en")
     return found
+
+
+def heads_of_tables():
+    """Yield the texts of the heads and the names of rows of all data frames in the notebooks."""
+    for path in sorted(CHAPTERS.glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            for output in cell.get("outputs", ()):
+                table = "".join(output.get("data", {}).get("text/html", ()))
+                yield from map(html.unescape, HEAD.findall(table))
 
 
 def noted(found, where):
@@ -95,11 +109,13 @@ def labels():
 def test_every_label_of_the_book_has_its_japanese_or_is_code(labels):
     assert len(labels) > 50
     asked = {label: where for label, where in labels.items() if TWO_LETTERS.search(label)}
-    assert {t: w for t, w in asked.items() if not row_of(t) and not is_code(t)} == {}
+    assert {
+        t: w for t, w in asked.items() if not row_of(" ".join(t.split("\n"))) and not is_code(t)
+    } == {}
 
 
 def test_no_row_is_left_over(labels):
-    used = {row_of(label) for label in labels}
+    used = {row_of(label) for label in [*labels, *heads_of_tables()]}
     assert [row["en"] for row in words.all_words() if row["en"] not in used] == []
 
 
