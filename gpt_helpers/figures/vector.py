@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from matplotlib import rc_context
 from matplotlib.textpath import TextToPath
 
+from gpt_helpers.figures.style import STYLE
 from gpt_helpers.figures.words import WIDE_LETTERS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,7 +30,7 @@ UNSAID = {"stroke-linejoin", "stroke-linecap", "font-family"}  # book.css says t
 
 def to_svg(figure, name):
     """Return a Figure as the text of an SVG; name, unique in its page, begins its ids."""
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    settings = {**STYLE, "svg.fonttype": "none", "svg.hashsalt": name}
     file = io.BytesIO()
     with rc_context(settings), wide_letters():
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
