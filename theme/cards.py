@@ -25,9 +25,9 @@ from .head import TAG, shorten
 LOG = logging.getLogger(__name__)
 FIRST = "index"
 FIGURES = {  # {page: page of the figure, its name}
-    FIRST: ("variants", "fig-family-tree"),
-    "architecture": ("architecture", "fig-overview"),
-    "scaling_laws": ("scaling_laws", "fig-models"),
+    FIRST: ("index", "fig-loop"),
+    "architecture": ("architecture", "fig-one-token"),
+    "scaling_laws": ("scaling_laws", "fig-forecast"),
     "training": ("training", "fig-shipped"),
     "optimization": ("optimization", "fig-roofline"),
     "applications": ("applications", "fig-formation"),

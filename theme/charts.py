@@ -44,7 +44,7 @@ class VegaLite:
             renderer.logger.warning("chart without alt text", subtype="alt", line=data.line)
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         name = options.get("figure", {}).get("name", spec["name"])
-        text = to_html(spec, name, alt, renderer.sphinx_env.config.language)
+        text = to_html(spec, name, alt, renderer.renderer.sphinx_env.config.language)
         return [nodes.raw("", text, format="html", classes=["chart-output"])]
 
 

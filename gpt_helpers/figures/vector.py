@@ -83,6 +83,8 @@ def tidy(element, name):
         element.set("class", "mono")
     if element.tag == f"{SVG}g":
         element.attrib.pop("id", None)  # nothing refers to a group
+    if element.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
     for key, value in element.attrib.items():
         element.set(key, of_page(key, value, name))
     element.text = (element.text and element.text.strip(" \n")) or None
