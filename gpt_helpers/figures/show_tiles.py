@@ -84,7 +84,8 @@ def tile_map(n_queries, n_keys, block_size, window=None, height=3.4):
     tile_kinds.
     """
     kinds = tile_kinds(n_queries, n_keys, block_size, window)
-    figure, (axis,) = panels(1, height, width=height + 1)
+    tall = 1 + (height - 1) * n_queries / n_keys  # cells are square
+    figure, (axis,) = panels(1, tall, width=height + 1)
     for rows, columns, kind in kinds:
         axis.add_patch(tile_patch(rows, columns, KINDS[kind]))
     last = [tile for tile in kinds if tile[0] == kinds[-1][0] and tile[2] != "skip"]
