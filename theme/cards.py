@@ -25,7 +25,7 @@ from .head import TAG, shorten
 LOG = logging.getLogger(__name__)
 FIRST = "index"
 FIGURES = {  # {page: page of the figure, its name}
-    FIRST: ("index", "fig-loop"),
+    FIRST: ("variants", "fig-family-tree"),
     "architecture": ("architecture", "fig-one-token"),
     "scaling_laws": ("scaling_laws", "fig-forecast"),
     "training": ("training", "fig-shipped"),

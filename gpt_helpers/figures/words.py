@@ -95,8 +95,9 @@ def translate(figure):
     """Put all the labels of a Figure, in place, into the language of speaking."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            names = [label_of(tick) for tick in axis.get_ticklabels()]
-            if isinstance(axis.get_major_locator(), FixedLocator) and any(names):
+            fixed = isinstance(axis.get_major_locator(), FixedLocator)
+            names = [label_of(tick) for tick in axis.get_ticklabels()] if fixed else []
+            if any(names):
                 axis.set_ticklabels(names)  # of the first of panels that share them
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handle.set_label(word(label))

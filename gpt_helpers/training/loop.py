@@ -123,7 +123,8 @@ class Trainer:
                 is_last = index + 1 == len(passes)
                 with distributed.averaging(self.model, is_last):
                     with autocast:
-                        loss = check_total(self.loss_of.total(self.model, ids)) / n_counted
+                        total = check_total(self.loss_of.total(self.model, ids))
+                    loss = total / n_counted
                     self.scaler.scale(loss).backward()
                 losses.append(loss.detach())
         loss = distributed.mean(torch.stack(losses).sum())

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from gpt_helpers.figures.drawings.text import tokens
+from gpt_helpers.figures.drawings.text import Piece, tokens
 from tests.helpers.browser import EDITIONS, page_names
 from theme import cards
 
@@ -62,7 +62,7 @@ def test_cards_are_light_and_have_the_size_that_is_stated(site, shared):
 def test_the_longest_title_and_any_figure_stay_on_the_card(language):
     if cards.font_of(language) is None:
         pytest.skip("no font with Japanese letters here")
-    spec = tokens([["a", " b"]] * 40).spec
+    spec = tokens([[Piece("a", 0, 0, ""), Piece(" b", 1, 1, "")]] * 40).spec
     card = cards.draw_card("GPT", LONG[language], LONG[language], spec, language)
     canvas = FigureCanvasAgg(card)
     canvas.draw()

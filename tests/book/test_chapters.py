@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tests.helpers.book import (
     CHAPTERS,
     JAPANESE,
+    ROOT,
     bibliography_keys,
     captions,
     citations,
@@ -190,8 +191,12 @@ def shows_image(cell):
     )
 
 
+DRAWINGS = (ROOT / "gpt_helpers/figures/drawings").glob("[a-z]*.py")
+DRAWING = "|".join([r"show\w*", r"(\w+_)?charts?", *(path.stem for path in DRAWINGS)])
+
+
 def incomplete_images(notebook):
-    """Return the image cells that lack a name, caption or alt text, or draw by hand."""
+    """Return the image cells that lack a name, caption or alt text, or end with no call."""
     found = []
     for cell in filter(shows_image, code_cells(notebook)):
         name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name", "")
@@ -199,8 +204,8 @@ def incomplete_images(notebook):
         lacking = [k for k in ("figure.name", "figure.caption", "image.alt") if not said.get(k)]
         found += [f"{cell['id']}: no {key}" for key in lacking]
         last = ast.unparse(parsed(cell).body[-1])
-        if not re.match(r"fig = show\w*\.|\w*charts?\.\w+_explorer\(", last):
-            found.append(f"{cell['id']}: not fig = show. ..., nor a chart")
+        if not re.match(rf"({DRAWING})\.\w+\(", last):
+            found.append(f"{cell['id']}: does not end with a call of what draws")
     return found
 
 
@@ -397,7 +402,7 @@ TEXT = new_markdown_cell("Text.", id="text")
 ERROR = [new_output("error", ename="ValueError", evalue="5", traceback=[])]
 STDERR = [new_output("stream", name="stderr", text="hello")]
 IGNORED = ["nbval-ignore-output"]
-DRAW = "x = 1\nfig = show.curves(x)"
+DRAW = "x = 1\nshow.curves(x)"
 
 
 @pytest.mark.parametrize(

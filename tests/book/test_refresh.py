@@ -138,4 +138,5 @@ def test_each_edition_sets_its_language_and_shows_what_an_output_says_in_it(chap
             cell = read(chapters, edition)["text"]
             assert f'language.use("{edition}")' in cell.source
             assert cell.outputs[0].data == {"text/plain": text}
-            assert cell.outputs[0].metadata == {"text/plain": {"ja": "a", "en": "b"}}
+            known = {"text/plain": {"ja": "a", "en": "b"}}  # of use to a sync only
+            assert cell.outputs[0].metadata == (known if edition == "ja" else {})

@@ -8,8 +8,11 @@ from gpt_helpers.optimization import peak, roofline, speculative, tiled
 from gpt_helpers.optimization.flash import attention_flash
 from tests.helpers.misuse import Example
 
+STEP = "a step of generate_speculatively, which has checked its arguments"
 SEAM = "a step of attention_tiled, which has checked the operands; runs once per tile"
 TRUSTING = {
+    "gpt_helpers.optimization.speculative.propose": STEP,
+    "gpt_helpers.optimization.speculative.probabilities_of": STEP,
     "gpt_helpers.optimization.flash.FlashAttention": "attention_flash has checked its operands",
     "gpt_helpers.optimization.tiled.TiledAttention": SEAM,
     "gpt_helpers.optimization.tiled.tile_scores": SEAM,

@@ -50,6 +50,7 @@ DEEPSEEK3 = deepseek3.DeepSeek3Config(
 # What a field may be that looks bad: no dropout, all weights 0 at first, a width by default.
 CONFIG_TAKES = {"dropout": "0", "initializer_range": "0", "n_inner": "None", "n_kv_head": "None"}
 CONFIG_TAKES |= {"rotary_width": "None"}
+LATENT_TAKES = {"dropout": "0", "initializer_range": "0", "n_inner": "None", "n_dense": "0"}
 
 
 def examples():
@@ -69,13 +70,15 @@ def of_configs():
         NEOX,
         GPT_OSS,
         GPT_J,
+        DEEPSEEK3,
         gpt3.GPT3Config(**SIZE),
         gpt_neo.GPTNeoConfig(**SIZE),
     )
     for config in configs:
         given = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
         filled = {"n_inner": 8, "n_kv_head": 2} | {k: v for k, v in given.items() if v is not None}
-        yield Example(type(config), given | filled, CONFIG_TAKES)
+        takes = LATENT_TAKES if config is DEEPSEEK3 else CONFIG_TAKES
+        yield Example(type(config), given | filled, takes)
 
 
 def of_parts():

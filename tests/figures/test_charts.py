@@ -316,7 +316,8 @@ def test_an_output_without_alt_text_warns():
     spec = charts.schedule_explorer().spec
     data = type("Data", (), {"mime_type": vegalite.MIME, "content": spec, "line": 1})()
     env = type("Env", (), {"config": type("Config", (), {"language": "en"})})
-    renderer = type("Renderer", (), {"logger": logger, "sphinx_env": env})()
+    whole = type("Renderer", (), {"sphinx_env": env})()
+    renderer = type("Element", (), {"logger": logger, "renderer": whole})()
     data.cell_metadata = {"mystnb": {"image": {"alt": "Lines."}}}
     (node,) = theme_charts.VegaLite.handle_mime(renderer, data, False)
     assert 'aria-label="Lines."' in node.astext()

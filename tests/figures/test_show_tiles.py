@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from gpt_helpers.architecture.attention import causal_mask
-from gpt_helpers.figures.show_tiles import KINDS, roofline, tile_kinds, tile_map
+from gpt_helpers.figures.show_tiles import KINDS, MEANINGS, roofline, tile_kinds, tile_map
 from gpt_helpers.optimization.tiled import tiles
 from tests.helpers.reference import refused
 
@@ -73,11 +73,11 @@ def test_the_last_row_of_tiles_is_numbered_in_visiting_order():
 
 def test_the_legend_names_each_kind_that_is_drawn_once():
     legend = tile_map(8, 8, 2).figure().legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == list(KINDS)
+    assert [text.get_text() for text in legend.get_texts()] == list(MEANINGS.values())
     handles = [patch.get_facecolor()[:3] for patch in legend.legend_handles]
     assert handles == [to_rgb(colour) for colour in KINDS.values()]
     assert [text.get_text() for text in tile_map(2, 2, 2).figure().legends[0].get_texts()] == [
-        "mask"
+        MEANINGS["mask"]
     ]
 
 

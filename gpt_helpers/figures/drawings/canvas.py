@@ -97,7 +97,7 @@ class Canvas:
         height = self.lowest + 2
         self.figure.set_size_inches(self.width / 72, height / 72)
         self.axis.set(xlim=(0, self.width), ylim=(height, 0))
-        for artist in self.axis.get_children():
+        for artist in (*self.axis.patches, *self.axis.lines, *self.axis.texts):
             artist.set_clip_on(False)  # all of it is on the sheet
         return labelled(self.figure, legend=False)
 

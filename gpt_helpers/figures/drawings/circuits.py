@@ -2,7 +2,6 @@
 
 import functools
 
-from gpt_helpers.architecture.heads import is_pair
 from gpt_helpers.figures.drawings.canvas import LETTER, LINE, PAD, Canvas, width_of
 from gpt_helpers.figures.drawings.text import as_token
 from gpt_helpers.figures.drawn import draws
@@ -17,9 +16,11 @@ check_share = functools.partial(check_real, at_least=0, at_most=1)
 def check_read(name, value):
     """Raise ValueError unless value is {(layer, head): weight} of two heads."""
     check_instance(name, value, dict)
-    if len(value) != 2 or not all(map(is_pair, value)):
+    pairs = [head for head in value if isinstance(head, tuple) and len(head) == 2]
+    if not len(value) == len(pairs) == 2:
         raise ValueError(f"{name}={value!r:.60} must be of two heads, {{(layer, head): weight}}")
     for head, weight in value.items():
+        check_sequence(f"a head in {name}", head, int)
         check_share(f"{name}[{head}]", weight)
 
 
