@@ -30,7 +30,14 @@ from tests.helpers.book import (
     tags,
 )
 
-TAGS = {"hide-input", "remove-input", "nbval-ignore-output", "raises-exception", "exercise"}
+TAGS = {
+    "hide-input",
+    "remove-input",
+    "nbval-ignore-output",
+    "measured",
+    "raises-exception",
+    "exercise",
+}
 MAX_CELL_LINES, MEDIAN_CELL_LINES, MAX_BYTES = 20, 5, 2_000_000
 MAX_EXEMPT_SHARE = 0.05
 PAGE_COLUMNS = 86  # what the text column shows beside both sidebars, 1280 px wide
