@@ -20,6 +20,7 @@ from gpt_helpers.figures.drawn import Drawn
 from gpt_helpers.figures.style import BLUE, GREY, INK, PAPER
 from gpt_helpers.figures.words import width_in_letters
 
+from .figures import DrawnFigure
 from .head import TAG, shorten
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def figure_of(app, page):
         return None, ""
     for figure in app.env.get_doctree(source).findall(nodes.figure):
         if name in [*figure["ids"], *figure["names"]]:
-            specs = [raw["spec"] for raw in figure.findall(nodes.raw) if "spec" in raw]
+            specs = [drawn["spec"] for drawn in figure.findall(DrawnFigure)]
             caption = next(iter(figure.findall(nodes.caption)), nodes.caption()).astext()
             sentences = shorten(" ".join(caption.split()), LONGEST[app.config.language])
             return (specs[0] if specs else None), sentences

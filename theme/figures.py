@@ -22,7 +22,13 @@ from gpt_helpers.figures.style import DARK, DESK, PHONE
 HERE = Path(__file__).with_name("figures")
 SCRIPTS = ("stepper", "share")
 SIZES = {"desk": DESK, "phone": PHONE}
-OUTPUTS = {"figure-output", "chart-output"}  # classes of what a reader takes along
+
+
+class DrawnFigure(nodes.General, nodes.Element):
+    """A figure's HTML and its data.
+
+    Sphinx's search reads raw HTML, where each word of a figure would count twice, and not this.
+    """
 
 
 class Figures:
@@ -43,7 +49,7 @@ class Figures:
         name = options.get("figure", {}).get("name") or f"figure-{data.line}"
         words = renderer.renderer.sphinx_env.config.language
         text = to_html(Drawn(**spec), name, alt, words)
-        return [nodes.raw("", text, format="html", classes=["figure-output"], spec=spec)]
+        return [DrawnFigure(html=text, spec=spec)]
 
 
 def to_html(drawn, name, alt, words):
@@ -75,10 +81,22 @@ def to_css():
     return f"html {{ {light} }}\n{is_dark} {{ {dark} }}\n{on_paper}\n"
 
 
+def is_taken_along(node):
+    """Return whether a node is a figure or a chart, which a reader may take along."""
+    is_chart = isinstance(node, nodes.raw) and "chart-output" in node["classes"]
+    return is_chart or isinstance(node, DrawnFigure)
+
+
+def write_figure(translator, node):
+    """Write a figure's HTML."""
+    translator.body.append(node["html"])
+    raise nodes.SkipNode
+
+
 def add_files(app, pagename, templatename, context, doctree):
     """Give a page with a figure or a chart the style and the script."""
-    raws = doctree.findall(nodes.raw) if doctree else ()
-    if any(OUTPUTS & {*raw["classes"]} for raw in raws):
+    shown = doctree.findall(is_taken_along) if doctree else ()
+    if any(True for _ in shown):
         app.add_css_file("figures.css", priority=900)
         app.add_js_file("figures.js", loading_method="defer")
 
@@ -98,5 +116,6 @@ def setup(app):
     # MyST-NB finds renderers in installed packages only, and this book's theme is none.
     if Figures not in load_mime_renders():
         load_mime_renders().append(Figures)
+    app.add_node(DrawnFigure, html=(write_figure, None))
     app.connect("builder-inited", write_files)
     app.connect("html-page-context", add_files)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from PIL import Image
 
-from gpt_helpers.figures.drawings.text import tokens
+from gpt_helpers.figures.drawings.text import Piece, tokens
 from gpt_helpers.figures.drawn import Drawn
 from tests.book.test_failures import AWAKE, POLICY
 from tests.book.test_old_browsers import TAKE_AWAY, YOUNGER
@@ -36,7 +36,7 @@ class Steps(Drawn):
 
     def frames(self, words="en", inches=7.6):
         """Return [(what a step says, Figure), ...]."""
-        row = ["a", " b", "cd"] * 3
+        row = [Piece(written, 0, 0, "") for written in ("a", " b", "cd")] * 3
         rows = [tokens([row] * n).figure(words, inches) for n in (1, 4, 2, 3)]
         return list(zip(SAYS[words], rows, strict=True))
 

@@ -75,16 +75,6 @@ def test_every_image_has_alt_text_and_a_caption(tour):
     assert pictures(tour, "on_a_phone", lambda i: not (i["words"] and i["caption"])) == {}
 
 
-def test_figures_lie_on_a_white_sheet_in_the_dark(tour):
-    assert sum(len(stay.in_the_dark) for stay in tour.values()) > 0
-    dim = pictures(
-        tour,
-        "in_the_dark",
-        lambda i: i["sheet"] != "rgb(255, 255, 255)" or i["padding"] < 4 or i["filter"] != "none",
-    )
-    assert dim == {}
-
-
 def test_images_keep_their_proportions_and_say_them_before_they_load(tour):
     for place in ("in_the_dark", "on_a_phone"):
         wrong = pictures(
