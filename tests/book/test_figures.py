@@ -26,6 +26,7 @@ SETTINGS = {  # numbers that say how it was measured, or follow from two that ar
     "architecture-training-figure": {20},  # steps of which a point is the mean
     "architecture-cache-work-drawing": {49},  # 52 - 3
     "optimization-roofline-figure": {16, 32},  # bits
+    "optimization-acceptance-drawing": {0.18},  # 0.20 - 0.02
     "optimization-attention-times": {32, 64},  # bits, width
     "scaling_laws-repeated-figure": {131_072},  # tokens that are read again
     "training-clipping-figure": {20},  # steps of which a point is the largest
@@ -111,7 +112,10 @@ def test_numbers_of_captions_and_alt_texts_are_those_that_are_drawn(name):
     outputs = FIGURES[name]
     drawn = Drawn(**outputs[0]["data"][FIGURE])
     frames = [frame for words in ("ja", "en") for frame in drawn.frames(words)]
-    texts = [text.get_text() for _, figure in frames for text in figure.findobj(Text)]
+    axes = [axes for _, figure in frames for axes in figure.axes if axes.axison]
+    ticks = [tick for each in axes for tick in (*each.get_xticklabels(), *each.get_yticklabels())]
+    seen = [*ticks, *(text for _, figure in frames for text in figure.findobj(Text))]
+    texts = [text.get_text() for text in seen]
     texts += [caption for caption, _ in frames]
     shown = {*numbers_of(drawn.spec["arguments"]), *numbers_of(texts), *SETTINGS.get(name, ())}
     said = {number for output in outputs for number in NUMBER.findall(output["words"])}
