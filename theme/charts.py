@@ -51,7 +51,7 @@ class VegaLite:
 def to_html(spec, name, alt, language):
     """Return a chart's HTML: the result, the picture in two widths, the sliders, the data."""
     key = html.escape(f"chart-{name}", quote=True)
-    themed = with_theme_colours(in_language(without_room_for_summary(spec), language))
+    themed = with_theme_colours(in_language(spec, language))
     still, controls = without_controls(themed)
     drawn = {size: to_svg(still, width) for size, width in WIDTHS.items()}
     pictures = "".join(
@@ -87,21 +87,6 @@ def in_language(spec, language):
         found["title"] = word(spec["title"], language)
     if "bind" in spec:
         found["bind"] = {**spec["bind"], "name": word(spec["bind"]["name"], language)}
-    return found
-
-
-def without_room_for_summary(spec):
-    """Return the specification with the text of the result of no size: the page shows it itself.
-
-    Else a text that is longer than the chart would take the room of the plot.
-    """
-    if isinstance(spec, list):
-        return [without_room_for_summary(part) for part in spec]
-    if not isinstance(spec, dict):
-        return spec
-    found = {key: without_room_for_summary(part) for key, part in spec.items()}
-    if spec.get("name") == "summary":
-        found["mark"] = {**spec["mark"], "fontSize": 0}
     return found
 
 
