@@ -2,6 +2,7 @@
 
 cards        what a shared link shows: the title, and a card with a figure
 charts       charts with sliders
+checks       cells that check something, in one line
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
 figures      figures as vectors, for a desk and for a phone, in steps, and to take along
@@ -21,6 +22,7 @@ from pathlib import Path
 from . import (
     cards,
     charts,
+    checks,
     docstrings,
     editions,
     figures,
@@ -37,8 +39,8 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    cards, charts, docstrings, editions, figures, head, live, markup, mathematics, rooms, search,
-    styles, tables, where,
+    cards, charts, checks, docstrings, editions, figures, head, live, markup, mathematics, rooms,
+    search, styles, tables, where,
 )  # fmt: skip
 
 

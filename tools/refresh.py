@@ -8,7 +8,7 @@
 Code cells are edited in chapters/ja only. Each notebook there is run from top to bottom
 in a new kernel and stored in place; then its cells replace those of chapters/en, pair by
 pair of cell ids. What the English file keeps is what is translated: the markdown, and
-the captions and alt texts in the cell metadata. What has no translation yet arrives in
+the captions, alt texts and checks in the cell metadata. What has no translation yet arrives in
 Japanese behind the word UNTRANSLATED, and the test of the editions fails until it is
 translated. The one line of code that differs, language.use("ja"), is changed, and of an
 output that knows itself in both languages (gpt_helpers/language.py) each edition shows its
@@ -31,7 +31,7 @@ except ModuleNotFoundError as error:
 
 CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 UNTRANSLATED = "UNTRANSLATED "
-TRANSLATED_KEYS = ("caption", "alt")
+TRANSLATED_KEYS = ("caption", "alt", "check")
 LANGUAGE_LINE = 'language.use("{}")'
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -76,7 +76,7 @@ def strip(notebook):
 
 
 def translated(source, target):
-    """Return the metadata source with the captions and alt texts of target in place of its own."""
+    """Return the metadata source with the captions, alt texts and checks of target in place of its own."""
     if not isinstance(source, dict):
         return copy.deepcopy(source)
     result = {}

@@ -37,6 +37,7 @@ TAGS = {
     "measured",
     "raises-exception",
     "exercise",
+    "check",
 }
 MAX_CELL_LINES, MEDIAN_CELL_LINES, MAX_BYTES = 20, 5, 2_000_000
 MAX_EXEMPT_SHARE = 0.05
@@ -216,6 +217,24 @@ def incomplete_images(notebook):
     return found
 
 
+def unproved_checks(notebook):
+    """Return the cells that say what they check and do not show True, or show it and say nothing.
+
+    What they say is one sentence, in which `code` may stand and no other mark.
+    """
+    found = []
+    for cell in code_cells(notebook):
+        sentence = captions(cell).get("check", "")
+        if ("check" in tags(cell)) != bool(sentence):
+            found.append(f"{cell['id']}: the tag check and what is checked go together")
+        elif sentence:
+            shown = [output.get("data", {}).get("text/plain") for output in cell.outputs]
+            found += [] if shown == ["True"] else [f"{cell['id']}: shows {shown}, not True"]
+            is_plain = sentence.endswith(("。", ".")) and not re.search(r"[$*{\[]", sentence)
+            found += [] if is_plain else [f"{cell['id']}: {sentence}"]
+    return found
+
+
 def bad_outputs(notebook):
     """Return the outputs with errors, warnings, paths of one machine or memory addresses."""
     found = []
@@ -297,6 +316,10 @@ def test_at_most_5_percent_of_the_outputs_are_not_compared():
 
 def test_every_image_has_a_name_a_caption_and_an_alt_text():
     check_notebooks(incomplete_images)
+
+
+def test_what_a_cell_says_that_it_checks_is_true():
+    check_notebooks(unproved_checks)
 
 
 def test_no_output_holds_errors_warnings_paths_or_addresses():
@@ -405,6 +428,7 @@ def shown(text, kind="text/plain"):
 IMAGE = shown("iVBO", "image/png")
 CHART = shown("{}", "application/vnd.vegalite.v5+json")
 SAID = {"mystnb": {"figure": {"name": "fig-a", "caption": "A."}, "image": {"alt": "B."}}}
+CHECK, TRUE = {"mystnb": {"check": "`f` holds."}}, shown("True")
 TEXT = new_markdown_cell("Text.", id="text")
 ERROR = [new_output("error", ename="ValueError", evalue="5", traceback=[])]
 STDERR = [new_output("stream", name="stderr", text="hello")]
@@ -473,6 +497,13 @@ DRAW = "x = 1\nshow.curves(x)"
             [code("sampling_chart.sampling_explorer(x, f)", outputs=CHART, metadata=SAID)],
             [code("alt.Chart()", outputs=CHART, metadata=SAID)],
         ),
+        (
+            unproved_checks,
+            [code("1", tags=["check"], outputs=TRUE, metadata=CHECK)],
+            [code("1", tags=["check"], outputs=shown("False"), metadata=CHECK)],
+        ),
+        (unproved_checks, [code("1", outputs=TRUE)], [code("1", outputs=TRUE, metadata=CHECK)]),
+        (unproved_checks, [code("1")], [code("1", tags=["check"], outputs=TRUE)]),
         (
             bad_outputs,
             [code("1", outputs=ERROR, tags=["raises-exception"])],

@@ -72,9 +72,10 @@ def tags(cell):
 
 
 def captions(cell):
-    """Return {"figure.caption": text, ...}: what a cell's metadata say to readers."""
-    found = {}
-    for part, options in cell.metadata.get("mystnb", {}).items():
+    """Return {"figure.caption": text, "check": text, ...}: what a cell's metadata say to readers."""
+    said = cell.metadata.get("mystnb", {})
+    found = {"check": said["check"]} if "check" in said else {}
+    for part, options in said.items():
         for key in ("caption", "alt"):
             if isinstance(options, dict) and key in options:
                 found[f"{part}.{key}"] = options[key]
