@@ -9,7 +9,8 @@ from torch.nn.modules.module import _has_any_global_hook
 from gpt_helpers.tensor_checks import check_module
 
 BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
-LOCK = threading.RLock()  # held while the modes of modules are noted and changed
+STEPS = []  # the training steps that are being taken, each (its thread, the set of its modules)
+LOCK = threading.Condition(threading.RLock())  # held while modes and steps are noted and changed
 
 
 @torch.no_grad()
@@ -67,13 +68,16 @@ def evaluating(model):
     """Put every module into eval mode, and afterwards back into the mode it was in.
 
     Blocks may overlap, in one thread or in several: a module is put back when the last of them
-    ends. Until then it drops nothing in any thread, so it must not be trained meanwhile.
+    ends. Until then it drops nothing in any thread, so a training step refuses it; one that
+    another thread has begun is waited for.
 
     Raises ValueError unless model is a module.
     """
     check_module("model", model)
     with LOCK:
         found = {module: module.training for module in model.modules()}
+        LOCK.wait_for(lambda: not is_trained_elsewhere(found))
+        found = {module: module.training for module in found}
         BLOCKS.append(found)
         model.eval()
     try:
@@ -89,6 +93,34 @@ def evaluating(model):
                     module.training = mode
                 else:
                     later[module] = mode
+
+
+def is_trained_elsewhere(modules):
+    """Return whether another thread is taking a training step with one of the modules."""
+    here = threading.get_ident()
+    return any(thread != here and not own.isdisjoint(modules) for thread, own in STEPS)
+
+
+@contextlib.contextmanager
+def trained(model):
+    """Take one training step in this block: no other thread changes the mode of a module in it.
+
+    Raises ValueError while a block of evaluating is open, in which the model drops nothing.
+    """
+    modules = set(model.modules())
+    with LOCK:
+        if any(not modules.isdisjoint(block) for block in BLOCKS):
+            raise ValueError(
+                "the model is being evaluated, or generates, and drops nothing meanwhile; "
+                "train it when that has ended, or a copy of it (copy.deepcopy)"
+            )
+        STEPS.append((threading.get_ident(), modules))
+    try:
+        yield
+    finally:
+        with LOCK:
+            STEPS.remove((threading.get_ident(), modules))
+            LOCK.notify_all()
 
 
 @contextlib.contextmanager

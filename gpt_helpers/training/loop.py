@@ -17,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from gpt_helpers.architecture.losses import check_sum, language_model_loss
+from gpt_helpers.architecture.modules import trained
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
@@ -84,8 +85,14 @@ class Trainer:
     def step(self, number, batch):
         """Change the weights once, by a batch (B, T), and return the row of the log.
 
-        number counts from 0. Source: pascanu2013difficulty, algorithm 1 (clipping).
+        number counts from 0. Raises ValueError while the model is evaluated or generates.
+        Source: pascanu2013difficulty, algorithm 1 (clipping).
         """
+        with trained(self.raw):
+            return self.change(number, batch)
+
+    def change(self, number, batch):
+        """Do what step does, when nothing else reads the model."""
         lr = learning_rate(number, **self.settings.schedule_arguments)
         loss = self.accumulate(number, batch)
         norm = self.clip()

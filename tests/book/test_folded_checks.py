@@ -1,10 +1,24 @@
 """Cells that check something: one line in sight, the code behind it."""
 
-from bs4 import BeautifulSoup
+import pytest
 from docutils import nodes
 
-from tests.helpers.book import ROOT, captions, code_cells, notebooks, read_notebook, tags
+from tests.helpers.book import captions, code_cells, notebooks, read_notebook
+from tests.helpers.browser import EDITIONS
 from theme.checks import Check, Checked, FoldChecks
+
+FOLDED = """() => [...document.querySelectorAll("details.check")].map((box) => ({
+  said: box.querySelector("summary").textContent, isOpen: box.open,
+  code: box.querySelector(".cell_input")?.textContent ?? "",
+  shown: box.querySelector(".cell_output")?.textContent.trim() ?? "",
+}))"""
+
+
+def cell_document(metadata, *children):
+    """Return a document of one code cell, as MyST-NB makes them."""
+    document = nodes.document(None, None)
+    document += nodes.container("", *children, nb_element="cell_code", cell_metadata=metadata)
+    return document
 
 
 def test_a_check_is_a_sentence_with_its_cell_behind_it():
@@ -26,8 +40,18 @@ def test_other_cells_stay_as_they_are():
     assert document[0].children == [code]
 
 
-def cell_document(metadata, *children):
-    """Return a document of one code cell, as MyST-NB makes them."""
-    document = nodes.document(None, None)
-    document += nodes.container("", *children, nb_element="cell_code", cell_metadata=metadata)
-    return document
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_every_check_of_a_page_is_one_closed_line_with_its_code_and_true_behind_it(
+    page, site, edition
+):
+    found = 0
+    for path in notebooks(edition):
+        cells = [cell for cell in code_cells(read_notebook(path)) if "check" in captions(cell)]
+        page.goto((site / edition / f"{path.stem}.html").as_uri())
+        folds = page.evaluate(FOLDED)
+        said = [captions(cell)["check"].replace("`", "") for cell in cells]
+        assert [fold["said"] for fold in folds] == said
+        assert not any(fold["isOpen"] for fold in folds)
+        assert all(fold["code"] and fold["shown"] == "True" for fold in folds)
+        found += len(folds)
+    assert found
