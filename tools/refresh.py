@@ -76,7 +76,7 @@ def strip(notebook):
 
 
 def translated(source, target):
-    """Return the metadata source with the captions, alt texts and checks of target in place of its own."""
+    """Return the metadata source with what is translated of target in place of its own."""
     if not isinstance(source, dict):
         return copy.deepcopy(source)
     result = {}

@@ -2,6 +2,7 @@
 
 import pytest
 from docutils import nodes
+from docutils.utils import new_document
 
 from tests.helpers.book import captions, code_cells, notebooks, read_notebook
 from tests.helpers.browser import EDITIONS
@@ -16,7 +17,7 @@ FOLDED = """() => [...document.querySelectorAll("details.check")].map((box) => (
 
 def cell_document(metadata, *children):
     """Return a document of one code cell, as MyST-NB makes them."""
-    document = nodes.document(None, None)
+    document = new_document("page")
     document += nodes.container("", *children, nb_element="cell_code", cell_metadata=metadata)
     return document
 

@@ -72,7 +72,7 @@ def tags(cell):
 
 
 def captions(cell):
-    """Return {"figure.caption": text, "check": text, ...}: what a cell's metadata say to readers."""
+    """Return {"figure.caption": text, "check": text, ...}: what a cell's metadata say."""
     said = cell.metadata.get("mystnb", {})
     found = {"check": said["check"]} if "check" in said else {}
     for part, options in said.items():

@@ -79,8 +79,7 @@ def lines_of(figure):
         arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
         notes = [text.arrow_patch for text in axes.texts if isinstance(text, Annotation)]
         for arrow in [*arrows, *filter(None, notes)]:
-            path = arrow.get_path().interpolated(8)
-            found.append(arrow.get_transform().transform(path.vertices))
+            found += arrow.get_path().to_polygons(arrow.get_transform(), closed_only=False)
     return found
 
 
