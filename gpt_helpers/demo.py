@@ -1,4 +1,4 @@
-"""The whole book in a terminal, in less than two minutes on a CPU: run_gpt_demo.
+"""The main results of the book in a terminal, in two minutes on a CPU: run_gpt_demo.
 
 Each section is a function that computes facts, {name: value}, and knows no language. What is
 said about them stands in demo.ja.txt and demo.en.txt: a line "%% name" begins the section of
