@@ -1,4 +1,4 @@
-"""The whole chapter in a terminal, in less than two minutes on a CPU: run_gpt_demo.
+"""The main results of the book in a terminal, in two minutes on a CPU: run_gpt_demo.
 
 Each section is a function that computes facts, {name: value}, and knows no language. What is
 said about them stands in demo.ja.txt and demo.en.txt: a line "%% name" begins the section of
@@ -22,7 +22,8 @@ from gpt_helpers.config import PRESETS
 from gpt_helpers.evaluation.losses import evaluate, sample_functions
 from gpt_helpers.evaluation.ngrams import NGrams
 from gpt_helpers.evaluation.syntax import function_text, share_that_parses
-from gpt_helpers.experiments import applications, budgets, prediction, sweep
+from gpt_helpers.experiments import prediction
+from gpt_helpers.experiments.evidence import best_sizes, recorded_shares
 from gpt_helpers.files import read_rows
 from gpt_helpers.language import LANGUAGES
 from gpt_helpers.optimization.peak import extra_bytes
@@ -51,7 +52,7 @@ BUILT_HERE = (
 
 
 def run_gpt_demo(language="ja", stream=None):
-    """Write the whole chapter to a stream, and return all facts in a dict.
+    """Write the main results of the book to a stream, and return all facts in a dict.
 
     language is "ja" or "en"; without a stream it is the standard output. Raises
     ValueError for another language, and where a record lacks what is told.
@@ -161,21 +162,34 @@ def indented(text, margin=4):
     return "\n".join(shown)
 
 
-def attention_by_tiles(shape=(1, 4, 2048, 64)):
+def attention_by_tiles(shape=(1, 4, 2048, 64), shorter=(128, 1024)):
     """Compare attention by tiles with the equation on heads of a shape (B, H, T, D).
 
-    What is compared are the results, and the bytes that are held on the way.
+    What is compared are the results, and the bytes that are held on the way; the ratio of the
+    bytes depends on the length, and is measured for shorter ones too.
     """
-    generator = torch.Generator().manual_seed(0)
-    heads = [torch.randn(shape, generator=generator) for _ in range(3)]
-    held = {f: extra_bytes(lambda f=f: f(*heads)) for f in (attention, attention_tiled)}
+    heads = random_heads(shape)
+    equation, tiles = bytes_held(heads)
+    cut = {n: bytes_held(random_heads((*shape[:2], n, shape[3]))) for n in shorter}
     return {
         "long": shape[2],
-        "equation_mebibytes": held[attention] / 2**20,
-        "tiles_mebibytes": held[attention_tiled] / 2**20,
-        "memory_ratio": held[attention] / held[attention_tiled],
+        "equation_mebibytes": equation / 2**20,
+        "tiles_mebibytes": tiles / 2**20,
+        "memory_ratio": equation / tiles,
+        "memory_ratios": {n: by_equation / by_tiles for n, (by_equation, by_tiles) in cut.items()},
         "tiles_error": (attention(*heads) - attention_tiled(*heads)).abs().max().item(),
     }
+
+
+def random_heads(shape):
+    """Return queries, keys and values of a shape (B, H, T, D), the same in every call."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator) for _ in range(3)]
+
+
+def bytes_held(heads):
+    """Return the bytes that attention holds besides its result: by the equation, and by tiles."""
+    return [extra_bytes(lambda f=f: f(*heads)) for f in (attention, attention_tiled)]
 
 
 def kv_cache(n_new=100):
@@ -205,10 +219,7 @@ def kv_cache(n_new=100):
 
 def scaling_laws():
     """Count GPT-2's sizes, share out a budget by two fits, and recall our own runs."""
-    rows, sizes = sweep.recorded_runs(), {}
-    for flops in budgets.PROFILES:
-        points = [(row["n_params"], row["held_out_loss"]) for row in sweep.runs_on(rows, flops)]
-        sizes[flops] = float(isoflop.lowest_minimum(*zip(*points, strict=True)).n_params)
+    sizes = best_sizes()
     low, high = min(sizes), max(sizes)
     return {
         "gpt2": {name: count_parameters(PRESETS[name]) for name in PRESETS if "gpt2" in name},
@@ -222,19 +233,15 @@ def scaling_laws():
     }
 
 
-def recorded_shares(experiment, measure, variant, x):
-    """Return the shares of right answers in applications.csv, lowest first, one for each seed."""
-    return sorted(s.share for s in applications.scores(experiment, measure)[variant][x])
-
-
 def recorded_applications():
     """Recall what small models learned: from examples, by writing steps, to follow orders."""
-    labels = functools.partial(recorded_shares, "labels", "accuracy", "modern, Muon")
+    labels = functools.partial(recorded_shares, "labels", "accuracy")
     pairs = functools.partial(recorded_shares, "new pairs", variant="modern, Muon", x=8)
     sums = functools.partial(recorded_shares, "sum of 12 digits", "answer", x=12)
     orders = functools.partial(recorded_shares, "instructions", x=0)
     return {
-        "few_shot": {k: statistics.mean(labels(k)) for k in (0, 1, 2, 4, 8)},
+        "few_shot": {k: statistics.mean(labels("modern, Muon", k)) for k in (0, 1, 2, 4, 8)},
+        "initial": {"own": labels("GPT-2, AdamW", 8), "larger": labels("GPT-2, std 0.15", 8)},
         "pairs": {kind: pairs(f"accuracy, {kind} pairs") for kind in ("seen", "unseen")},
         "sums": {kind: sums(f"{kind}, 2 layers") for kind in ("at once", "steps")},
         "base": orders("inputs", "base"),

@@ -138,6 +138,8 @@ def test_tiles_return_what_the_equation_does_and_hold_less(facts):
     ratio = facts["equation_mebibytes"] / facts["tiles_mebibytes"]
     assert facts["memory_ratio"] == pytest.approx(ratio)
     assert ratio > 2
+    shorter, longer = facts["memory_ratios"][128], facts["memory_ratios"][1024]
+    assert shorter < ratio < longer  # it grows with the length: 128, 384, 1,024
 
 
 def test_the_cache_takes_its_published_bytes_and_changes_no_token(facts):
@@ -178,6 +180,8 @@ def test_our_own_runs_are_those_of_the_record(facts):
 @pytest.mark.parametrize(
     ("path", "experiment", "variant", "measure", "x"),
     [
+        (("initial", "own"), "labels", "GPT-2, AdamW", "accuracy", 8),
+        (("initial", "larger"), "labels", "GPT-2, std 0.15", "accuracy", 8),
         (("pairs", "seen"), "new pairs", "modern, Muon", "accuracy, seen pairs", 8),
         (("pairs", "unseen"), "new pairs", "modern, Muon", "accuracy, unseen pairs", 8),
         (("sums", "at once"), "sum of 12 digits", "at once, 2 layers", "answer", 12),

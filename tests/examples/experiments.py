@@ -10,6 +10,7 @@ from gpt_helpers.experiments import (
     applications,
     budgets,
     copying,
+    evidence,
     few_shot,
     induction,
     ladder,
@@ -67,6 +68,10 @@ def of_records():
     yield Example(applications.recorded, call)
     yield Example(applications.scores, call)
     yield Example(applications.values, call | {"measure": "outside"})
+    call = {"experiment": "labels", "measure": "accuracy", "variant": "GPT-2, AdamW", "x": 8}
+    yield Example(evidence.recorded_shares, call, {"x": "0"})
+    yield Example(evidence.best_sizes, {})
+    yield Example(evidence.four_reasons, {})
     yield Example(speed.recorded_speed, {"name": "generation"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})
     yield Example(speed.recorded_speed, {"name": "generation"})
