@@ -1,11 +1,13 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
 cards        what a shared link shows: the title, and a card with a figure
+chapters     a page as a card, with its picture and one of its numbers
 charts       charts with sliders
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
 figures      figures as vectors, for a desk and for a phone, in steps, and to take along
 head         the description of each page, and scripts that wait
+hero         the model that writes on as one types, on the first page
 live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
 mathematics  TeX to MathML at build time, and the font that draws it
@@ -20,11 +22,13 @@ from pathlib import Path
 
 from . import (
     cards,
+    chapters,
     charts,
     docstrings,
     editions,
     figures,
     head,
+    hero,
     live,
     markup,
     mathematics,
@@ -37,7 +41,7 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    cards, charts, docstrings, editions, figures, head, live, markup, mathematics, rooms, search,
+    cards, chapters, charts, docstrings, editions, figures, head, hero, live, markup, mathematics, rooms, search,
     styles, tables, where,
 )  # fmt: skip
 
