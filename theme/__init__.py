@@ -41,8 +41,8 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    cards, chapters, charts, docstrings, editions, figures, head, hero, live, markup, mathematics, rooms, search,
-    styles, tables, where,
+    cards, chapters, charts, docstrings, editions, figures, head, hero, live, markup, mathematics,
+    rooms, search, styles, tables, where,
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 ```{chapter} optimization
 :number: 6,144
-:unit: MiB that need not be written
+:unit: MiB
+:what: of scores that need not be written
 :cell: correction
 :run: 1
 
@@ -25,6 +26,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from gpt_helpers.figures.drawn import Drawn
+from gpt_helpers.figures.style import DESK
 
 from .cards import FIGURES, figure_of
 from .live import skip_panel
@@ -32,7 +34,8 @@ from .live import skip_panel
 LOG = logging.getLogger(__name__)
 INCHES = 3.4  # of the picture
 TALLEST = 1.15  # height of a picture to its width; of a taller one, the upper part is shown
-LETTERS, WORDS = 500, 220  # that are read in a minute: Japanese letters, words of others
+STRIP = 2.5  # of one that is as narrow, only the beginning would be seen
+LETTERS, WORDS = 300, 130  # that are read in a minute: Japanese letters, words of others
 STEP = 5  # minutes to which the time for reading is rounded
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 MINUTES = {"ja": "読む {read}分　動かす {run}分", "en": "{read} min to read · {run} min to run"}
@@ -40,7 +43,7 @@ LETTER = re.compile("[ぁ-ヿ一-龯]")
 CARD = """<div class="chapter-card">
 <div class="chapter-picture{cut}" aria-hidden="true">{picture}</div>
 <p class="chapter-title"><a href="{link}">{title}</a></p>
-<p class="chapter-number"><strong>{number}</strong> <span>{unit}</span></p>
+<p class="chapter-number"><strong>{number}</strong> {unit}<span>{what}</span></p>
 """
 
 
@@ -55,7 +58,8 @@ class Chapter(SphinxDirective):
     has_content = True
     option_spec: ClassVar = {
         "number": directives.unchanged_required,
-        "unit": directives.unchanged_required,
+        "unit": directives.unchanged,
+        "what": directives.unchanged_required,
         "cell": directives.unchanged_required,
         "run": directives.positive_int,
     }
@@ -68,21 +72,20 @@ class Chapter(SphinxDirective):
             raise self.error(f"{page}: a card needs a page of {list(FIGURES)}, {lacking}, a text")
         path = Path(self.env.srcdir, f"{page}.ipynb")
         self.env.note_dependency(str(path))
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
-        options = self.options
-        if cells and not stands_in(options["number"], outputs_of(cells, options["cell"])):
-            text = f"{page}: {options['number']} is in no output of the cell {options['cell']}"
+        number, cell = self.options["number"], self.options["cell"]
+        if not stands_in(number, outputs_of(path, cell)):
+            text = f"{page}: {number} stands in no output of the cell {cell}"
             LOG.warning(text, location=self.get_location(), type="card")
-        card = ChapterNode(page=page, **options)
+        card = ChapterNode(page=page, **self.options)
         self.state.nested_parse(self.content, self.content_offset, card)
         return [card]
 
 
-def outputs_of(cells, name):
-    """Return the texts that the cell of this id puts out, as one."""
+def outputs_of(path, name):
+    """Return the texts that the cell of this id of a notebook puts out, as one."""
     texts = [
         part
-        for cell in cells
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
         if cell.get("id") == name
         for output in cell.get("outputs", ())
         for part in (output.get("data", {}).get("text/plain", ""), output.get("text", ""))
@@ -110,19 +113,30 @@ def minutes_to_read(doctree):
     return max(STEP, STEP * round(minutes / STEP))
 
 
+def picture_of(drawn, language, page):
+    """Return the SVG of a figure, its last step, and its height to its width.
+
+    What would be a long strip in a card is drawn as wide as for a desk.
+    """
+    for inches in (INCHES, DESK):
+        [*_, (_, svg)] = drawn.svgs(language, inches, f"card-{page}")
+        width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', svg).groups())
+        if height <= STRIP * width:
+            break
+    return svg, height / width
+
+
 def open_card(translator, node):
     """Write the picture, the title and the number of a card."""
     builder, page, encode = translator.builder, node["page"], translator.encode
     spec, _ = figure_of(builder.app, page)
-    [*_, (_, svg)] = Drawn(**spec).svgs(builder.config.language, INCHES, f"card-{page}")
-    width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', svg).groups())
+    svg, height = picture_of(Drawn(**spec), builder.config.language, page)
     parts = {
         "picture": svg,
-        "cut": " tall" if height > TALLEST * width else "",
+        "cut": " tall" if height > TALLEST else "",
         "link": encode(builder.get_relative_uri(builder.current_docname, page)),
         "title": encode(builder.env.titles[page].astext()),
-        "number": encode(node["number"]),
-        "unit": encode(node["unit"]),
+        **{key: encode(node[key]) for key in ("number", "unit", "what")},
     }
     translator.body.append(CARD.format_map(parts))
 

@@ -15,6 +15,7 @@ touches it; the weights are those of the panel (live.py).
 """
 
 import json
+import re
 from functools import cache
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ from . import live
 IN_HTML = ("title", "label", "next", "again", "no-script", "hint")  # words, after "hero-"
 N_TOKENS, N_LINES, N_BARS = 24, 4, 5  # as in live/hero.js
 BROKEN = "\ufffd"  # stands for bytes that are no whole character
+MANY_BLANKS = re.compile("␣{4,}")
 OF_32_BITS = 2**32 - 1
 HERO = """<div class="hero" role="group" aria-label="{title}" data-settings="{settings}"
  data-words="{words}">
@@ -97,7 +99,8 @@ def continuation(prompt, temperature, seed):
     """Return how the shipped model goes on, and its first choices.
 
     The first is [(text, probability), ...], the second [(id, text, probability), ...]: the
-    likeliest tokens after the prompt. Probabilities are those before the temperature. Raises ValueError for a text that does not come in whole characters.
+    likeliest tokens after the prompt. Probabilities are those before the temperature.
+    Raises ValueError for a text that does not come in whole characters.
     """
     model, tokenizer = load_model()
     ids, written, choices = tokenizer.encode(prompt).ids, [], []
@@ -150,7 +153,7 @@ def write_hero(translator, node):
 
 def write_bar(translator, words, token, text, share):
     """Return the HTML of one of the likeliest tokens."""
-    seen = as_token(text)
+    seen = MANY_BLANKS.sub(lambda blanks: f"␣×{len(blanks[0])}", as_token(text))
     name = words["hero-append"].format(token=seen, share=percent(share))
     encoded = {"name": translator.encode(name), "text": translator.encode(seen)}
     share, shown = round(100 * share, 2), percent(share)

@@ -18,6 +18,10 @@
     return text.includes("\uFFFD") ? gpt.shown(tokenizer, id) : text;
   }
 
+  /** A token of the list; many blanks as their number, or else two tokens would look alike. */
+  const listed = (tokenizer, id) =>
+    gpt.shown(tokenizer, id).replace(/␣{4,}/g, (blanks) => `␣×${blanks.length}`);
+
   gpt.Hero = class {
     constructor(box, model, tokenizer) {
       const find = (name) => box.querySelector(`.hero-${name}`);
@@ -109,7 +113,7 @@
     }
 
     bar(id, share) {
-      const token = gpt.shown(this.tokenizer, id),
+      const token = listed(this.tokenizer, id),
         name = say("hero-append", { token, share: percent(share) }),
         parts = [make("code", {}, token), make("span", {}, percent(share))];
       const button = make("button", { type: "button", "aria-label": name }, ...parts);
