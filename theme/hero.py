@@ -46,10 +46,10 @@ HERO = """<div class="hero" role="group" aria-label="{title}" data-settings="{se
 <p class="hero-status" role="status">{status}<span class="visually-hidden"> {written}</span></p>
 <p class="hero-lead">{next}</p>
 <ol class="hero-next">{bars}</ol>
-<p class="hero-chips">{chips}
+<p class="hero-chips needs-script">{chips}
 <button type="button" class="hero-again" disabled>{again}</button></p>
 <noscript><p class="hero-hint">{no_script}</p></noscript>
-<p class="hero-hint">{hint}</p>
+<p class="hero-hint needs-script">{hint}</p>
 </div>
 """
 GHOST = '<span style="--hero-share:{share}%;--hero-turn:{turn}">{text}</span>'

@@ -31,6 +31,7 @@ from tests.helpers.book import (
 )
 
 TAGS = {
+    "check",
     "hide-input",
     "remove-input",
     "nbval-ignore-output",

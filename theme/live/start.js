@@ -100,6 +100,7 @@
     for (const type of ["focusin", "input", "click"]) box.addEventListener(type, touch);
     text.readOnly = false;
     for (const button of box.querySelectorAll("button")) button.disabled = false;
+    for (const part of box.querySelectorAll(".needs-script")) part.classList.remove("needs-script");
   }
 
   document.querySelectorAll(".hero").forEach(wakeHero);
