@@ -31,13 +31,13 @@ from tests.helpers.book import (
 )
 
 TAGS = {
-    "check",
     "hide-input",
     "remove-input",
     "nbval-ignore-output",
     "measured",
     "raises-exception",
     "exercise",
+    "check",
 }
 MAX_CELL_LINES, MEDIAN_CELL_LINES, MAX_BYTES = 20, 5, 2_000_000
 MAX_EXEMPT_SHARE = 0.05
