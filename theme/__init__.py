@@ -1,12 +1,14 @@
 """The Sphinx extension of the book: what its pages need beyond Jupyter Book.
 
 cards        what a shared link shows: the title, and a card with a figure
+chapters     a page as a card, with its picture and one of its numbers
 charts       charts with sliders
 checks       cells that check something, in one line
 docstrings   the package's plain docstrings on the API page
 editions     the language switch, the alternates, words that packages leave in English
 figures      figures as vectors, for a desk and for a phone, in steps, and to take along
 head         the description of each page, and scripts that wait
+hero         the model that writes on as one types, on the first page
 live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
 mathematics  TeX to MathML at build time, and the font that draws it
@@ -21,12 +23,14 @@ from pathlib import Path
 
 from . import (
     cards,
+    chapters,
     charts,
     checks,
     docstrings,
     editions,
     figures,
     head,
+    hero,
     live,
     markup,
     mathematics,
@@ -39,8 +43,8 @@ from . import (
 
 HERE = Path(__file__).parent
 PARTS = (
-    cards, charts, checks, docstrings, editions, figures, head, live, markup, mathematics, rooms,
-    search, styles, tables, where,
+    cards, chapters, charts, checks, docstrings, editions, figures, head, hero, live, markup,
+    mathematics, rooms, search, styles, tables, where,
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ SCRIPTS = (
     "page",
     "attention",
     "tables",
+    "hero",
     "panel",
 )
 SECTIONS = ("attention", "unfold", "cost")
@@ -165,6 +166,7 @@ def write_assets(app, error):
         "start.js": rjsmin.jsmin((HERE / "start.js").read_text(encoding="utf-8")),
         "live.js": rjsmin.jsmin("\n".join([in_namespace("words", to_json(later)), *scripts])),
         "panel.css": rcssmin.cssmin((HERE / "panel.css").read_text(encoding="utf-8")),
+        "hero.css": rcssmin.cssmin((HERE / "hero.css").read_text(encoding="utf-8")),
         "weights.js": in_namespace("weights", f'"{weights}"'),
     }
     for name, text in written.items():

@@ -5,12 +5,14 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gpt_helpers.figures.drawings.text import Piece, tokens
-from tests.helpers.browser import EDITIONS, page_names
-from theme import cards
+from tests.helpers.book import CHAPTERS, ROOT, read_notebook
+from tests.helpers.browser import EDITIONS, find_faults, page_names
+from theme import cards, chapters
 
 HEAVIEST = 150_000  # bytes
 META = re.compile(r'<meta (?:name|property)="((?:og|twitter):[\w:]+)" content="([^"]*)">')
@@ -100,3 +102,87 @@ def test_without_japanese_letters_the_card_of_the_english_edition_stands(monkeyp
     cards.add_card(SimpleNamespace(config=config), "index", "", context, None)
     assert context["card"]["og:image"] == "https://a.b/en/_static/cards/index.png"
     assert context["card"]["og:title"] == "x"
+
+
+# The chapters as cards on the first page.
+
+INDEX = {language: CHAPTERS / language / "index.ipynb" for language in EDITIONS}
+# Of the READMEs: how long the notebooks take.
+SENTENCE = re.compile(r"(?:かかる時間は|laptop's CPU:)[^。.]*")
+OPTION = re.compile(r"^:(number|what|cell|run): (.+)$", re.MULTILINE)
+
+
+def cards_of(language):
+    """Return {page: its options} of the cards in the notebook of the first page."""
+    text = "\n".join(cell.source for cell in read_notebook(INDEX[language]).cells)
+    blocks = re.findall(r"^:::\{chapter\} (\w+)\n(.*?)^:::$", text, re.MULTILINE | re.DOTALL)
+    return {page: dict(OPTION.findall(block)) for page, block in blocks}
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_the_number_of_each_card_stands_in_the_output_that_it_names(language):
+    found = cards_of(language)
+    assert set(found) == set(cards.FIGURES) - {cards.FIRST}
+    for page, options in found.items():
+        outputs = chapters.outputs_of(CHAPTERS / language / f"{page}.ipynb", options["cell"])
+        assert chapters.stands_in(options["number"], outputs), page
+        [digits] = chapters.numbers_in(options["number"])
+        assert not chapters.stands_in(f"{float(digits) + 1}", outputs), page
+
+
+@pytest.mark.parametrize(("number", "text", "there"), [
+    ("124,439,808", "gpt2  12  124439808", True),
+    ("124,439,808", "gpt2  12  1244398080", False),
+    ("−10.0", "2.695  -10.0%  False", True),
+    ("−10.0", "2.695  10.0%  False", False),
+    ("0.998", "(0.9984, [0.995, 0.999])", True),
+    ("0.998", "(0.9986, [0.995, 0.999])", False),
+    ("1,403", "gpt3  174604259328  1403.1", True),
+])  # fmt: skip
+def test_a_number_stands_in_a_text_as_it_is_or_rounded(number, text, there):
+    assert chapters.stands_in(number, text) is there
+
+
+def test_minutes_to_run_are_those_of_the_readmes():
+    for language, name in (("ja", "README.ja.md"), ("en", "README.md")):
+        sentence = re.search(SENTENCE, (ROOT / name).read_text("utf-8"))
+        assert sentence, name
+        told = {int(n) for n in re.findall(r"\d+", sentence[0])}
+        assert {int(options["run"]) for options in cards_of(language).values()} == told
+    assert {p: o["run"] for p, o in cards_of("ja").items()} == {
+        p: o["run"] for p, o in cards_of("en").items()
+    }
+
+
+@pytest.mark.parametrize(("text", "minutes"), [
+    ("あ" * 5_000, 10), ("あ" * 100, 5), ("word " * 3_300, 15), ("語" * 6_100 + "GPT " * 900, 10),
+])  # fmt: skip
+def test_minutes_to_read_are_counted_from_the_text(text, minutes):
+    document = nodes.section(
+        "", nodes.paragraph("", text), nodes.literal_block("", "word " * 9_999)
+    )
+    assert chapters.minutes_to_read(document) == minutes
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+@pytest.mark.parametrize(("scheme", "width", "columns"), [("light", 1280, 2), ("dark", 360, 1)])
+def test_each_chapter_has_a_card_with_picture_number_and_minutes(
+    browser, address, language, scheme, width, columns
+):
+    viewport = {"width": width, "height": 800}
+    with browser.new_context(color_scheme=scheme, viewport=viewport) as context:
+        page = context.new_page()
+        page.goto(f"{address}/{language}/index.html")
+        found = page.locator(".chapter-card")
+        assert found.count() == len(cards.FIGURES) - 1
+        boxes = [card.bounding_box() for card in found.all()]
+        assert len({box["x"] for box in boxes}) == columns
+        for card, (name, options) in zip(found.all(), cards_of(language).items(), strict=True):
+            assert card.locator("a").first.get_attribute("href") == f"{name}.html"
+            assert card.locator(".chapter-number strong").inner_text() == options["number"]
+            assert card.locator(".chapter-picture svg").count() == 1
+            assert options["run"] in card.locator(".chapter-minutes").inner_text()
+            assert card.locator("> p:not([class])").inner_text()
+        assert find_faults(page, within=".chapter-cards") == []
+        found.first.click(position={"x": 40, "y": 40})
+        page.wait_for_url("**/architecture.html")

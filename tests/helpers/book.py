@@ -25,8 +25,9 @@ CHAPTERS = ROOT / "chapters"
 EXTENSIONS = {"amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"}
 PARSER = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
 VERBATIM = {
-    "bibliography", "code", "code-block", "eval-rst", "raw", "tableofcontents", "toctree",
+    "bibliography", "code", "code-block", "eval-rst", "hero", "raw", "tableofcontents", "toctree",
 }  # fmt: skip
+SPOKEN = ("alt", "caption", "unit", "what")  # options of directives that are in a language
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 MARK = "bilingual"
 
@@ -142,7 +143,7 @@ def directive_pieces(token, marked):
     options = dict(re.findall(r"^:([\w-]+):[ \t]*(.*)$", header_of(token.content), re.M))
     body = token.content.removeprefix(header_of(token.content))
     marked = marked or MARK in f"{title} {options.get('class', '')}".split()
-    spoken = [options.pop(key) for key in ("alt", "caption") if key in options]
+    spoken = [options.pop(key) for key in SPOKEN if key in options]
     found = [Piece("directive", f"{name} {sorted(options.items())}", marked)]
     if name == "math":
         return [*found, Piece("equation", body, marked)]

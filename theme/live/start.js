@@ -1,5 +1,5 @@
-/* The button of the live model. Nothing of the model is loaded before a reader presses it, and
- * classic scripts, unlike modules, also load in pages that are opened from disk. */
+/* The button of the live model, and what wakes the hero. Nothing of the model is loaded before a
+ * reader touches one of them, and classic scripts, unlike modules, also load from disk. */
 (function (gpt) {
   "use strict";
 
@@ -43,34 +43,70 @@
     };
   }
 
-  async function open(box) {
+  /** Loads the model and lets a box be built with it; what fails is said, and undone. Returns
+   *  whether the box stands. */
+  async function serve(box, build, undo = () => {}) {
     const words = JSON.parse(box.dataset.words),
-      status = box.querySelector(".live-status"),
-      button = box.querySelector(".live-start"),
-      closed = [...box.childNodes];
+      status = box.querySelector("[role=status]");
     const say = (key, detail) => {
       status.textContent = words[key].replace(/\{\w+\}/, detail);
     };
-    if (button.getAttribute("aria-disabled") === "true") return;
-    button.setAttribute("aria-disabled", "true");
     say("loading");
     let waits = true; // what comes after a failure is no news
     try {
       model ??= load((bytes) => waits && say("loaded-megabytes", (bytes / 1e6).toFixed(1)));
       const loaded = await model;
-      new gpt.Panel(box, loaded.model, loaded.tokenizer);
+      waits = false;
+      build(loaded.model, loaded.tokenizer);
+      return true;
     } catch (error) {
       model = undefined;
       waits = false;
-      box.replaceChildren(...closed);
+      undo();
       say(words[error.reason] ? error.reason : "unknown", error.message);
-      button.removeAttribute("aria-disabled");
+      return false;
     }
   }
 
+  async function openPanel(box, button) {
+    const closed = [...box.childNodes];
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    const undo = () => box.replaceChildren(...closed);
+    const build = (...loaded) => new gpt.Panel(box, ...loaded);
+    if (!(await serve(box, build, undo))) button.removeAttribute("aria-disabled");
+  }
+
+  /** The hero writes on from where the page stopped, once it is touched. */
+  function wakeHero(box) {
+    const text = box.querySelector(".hero-text");
+    let pressed = null,
+      opening = null;
+    const touch = async ({ type, target }) => {
+      const button = target.closest("button");
+      if (type === "click" && button) pressed = button;
+      if (!box.hero && (target === text || pressed)) {
+        opening ??= serve(box, (...loaded) => new gpt.Hero(box, ...loaded));
+        await opening;
+        opening = null;
+      }
+      if (box.hero && pressed) box.hero.press(pressed);
+      pressed = null;
+    };
+    text.addEventListener("input", () => {
+      box.querySelector(".hero-typed").textContent = text.value;
+      box.querySelector(".hero-ghost").replaceChildren();
+    });
+    for (const type of ["focusin", "input", "click"]) box.addEventListener(type, touch);
+    text.readOnly = false;
+    for (const button of box.querySelectorAll("button")) button.disabled = false;
+    for (const part of box.querySelectorAll(".needs-script")) part.classList.remove("needs-script");
+  }
+
+  document.querySelectorAll(".hero").forEach(wakeHero);
   for (const box of document.querySelectorAll(".live-model")) {
     const button = box.querySelector(".live-start");
-    button.addEventListener("click", () => open(box));
+    button.addEventListener("click", () => openPanel(box, button));
     button.classList.remove("needs-script");
   }
 })((globalThis.gpt ??= {}));
