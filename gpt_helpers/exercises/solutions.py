@@ -1,7 +1,21 @@
 """What in the book solves an exercise: an answer may not call it."""
 
-from gpt_helpers.architecture.attention import attention, attention_fused, causal_mask
+from gpt_helpers.architecture.attention import (
+    attention,
+    attention_fused,
+    attention_weights,
+    causal_mask,
+    visible_softmax,
+)
 from gpt_helpers.architecture.heads import after_same
+from gpt_helpers.architecture.model import (
+    GPTMLP,
+    GPTAttention,
+    GPTBlock,
+    GPTLMHeadModel,
+    GPTModel,
+    split_heads,
+)
 from gpt_helpers.evaluation.accuracy import wilson
 from gpt_helpers.evaluation.losses import bits_per_byte
 from gpt_helpers.experiments.voting import majority
@@ -36,3 +50,17 @@ SOLUTIONS = {
     "lora_parameters": dict.fromkeys((add_lora, LowRankUpdate.__init__)),
     "beyond_guessing": {wilson: None},
 }  # fmt: skip
+
+# What of the book, and of PyTorch's operations, a function of the workbook may not call.
+OF_THE_BOOK = dict.fromkeys(
+    (
+        attention, attention_fused, attention_tiled, attention_flash, attention_weights,
+        visible_softmax, causal_mask, split_heads, TiledAttention.forward, FlashAttention.forward,
+        GPTAttention.forward, GPTMLP.forward, GPTBlock.forward, GPTModel.forward,
+        GPTLMHeadModel.forward,
+    )
+)  # fmt: skip
+OF_TORCH = (  # parts of the names of operations
+    "softmax", "layer_norm", "group_norm", "batch_norm", "gelu", "attention", "transformer_encoder",
+    "nll_loss", "adam",
+)  # fmt: skip
