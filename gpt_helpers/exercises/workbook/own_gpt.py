@@ -8,11 +8,10 @@ import torch
 from gpt_helpers.exercises.grading import said
 from gpt_helpers.exercises.workbook.calls import CHECKS, USES, is_solved
 from gpt_helpers.language import LANGUAGES, Translated
-from gpt_helpers.text.tokenizer import encode
 from gpt_helpers.validation import check_instance
 from gpt_helpers.weights.pretrained import load_model
 
-NEEDED = tuple(USES)[: tuple(USES).index("gpt") + 1] + ("generate",)  # to write a text
+NEEDED = (*tuple(USES)[: tuple(USES).index("gpt") + 1], "generate")  # to write a text
 PROMPT, N_NEW = "def get(self", 60  # what the book and the reader's GPT go on from, and how far
 
 
@@ -51,7 +50,7 @@ def progress(names):
 def what_is_left(names, needed):
     """Return which functions are left of those needed, as a Translated text, or None if none is."""
     left = [name for name in needed if not is_solved(name, names)]
-    return spoken("functions left", n=len(left), names=", ".join(left)) if left else None
+    return spoken("functions left", names=", ".join(left)) if left else None
 
 
 def compare_with_book(names):
@@ -66,7 +65,7 @@ def compare_with_book(names):
         return left
     model, tokenizer = load_model()
     config, weights = model.config, shipped_weights()
-    ids = torch.tensor([encode(tokenizer, PROMPT)])
+    ids = torch.tensor([tokenizer.encode(PROMPT).ids])
     reads = functools.partial(
         names["gpt"], weights=weights, n_head=config.n_head, eps=config.layer_norm_epsilon
     )
