@@ -42,10 +42,10 @@ def train_own(names, n_steps=N_STEPS):
     tokens = tokens_to_train_on()
     weights, losses = trained(names, tokens, n_steps)
     counted = counted_losses(tokens)
-    rows = "\n".join(f"{step:>5}  {loss:.2f}" for step, loss in losses)
+    rows = [f"{step:>6}  {loss:.2f}" for step, loss in losses]
     facts = {f"order_{n}": f"{loss:.2f}" for n, loss in enumerate(counted)}
     text = written(names, weights, tokens.tokenizer)
-    return spoken("own training", n_steps=n_steps, rows=rows, text=text, **facts)
+    return spoken("own training", *rows, "", text, n_steps=n_steps, **facts)
 
 
 @functools.cache
