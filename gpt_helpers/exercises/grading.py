@@ -7,6 +7,7 @@ a hint, which does not give the solution away.
 import functools
 import inspect
 import reprlib
+import textwrap
 from pathlib import Path
 
 import torch
@@ -93,7 +94,8 @@ def shown_argument(name, value):
             f"{letter}={getattr(value, size)}" for letter, size in SIZE_LETTERS.items()
         )
     if isinstance(value, dict):
-        return f"{name}={', '.join(value):.{LONGEST_SHOWN}}..."
+        names = textwrap.shorten(", ".join(value), LONGEST_SHOWN // 2, placeholder=" ...")
+        return f"{name}={{{names}}}"
     text = shown_value(value)
     if isinstance(value, torch.Tensor) and len(text) > LONGEST_SHOWN:
         return f"{name} {tuple(value.shape)}"

@@ -5,6 +5,7 @@ is compared with layers of nn.TransformerEncoderLayer, which norms first and mas
 """
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
@@ -53,8 +54,8 @@ def check_layer_norm(function):
     def right(x, gain, bias, eps):
         return F.layer_norm(x, gain.shape, gain, bias, eps)
 
-    small = torch.tensor([[1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0]]), torch.ones(4)
-    cases = [(*small, torch.zeros(4), 1e-5), (*small, torch.zeros(4), 0.5)]
+    rows = torch.tensor([[1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
+    cases = [(x, torch.ones(4), torch.zeros(4), eps) for x, eps in ((rows[:1], 1e-5), (rows, 0.5))]
     cases += [(2 * drawn(2, 3, 8) + 3, drawn(8), drawn(8, seed=1), eps) for eps in (1e-5, 0.1)]
     return own("layer_norm", function, right, cases, STREAM)
 
@@ -93,7 +94,8 @@ def check_attention(function):
 
     shapes = (((1, 2), (1, 2)), ((3, 4), (3, 4)), ((2, 3, 5, 4), (2, 3, 5, 4)))
     shapes += (((2, 2, 2, 8), (2, 2, 6, 8)), ((1, 3, 1, 4), (1, 3, 5, 4)))
-    cases = [
+    by_hand = torch.ones(2, 1), torch.tensor([[math.log(3)], [0.0]]), torch.tensor([[10.0], [20.0]])
+    cases = [by_hand] + [
         (2 * drawn(*queries, seed=0), 2 * drawn(*keys, seed=1), drawn(*keys, seed=2))
         for queries, keys in shapes
     ]
@@ -159,7 +161,7 @@ def check_mlp(function):
 
     cases = [
         (drawn(*shape), part_of(drawn_block(shape[-1], n_inner), "mlp"))
-        for shape, n_inner in (((1, 2, 3), 5), ((2, 3, 4), 16))
+        for shape, n_inner in (((1, 3, 4), 5), ((2, 3, 4), 16))
     ]
     return own("mlp", function, right, cases, STREAM)
 

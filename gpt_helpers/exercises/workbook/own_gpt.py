@@ -12,7 +12,10 @@ from gpt_helpers.validation import check_instance
 from gpt_helpers.weights.pretrained import load_model
 
 NEEDED = (*tuple(USES)[: tuple(USES).index("gpt") + 1], "generate")  # to write a text
-PROMPT, N_NEW = "def get(self", 60  # what the book and the reader's GPT go on from, and how far
+PROMPT, N_NEW = (
+    "def __init__(self, ",
+    48,
+)  # what the book and the reader's GPT go on from, and how far
 
 
 def part_of(weights, part):
@@ -71,12 +74,18 @@ def compare_with_book(names):
     )
     with torch.no_grad():
         book = model.generate(ids, N_NEW, temperature=0)
-        difference = (reads(book) - model(book)["logits"]).abs().max().item()
-        arguments = ids, N_NEW, lambda x: reads(x)[:, -1], most_probable, config.n_positions
-        written = names["generate"](*arguments)
+        logits = model(book)["logits"]
+        difference = (reads(book) - logits).abs().max() / logits.abs().max()
+        following = functools.partial(last_of, reads)
+        written = names["generate"](ids, N_NEW, following, most_probable, config.n_positions)
     n_same = (written == book)[0, ids.shape[1] :].sum().item()
-    facts = {"difference": f"{difference:.1e}", "n_same": n_same, "n_new": N_NEW}
+    facts = {"difference": f"{difference.item():.0e}", "n_same": n_same, "n_new": N_NEW}
     return spoken("beside the book", tokenizer.decode(written[0].tolist()), **facts)
+
+
+def last_of(reads, ids):
+    """Return the logits (B, V) after ids (B, T), of reads(ids), which are (B, T, V)."""
+    return reads(ids)[:, -1]
 
 
 def most_probable(logits):
