@@ -75,7 +75,8 @@ def check_keep_top_p(function):
         return torch.stack([kept(row, nucleus(row, p)) for row in logits])
 
     halves = torch.tensor([[0.05, 0.5, 0.3, 0.15], [0.25, 0.1, 0.05, 0.6]]).log()
-    cases = [(halves, p) for p in (0.7, 0.4, 0.9)]
+    cases = [(torch.tensor([[0.2, 0.5, 0.3]]).log(), 0.7)]
+    cases += [(halves, p) for p in (0.4, 0.9)]
     cut = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.0, 0.7]]).log() + 5.0  # after another filter
     cases += [(cut, 0.65), (cut, 0.8), (3 * drawn(4, 9), 0.9), (drawn(4, 9), 0.9)]
     return own("keep_top_p", function, right, cases, ROWS)
