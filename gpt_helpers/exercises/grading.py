@@ -107,6 +107,6 @@ def shown_value(value, digits="%s"):
     if isinstance(value, torch.Tensor):
         digits = "%.4g" if value.is_floating_point() else "%s"
         return shown_value(value.tolist(), digits)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(shown_value(part, digits) for part in value)}]"
     return digits % value

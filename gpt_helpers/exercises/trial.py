@@ -150,6 +150,6 @@ def is_same(found, value):
         return is_tensor and torch.equal(found, value)
     if isinstance(value, dict):
         return list(found) == list(value) and all(is_same(found[key], value[key]) for key in value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return len(found) == len(value) and all(map(is_same, found, value))
     return callable(value) or found == value

@@ -16,7 +16,7 @@ from gpt_helpers.exercises.grading import SAYINGS
 from gpt_helpers.exercises.workbook import model_checks
 from gpt_helpers.exercises.workbook.calls import CHECKS
 from tests.exercises.test_checks import SLIPS, after, spoiling, stubborn
-from tests.helpers.workbook import solved, written
+from tests.helpers.workbook import solved_names, written
 
 RIGHT = {
     "softmax": [
@@ -321,7 +321,7 @@ def test_there_are_right_and_wrong_answers_to_every_check():
 
 @pytest.mark.parametrize("name", own_checks())
 def test_the_solution_of_the_page_is_accepted(name):
-    assert CHECKS[name](solved()[name]) == "correct"
+    assert CHECKS[name](solved_names()[name]) == "correct"
 
 
 @pytest.mark.parametrize(("name", "body"), bodies(RIGHT))
@@ -358,24 +358,24 @@ def test_what_the_book_has_is_no_answer_of_ones_own(name, function):
 @pytest.mark.parametrize("slip", SLIPS)
 @pytest.mark.parametrize("name", own_checks())
 def test_what_is_no_answer_is_told_so(name, slip):
-    assert_told(name, after(solved()[name], SLIPS[slip]))
+    assert_told(name, after(solved_names()[name], SLIPS[slip]))
 
 
 @pytest.mark.parametrize("name", own_checks())
 def test_an_answer_to_the_first_case_only_is_not_accepted(name):
-    assert_told(name, stubborn(solved()[name]))
+    assert_told(name, stubborn(solved_names()[name]))
 
 
 @pytest.mark.parametrize("name", own_checks())
 def test_an_answer_that_changes_its_arguments_is_told_which(name):
     if name == "causal_mask":
         return  # its arguments are numbers
-    assert "it changes its argument " in assert_told(name, spoiling(solved()[name]))
+    assert "it changes its argument " in assert_told(name, spoiling(solved_names()[name]))
 
 
 @pytest.mark.parametrize("name", ["multi_head", "mlp", "block", "gpt"])
 def test_an_answer_that_changes_a_weight_is_told(name):
-    function = solved()[name]
+    function = solved_names()[name]
 
     def answer(x, weights, *others):
         result = function(x, weights, *others)
@@ -393,7 +393,7 @@ def test_what_is_no_function_is_told_so(name, wrong):
 
 @pytest.mark.parametrize("name", own_checks())
 def test_a_check_leaves_random_numbers_and_gradients_as_they_are(name):
-    function = solved()[name]
+    function = solved_names()[name]
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()
     CHECKS[name](function)
     assert torch.equal(torch.get_rng_state(), before[0])
@@ -402,7 +402,7 @@ def test_a_check_leaves_random_numbers_and_gradients_as_they_are(name):
 
 
 def test_the_examples_that_the_page_does_by_hand_are_right():
-    names = solved()
+    names = solved_names()
     row = names["softmax"](torch.tensor([0.0, 1.0, 2.0]))
     assert [round(x, 3) for x in row.tolist()] == [0.090, 0.245, 0.665]
     row = names["layer_norm"](torch.arange(1.0, 5), torch.ones(4), torch.zeros(4), 0.0)

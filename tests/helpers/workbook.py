@@ -24,27 +24,25 @@ def written_by_reader(edition="en"):
     }
 
 
-def solved(edition="en"):
-    """Return {name: object} after the first cell of the page and all of its solutions."""
-    names = {}
-    solutions = [solution for _, solution in written_by_reader(edition).values()]
-    exec("\n".join([code_cells(page(edition))[0].source, *solutions]), names)
-    return names
-
-
 @functools.cache
-def signature_of(name):
-    """Return what stands in the brackets of a function of the page, with the brackets."""
-    return NAME.match(written_by_reader()[name][0].source)[2]
+def solved_names(edition="en"):
+    """Return {name: object} of what a reader has who has written every solution; change none."""
+    names = {}
+    first = code_cells(page(edition))[0].source
+    exec(re.sub(r"^language\.use.*$", "", first, flags=re.M), names)
+    for _, solution in written_by_reader(edition).values():
+        exec(solution, names)
+    return names
 
 
 def written(name, body):
     """Return the function of this name whose body returns an expression, with others solved.
 
-    The lines before the last one of body are statements.
+    The lines before the last one of body are statements; the arguments are those of the page.
     """
     *statements, expression = body.strip().split("\n")
-    lines = [f"def {name}{signature_of(name)}:", *statements, f"return {expression}"]
-    names = solved()
+    arguments = NAME.match(written_by_reader()[name][0].source)[2]
+    lines = [f"def {name}{arguments}:", *statements, f"return {expression}"]
+    names = dict(solved_names())
     exec("\n    ".join(lines), names)
     return names[name]

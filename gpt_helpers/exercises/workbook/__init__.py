@@ -27,9 +27,23 @@ from gpt_helpers.exercises.workbook.own_gpt import (
     progress,
     shipped_weights,
 )
+from gpt_helpers.exercises.workbook.own_training import train_own
+from gpt_helpers.exercises.workbook.training_checks import (
+    check_adamw_step,
+    check_attend_with_cache,
+    check_generate,
+    check_keep_top_k,
+    check_keep_top_p,
+    check_learning_rate,
+    check_loss,
+    check_with_temperature,
+)
 
 __all__ = [
-    "USES", "check_attention", "check_block", "check_causal_mask", "check_gelu", "check_gpt",
-    "check_join_heads", "check_layer_norm", "check_mlp", "check_multi_head", "check_softmax",
-    "check_split_heads", "compare_with_book", "part_of", "progress", "shipped_weights",
+    "USES", "check_adamw_step", "check_attend_with_cache", "check_attention", "check_block",
+    "check_causal_mask", "check_gelu", "check_generate", "check_gpt", "check_join_heads",
+    "check_keep_top_k", "check_keep_top_p", "check_layer_norm", "check_learning_rate",
+    "check_loss", "check_mlp", "check_multi_head", "check_softmax", "check_split_heads",
+    "check_with_temperature", "compare_with_book", "part_of", "progress", "shipped_weights",
+    "train_own",
 ]  # fmt: skip

@@ -17,7 +17,8 @@ USES = {  # {name of a function that a reader writes: those before it that the s
     "attention": ("softmax", "causal_mask"), "split_heads": (), "join_heads": (),
     "multi_head": ("attention", "split_heads", "join_heads"), "mlp": ("gelu",),
     "block": ("layer_norm", "multi_head", "mlp"), "gpt": ("layer_norm", "block"),
-    "loss": (), "with_temperature": (), "top_k": (), "top_p": ("softmax",), "generate": (),
+    "loss": (), "with_temperature": (), "keep_top_k": (),
+    "keep_top_p": ("softmax",), "generate": (),
     "attend_with_cache": ("attention",), "adamw_step": (), "learning_rate": (),
 }  # fmt: skip
 CHECKS = {}  # {name of a function that a reader writes: its check}, in the order of the page

@@ -76,10 +76,16 @@ def compare_with_book(names):
         book = model.generate(ids, N_NEW, temperature=0)
         logits = model(book)["logits"]
         difference = (reads(book) - logits).abs().max() / logits.abs().max()
-        written = names["generate"](ids, N_NEW, lambda x: reads(x)[:, -1], most_probable)
+        following = functools.partial(last_of, reads)
+        written = names["generate"](ids, N_NEW, following, most_probable, config.n_positions)
     n_same = (written == book)[0, ids.shape[1] :].sum().item()
     facts = {"difference": f"{difference.item():.0e}", "n_same": n_same, "n_new": N_NEW}
     return spoken("beside the book", tokenizer.decode(written[0].tolist()), **facts)
+
+
+def last_of(reads, ids):
+    """Return the logits (B, V) after ids (B, T), of reads(ids), which are (B, T, V)."""
+    return reads(ids)[:, -1]
 
 
 def most_probable(logits):
