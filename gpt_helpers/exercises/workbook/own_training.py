@@ -20,7 +20,7 @@ from gpt_helpers.validation import check_count, check_instance, checks
 from gpt_helpers.weights.pretrained import load_model
 
 CONFIG = GPTConfig(1024, n_positions=64, n_embd=64, n_layer=2, n_head=4, dropout=0.0)
-N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 3e-3, 0.1, 8
+N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 6e-3, 0.1, 8
 EVERY_FILE = 8  # of the training files, one in so many is read
 N_HELD_OUT, N_ROWS = 128, 5  # windows that are scored, and how often they are
 NEEDED = (
