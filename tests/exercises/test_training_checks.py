@@ -18,6 +18,7 @@ from gpt_helpers.config import GPTConfig
 from gpt_helpers.exercises.grading import SAYINGS
 from gpt_helpers.exercises.workbook import training_checks
 from gpt_helpers.training.optimizers import learning_rate as rate_of_the_book
+from tests.helpers.workbook import solved_names
 
 INFINITY = torch.inf
 
@@ -553,3 +554,29 @@ def test_the_model_that_adds_continues_the_numbers_of_fibonacci():
     for _ in range(6):
         ids.append(training_checks.logits_of_sum(torch.tensor([ids[-2:]])).argmax().item())
     assert ids == [1, 1, 2, 3, 5, 8, 3, 1]
+
+
+def test_the_examples_that_the_page_does_by_hand_are_right():
+    names = solved_names()
+    logits, labels = torch.tensor([[[0.0, 1.0], [2.0, 0.0], [5.0, 0.0]]]), torch.tensor([[0, 1, 0]])
+    losses = [names["loss"](logits[:, :2], labels[:, :2]), names["loss"](logits, labels)]
+    assert [round(x.item(), 3) for x in losses] == [0.313, 0.220]
+    assert round(2 * losses[1].item() - losses[0].item(), 3) == 0.127
+    assert names["with_temperature"](torch.tensor([[2.0, 0.0, -1.0]]), 0.5).tolist() == [[4, 0, -2]]
+    assert [round(math.exp(difference), 1) for difference in (2, 4)] == [7.4, 54.6]
+    assert names["keep_top_k"](torch.tensor([[2.0, 0.0, 3.0]]), 2).tolist() == [[2, -INFINITY, 3]]
+    kept = names["keep_top_p"](torch.tensor([[0.2, 0.5, 0.3]]).log(), 0.7)
+    assert kept.isfinite().tolist() == [[False, True, True]]
+    following, choose = training_checks.logits_of_sum, lambda logits: logits.argmax(-1)
+    ids = names["generate"](torch.tensor([[1, 1]]), 5, following, choose, 2)
+    assert ids.tolist() == [[1, 1, 2, 3, 5, 8, 3]]
+    two, zero = torch.tensor(2.0), torch.tensor(0.0)
+    weight, state = names["adamw_step"](two, two, (0, zero, zero), 0.1, 0.1)
+    assert [round(float(x), 4) for x in (weight, *state)] == [1.88, 1, 0.2, 0.2]
+    rates = [names["learning_rate"](step, 10, 4, 1.0) for step in (0, 1, 2, 3, 6, 9)]
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.5, 0.0])
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_solution_of_the_page_is_accepted(name):
+    assert check_of(name)(solved_names()[name]).texts["en"] == "correct"
