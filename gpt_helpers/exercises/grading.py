@@ -94,7 +94,7 @@ def shown_argument(name, value):
             f"{letter}={getattr(value, size)}" for letter, size in SIZE_LETTERS.items()
         )
     if isinstance(value, dict):
-        names = textwrap.shorten(", ".join(value), LONGEST_SHOWN // 2, placeholder=" ...")
+        names = textwrap.shorten(", ".join(value), LONGEST_SHOWN // 3, placeholder=" ...")
         return f"{name}={{{names}}}"
     text = shown_value(value)
     if isinstance(value, torch.Tensor) and len(text) > LONGEST_SHOWN:
