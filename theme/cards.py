@@ -34,6 +34,7 @@ FIGURES = {  # {page: page of the figure, its name}
     "applications": ("applications", "fig-formation"),
     "variants": ("variants", "fig-family-tree"),
     "summary": ("summary", "fig-sudden"),
+    "workbook": ("workbook", "fig-workbook"),
 }
 WIDTH, HEIGHT, MARGIN = 1200, 630, 56  # pixels
 DOTS = 100  # pixels for an inch

@@ -31,7 +31,7 @@ def compare(found, expected, axes, place=()):
     elif isinstance(expected, list | tuple):
         parts = results_in(found, len(expected))
         for n, (part, one) in enumerate(zip(parts, expected, strict=True)):
-            compare(part, one, axes[1:], [(axes[0], n)])
+            compare(part, one, axes[1:], [*place, (axes[0], n)])
     elif isinstance(expected, bool):
         compare_truths(found, expected, place)
     else:

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import inspect
+import math
 import os
 import random
 import sys
@@ -46,14 +47,15 @@ SETTINGS = (  # of the whole process, that a function may change: how each is re
 )
 
 
-def tried(function, case, names, solutions, most_numbers=None):
+def tried(function, case, names, solutions, operations=(), most_numbers=None):
     """Return what function returns for a case; raise Mistake if it does what it may not.
 
     names are those of its arguments, none of which may change. solutions are those of the
-    exercise in SOLUTIONS, and most_numbers is that of graded.
+    exercise in SOLUTIONS, operations those of Operations, and most_numbers is that of graded.
     """
     arguments = copy.deepcopy(case)
-    watch = Operations(most_numbers(*case)) if most_numbers else contextlib.nullcontext()
+    largest = most_numbers(*case) if most_numbers else math.inf
+    watch = Operations(largest, operations) if operations else contextlib.nullcontext()
     with put_back(), refused(solutions), watch:
         found = function(*arguments)
     for name, argument, value in zip(names, arguments, case, strict=True):
@@ -106,15 +108,16 @@ def refused(solutions):
 
 
 class Operations(TorchDispatchMode):
-    """Raises Mistake after a block with a fused attention, or with a tensor of too many floats.
+    """Raises Mistake after a block with a refused operation, or with a tensor of too many floats.
 
-    largest is how many numbers a tensor that an operation forms may have.
+    largest is how many numbers a tensor that an operation forms may have. refused are parts of
+    the names of operations, such as "softmax".
     """
 
-    def __init__(self, largest):
+    def __init__(self, largest, refused=("attention",)):
         """Begin with nothing seen."""
         super().__init__()
-        self.largest, self.mistakes = largest, []
+        self.largest, self.refused, self.mistakes = largest, refused, []
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         """Do the operation, and look at what it is and what it forms."""
@@ -124,7 +127,7 @@ class Operations(TorchDispatchMode):
 
     def look_at(self, name, results):
         """Note what is not allowed. A view, such as one that is spread out, takes no memory."""
-        if "attention" in name:
+        if any(part in name for part in self.refused):
             self.mistakes.append(Mistake("not your own", found=name))
         for x in results if isinstance(results, tuple | list) else [results]:
             is_dense = isinstance(x, torch.Tensor) and x.layout == torch.strided
@@ -145,6 +148,8 @@ def is_same(found, value):
     if isinstance(value, torch.Tensor):
         is_tensor = isinstance(found, torch.Tensor) and found.shape == value.shape
         return is_tensor and torch.equal(found, value)
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        return list(found) == list(value) and all(is_same(found[key], value[key]) for key in value)
+    if isinstance(value, list | tuple):
         return len(found) == len(value) and all(map(is_same, found, value))
     return callable(value) or found == value

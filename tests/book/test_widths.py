@@ -7,7 +7,8 @@ from tests.helpers.browser import EDITIONS, OVERFLOW
 WIDTHS = (320, 360, 1280)
 PAGES = (
     "index", "architecture", "scaling_laws", "training", "optimization", "applications",
-    "variants", "summary", "notation", "references", "where", "api_architecture", "search",
+    "variants", "summary", "workbook", "notation", "references", "where", "api_architecture",
+    "search",
 )  # fmt: skip
 # Boxes that scroll sideways, what shadow they have, and what a key can do with them.
 SCROLLERS = """() => [...document.querySelectorAll("article *")].filter((box) =>

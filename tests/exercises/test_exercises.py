@@ -1,5 +1,6 @@
 """The exercises: what the page starts from is not accepted, and what it offers as solution is."""
 
+import ast
 import itertools
 import re
 import unicodedata
@@ -8,13 +9,17 @@ import pytest
 
 from gpt_helpers import language
 from tests.helpers.book import CHAPTERS, JAPANESE, code_cells, notebooks, read_notebook, tags
+from tests.helpers.workbook import page, written_by_reader
 
 PAGE_COLUMNS = 86  # as of code, in test_chapters.py
 LISTING = re.compile(r"```python\n(.*?)```", re.S)
 
 
 def exercises():
-    """Return (imports, starting point, what the page answers, solution) of every exercise."""
+    """Return (imports, starting point, what the page answers, solution) of every exercise.
+
+    With the imports come the solutions of the exercises before it.
+    """
     found = []
     for edition in language.LANGUAGES:
         for path in notebooks(edition):
@@ -26,6 +31,7 @@ def exercises():
                     name = f"{path.relative_to(CHAPTERS)}#{cell.id}"
                     shown = cell.outputs[0].data["text/plain"]
                     found.append(pytest.param(imports, cell.source, shown, solution, id=name))
+                    imports = f"{imports}\n{solution[1]}"
     return found
 
 
@@ -58,6 +64,50 @@ def test_an_answer_is_in_the_language_of_its_page_and_fits_on_it(
     assert bool(JAPANESE.search(shown)) == is_japanese
     assert shown.startswith("まだ違う：" if is_japanese else "not yet: ")
     assert max(width(line) for line in shown.split("\n")) <= PAGE_COLUMNS
+
+
+def result_of(source, names):
+    """Return the value of the last expression of a cell that runs with names, or None."""
+    *statements, last = ast.parse(source).body
+    if not isinstance(last, ast.Expr):
+        statements.append(last)
+    exec(compile(ast.Module(statements, []), "cell", "exec"), names)
+    return eval(ast.unparse(last), names) if isinstance(last, ast.Expr) else None
+
+
+def solved_workbook():
+    """Return {id of a cell: its result} of the workbook whose reader wrote every solution."""
+    solutions = {cell.id: solution for cell, solution in written_by_reader().values()}
+    names, results = {}, {}
+    for cell in code_cells(page()):
+        source, solution = cell.source, solutions.get(cell.id)
+        if solution:
+            source = solution + source.rstrip().rsplit("\n", 1)[1]
+        results[cell.id] = result_of(source, names)
+    return results
+
+
+def test_the_workbook_that_is_solved_writes_the_text_of_the_book_and_trains():
+    results = solved_workbook()
+    written = written_by_reader()
+    assert {results[cell.id] for cell, _ in written.values()} == {"correct"}
+    table = results["progress"]
+    assert list(table.index) == list(written)
+    assert set(table["solved"]) == {"✓"}
+    shown = {cell.id: cell.source for cell in page().cells}
+    said = results["own-gpt-write"]
+    assert "48 of 48 tokens are the book's" in said
+    first, _, text = re.sub(r"\de-\d\d", "7e-07", said).partition("\n")
+    assert f"{first}\n\n```text\n{text}\n```" in shown["own-gpt-reading"]
+    losses = re.findall(r"^ *(\d+)  (\d\.\d\d)$", results["own-training-run"], re.M)
+    assert float(losses[-1][1]) < float(losses[0][1]) - 2
+
+
+def test_the_workbook_that_is_not_solved_says_what_is_left():
+    outputs = {cell.id: cell.outputs[0].data for cell in code_cells(page()) if cell.outputs}
+    assert outputs["own-gpt-write"]["text/plain"].startswith("still left: softmax, layer_norm, ")
+    assert "✓" not in outputs["progress"]["text/plain"]
+    assert len(written_by_reader()) >= 15
 
 
 def width(line):

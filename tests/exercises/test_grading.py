@@ -13,12 +13,14 @@ import torch
 from gpt_helpers import language
 from gpt_helpers.exercises import checks
 from gpt_helpers.exercises.grading import SAYINGS, graded
+from gpt_helpers.exercises.workbook.calls import CHECKS
 from tests.exercises.test_checks import all_checks, right_mask
 
 REASONS = {
     "not a function", "not your own", "error", "interrupted", "argument changed",
     "nothing returned", "not a number", "not a truth value", "not a list", "not a tensor",
     "number of results", "whole matrix", "shape", "dtype", "wrong", "too large", "too small",
+    "left", "no gradient",
 }  # fmt: skip
 
 
@@ -200,8 +202,10 @@ def test_a_long_argument_is_shown_by_its_shape_and_a_short_one_by_its_numbers():
 def test_there_are_words_for_every_reason_and_exercise_in_both_languages():
     frame = {"correct", "not yet", "at", "and", "given", "hint"}
     axes = {"query", "key", "row", "column", "token", "head", "position", "dimension", "tensor",
-            "result"}  # fmt: skip
-    assert set(SAYINGS) == frame | REASONS | axes | {check.__name__ for check in all_checks()}
+            "result", "element"}  # fmt: skip
+    results = {"functions left", "beside the book", "own training"}
+    exercises = {check.__name__ for check in all_checks()} | set(CHECKS)
+    assert set(SAYINGS) == frame | REASONS | axes | results | exercises
     for row in SAYINGS.values():
         facts = {name: re.findall(r"\{\w+\}", row[name]) for name in language.LANGUAGES}
         assert sorted(facts["ja"]) == sorted(facts["en"]), row
