@@ -1,5 +1,7 @@
 """What in the book solves an exercise: an answer may not call it."""
 
+from torch.nn.functional import layer_norm
+
 from gpt_helpers.architecture.attention import attention, attention_fused, causal_mask
 from gpt_helpers.architecture.heads import after_same
 from gpt_helpers.evaluation.accuracy import wilson
@@ -19,6 +21,7 @@ from gpt_helpers.variants.sizes import count_all
 # {exercise: {function: parameter}}. With a parameter, the function may be called without it.
 SOLUTIONS = {
     "window_mask": {causal_mask: "window"},
+    "layer_norm": {layer_norm: None},
     "bits_from_nats": {bits_per_byte: None},
     "tokens_per_parameter": {LossLaw.optimum: None},
     "worth_of_repeated": {effective_amount: None},
