@@ -55,20 +55,25 @@ def generate(
 
 
 def write_on(ids, n_prompt, predict, choose, eos_token_id=None):
-    """Return ids (B, T), whose columns from n_prompt on are written: one token, then the next.
+    """Return ids (B, T) with the columns from n_prompt on written, token by token.
 
-    predict returns logits (B, V) after ids, choose a token (B,) from them.
+    predict returns the logits (B, V) after ids, choose a token (B,) from them.
     """
     for end in range(n_prompt, ids.shape[1]):
         logits = predict(ids[:, :end])  # (B, V)
         ids[:, end] = choose(logits)
-        if eos_token_id is not None and all_ended(ids[:, n_prompt : end + 1], eos_token_id):
+        if all_ended(ids[:, n_prompt : end + 1], eos_token_id):
             return ids[:, : end + 1]
     return ids
 
 
 def all_ended(written, eos_token_id):
-    """Return whether all rows of written (B, N) have ended; those that had go on with the end."""
+    """Return whether all rows of written (B, N) have ended; those that had go on with the end.
+
+    Without an eos_token_id, None, no row ends.
+    """
+    if eos_token_id is None:
+        return False
     ended = (written[:, :-1] == eos_token_id).any(1)  # (B,)
     written[ended, -1] = eos_token_id
     return bool((written[:, -1] == eos_token_id).all())
