@@ -216,7 +216,7 @@ class GPTLMHeadModel(nn.Module):
         return output
 
     def predictions(self, hidden, labels=None):
-        """Return {"logits": (B, T, V)} of hidden states (B, T, C); with labels, "loss" too."""
+        """Return {"logits": (B, T, V)} of hidden (B, T, C), and with labels the "loss"."""
         output = {"logits": self.lm_head(hidden)}
         if labels is not None:
             output["loss"] = next_token_loss.unchecked(output["logits"], labels)
@@ -225,13 +225,14 @@ class GPTLMHeadModel(nn.Module):
 
 @checked_by(check_predictions)
 def next_token_loss(logits, labels):
-    """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
+    """Return the mean cross-entropy, in nats, of labels[:, t + 1] at position t.
 
-    logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in float32
-    at least. Raises ValueError for shapes that do not fit and for labels that leave nothing to
-    predict.
+    logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in
+    float32 at least. Raises ValueError for shapes that do not fit and for labels that
+    leave nothing to predict.
     """
-    predictions, targets = widened(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().long()
+    predictions = widened(logits[:, :-1]).flatten(0, 1)
+    targets = labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=IGNORED)
 
 
