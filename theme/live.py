@@ -95,8 +95,8 @@ OPTIONS = {
     "seed": directives.nonnegative_int,
     "length": directives.positive_int,
     "cache": switch,
-    "layer": directives.positive_int,
-    "head": directives.positive_int,
+    "layer": directives.nonnegative_int,
+    "head": directives.nonnegative_int,
     "open": sections,
 }
 
@@ -108,7 +108,7 @@ class LiveModel(SphinxDirective):
     option_spec: ClassVar = OPTIONS
 
     def run(self):
-        """Return the panel; layers and heads count from 1, as on the screen."""
+        """Return the panel; layers and heads count from 0, as everywhere in the book."""
         if not self.content:
             raise self.error("{live-model} needs a prompt as its content")
         self.env.note_dependency(str(STDLIB))

@@ -41,19 +41,42 @@ def generate(
     check_settings(temperature, top_k, top_p, generator)
     mask = F.pad(prompt_mask(input_ids, attention_mask), (0, max_new_tokens), value=True)
     ids = F.pad(input_ids, (0, max_new_tokens))
-    ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)  # (B,)
     with evaluating(model), fast_attribute_lookup(model), torch.inference_mode():
         cache = model.new_cache() if use_cache else None
-        for end in range(input_ids.shape[1], ids.shape[1]):
-            logits = next_logits(model, ids[:, :end], mask[:, :end], cache, chunk_size)  # (B, V)
-            ids[:, end] = sample.unchecked(logits, temperature, top_k, top_p, generator)
-            if eos_token_id is not None:
-                ids[ended, end] = eos_token_id
-                ended = ended | (ids[:, end] == eos_token_id)  # (B,)
-                if ended.all():
-                    ids = ids[:, : end + 1]
-                    break
+
+        def predict(read):
+            return next_logits(model, read, mask[:, : read.shape[1]], cache, chunk_size)
+
+        def choose(logits):
+            return sample.unchecked(logits, temperature, top_k, top_p, generator)
+
+        ids = write_on(ids, input_ids.shape[1], predict, choose, eos_token_id)
     return ids.clone()
+
+
+def write_on(ids, n_prompt, predict, choose, eos_token_id=None):
+    """Return ids (B, T) with the columns from n_prompt on written, token by token.
+
+    predict returns the logits (B, V) after ids, choose a token (B,) from them.
+    """
+    for end in range(n_prompt, ids.shape[1]):
+        logits = predict(ids[:, :end])  # (B, V)
+        ids[:, end] = choose(logits)
+        if all_ended(ids[:, n_prompt : end + 1], eos_token_id):
+            return ids[:, : end + 1]
+    return ids
+
+
+def all_ended(written, eos_token_id):
+    """Return whether all rows of written (B, N) have ended; those that had go on with the end.
+
+    Without an eos_token_id, None, no row ends.
+    """
+    if eos_token_id is None:
+        return False
+    ended = (written[:, :-1] == eos_token_id).any(1)  # (B,)
+    written[ended, -1] = eos_token_id
+    return bool((written[:, -1] == eos_token_id).all())
 
 
 def next_logits(model, ids, mask, cache=None, chunk_size=None):

@@ -144,6 +144,10 @@ class GPTModel(nn.Module):
         padding = padding_of(attention_mask, input_ids, cache)
         if position_ids is None:
             position_ids = positions_of(padding, input_ids, cache)
+        return self.hidden_states(input_ids, position_ids, padding, cache)  # (B, T, C)
+
+    def hidden_states(self, input_ids, position_ids, padding=None, cache=None):
+        """Return (B, T, C): two embeddings, their sum through L blocks, a final norm."""
         x = self.drop(self.wte(input_ids) + self.wpe(position_ids))  # (B, T, C)
         for index, block in enumerate(self.h):
             layer_cache = None if cache is None else cache.layers[index]
@@ -206,24 +210,29 @@ class GPTLMHeadModel(nn.Module):
             cache = self.new_cache()
         inputs = input_ids, attention_mask, position_ids, cache, labels
         with unchanged_by_failure(cache):
-            hidden = self.transformer(*inputs)  # (B, T, C)
-            output = {"logits": self.lm_head(hidden)}
-            if labels is not None:
-                output["loss"] = next_token_loss.unchecked(output["logits"], labels)
+            output = self.predictions(self.transformer(*inputs), labels)
         if cache is not None:
             output["cache"] = cache
+        return output
+
+    def predictions(self, hidden, labels=None):
+        """Return {"logits": (B, T, V)} of hidden (B, T, C), and with labels the "loss"."""
+        output = {"logits": self.lm_head(hidden)}
+        if labels is not None:
+            output["loss"] = next_token_loss.unchecked(output["logits"], labels)
         return output
 
 
 @checked_by(check_predictions)
 def next_token_loss(logits, labels):
-    """Return the mean cross-entropy, in nats, of predicting labels[:, t + 1] at position t.
+    """Return the mean cross-entropy, in nats, of labels[:, t + 1] at position t.
 
-    logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in float32
-    at least. Raises ValueError for shapes that do not fit and for labels that leave nothing to
-    predict.
+    logits is (B, T, V), labels (B, T); a label of -100 is left out. It is computed in
+    float32 at least. Raises ValueError for shapes that do not fit and for labels that
+    leave nothing to predict.
     """
-    predictions, targets = widened(logits[:, :-1]).flatten(0, 1), labels[:, 1:].flatten().long()
+    predictions = widened(logits[:, :-1]).flatten(0, 1)
+    targets = labels[:, 1:].flatten().long()
     return F.cross_entropy(predictions, targets, ignore_index=IGNORED)
 
 

@@ -13,7 +13,6 @@ from gpt_helpers.config import PRESETS, GPTConfig
 from gpt_helpers.evaluation.accuracy import wilson
 from gpt_helpers.exercises.grading import graded
 from gpt_helpers.experiments.voting import majority
-from gpt_helpers.scaling_laws.counts import count_parameters
 from gpt_helpers.scaling_laws.data_limits import effective_amount
 from gpt_helpers.scaling_laws.laws import FITS, LossLaw
 from gpt_helpers.training.lora import add_lora, count_trained
@@ -30,14 +29,18 @@ def window_mask(function):
     return graded("window_mask", function, causal_mask, cases, ("query", "key"))
 
 
-def untied_parameters(function):
-    """Try function(config): the parameters of a GPT whose head does not share wte."""
+def layer_norm(function):
+    """Try function(x, gain, bias, epsilon): each vector of C numbers, normalised by itself."""
 
-    def right(config):
-        return count_parameters(config) + config.vocab_size * config.n_embd
+    def right(x, gain, bias, epsilon):
+        return F.layer_norm(x, gain.shape, gain, bias, epsilon)
 
-    cases = [(PRESETS["gpt2"],), (PRESETS["demo"],), (SMALLEST_GPT,)]
-    return graded("untied_parameters", function, right, cases)
+    generator, cases = torch.Generator().manual_seed(0), []
+    for shape, spread, epsilon in (((1, 4), 1.0, 1e-5), ((3, 2), 5.0, 0.0), ((2, 3, 5), 0.1, 0.1)):
+        x = 2 + spread * torch.randn(shape, generator=generator)
+        gain, bias = torch.randn(2, shape[-1], generator=generator)
+        cases.append((x, gain, bias, epsilon))
+    return graded("layer_norm", function, right, cases, ("row", "position", "dimension"))
 
 
 def min_p_filter(function):

@@ -1,5 +1,6 @@
 """What in the book solves an exercise: an answer may not call it."""
 
+from torch.nn.functional import layer_norm
 from torch.optim import Optimizer
 
 from gpt_helpers.architecture.attention import (
@@ -39,6 +40,7 @@ from gpt_helpers.variants.sizes import count_all
 # {exercise: {function: parameter}}. With a parameter, the function may be called without it.
 SOLUTIONS = {
     "window_mask": {causal_mask: "window"},
+    "layer_norm": {layer_norm: None},
     "bits_from_nats": {bits_per_byte: None},
     "tokens_per_parameter": {LossLaw.optimum: None},
     "worth_of_repeated": {effective_amount: None},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpt_helpers.architecture.generation import generate
+from gpt_helpers.architecture.generation import generate, write_on
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.architecture.modules import evaluating
 from gpt_helpers.config import PRESETS
@@ -128,6 +128,21 @@ def test_generation_stops_early_at_the_end_of_text():
     found = MODEL.generate(PROMPTS[0][None], 20, temperature=0, eos_token_id=eos)
     assert torch.equal(found, free[:, : 3 + first + 1])
     assert found.shape[1] < free.shape[1]
+
+
+def test_the_loop_by_hand_writes_the_sum_of_what_stands_before():
+    room = torch.tensor([[1, 2, 0, 0, 0], [3, 4, 0, 0, 0]])
+    read = []
+
+    def predict(ids):
+        read.append(ids.shape[1])
+        return torch.nn.functional.one_hot(ids.sum(1) % 7, 7)
+
+    written = write_on(room.clone(), 2, predict, lambda logits: logits.argmax(-1))
+    assert written.tolist() == [[1, 2, 3, 6, 5], [3, 4, 0, 0, 0]]
+    assert read == [2, 3, 4]
+    ended = write_on(room.clone(), 2, predict, lambda logits: logits.argmax(-1), eos_token_id=6)
+    assert ended.tolist() == [[1, 2, 3, 6, 6], [3, 4, 0, 0, 0]]
 
 
 def test_an_end_of_text_inside_the_prompt_ends_nothing():

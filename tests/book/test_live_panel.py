@@ -165,10 +165,10 @@ def test_a_picked_token_tells_what_its_head_looks_at(panel, shipped):
     recorded = trace.recorded_attention(model, attention.attention_weights)
     with recorded as maps, torch.no_grad():
         model(ids)
-    for layer, head, position in ((3, 3, 14), (5, 2, 9), (1, 4, 1)):
+    for layer, head, position in ((2, 2, 14), (4, 1, 9), (0, 3, 1)):
         panel.get_by_role("button", name=f"layer {layer}, head {head}", exact=True).click()
         panel.locator(".live-tokens button").nth(position - 1).click()
-        weights = 100 * maps[layer - 1][0, head - 1, position - 1, :position]
+        weights = 100 * maps[layer][0, head, position - 1, :position]
         said = panel.locator(".live-looks").inner_text()
         found = re.findall(r"number (\d+)\) ([\d.]+) %", said)
         assert len(found) == min(3, position)
@@ -326,9 +326,9 @@ def test_the_keyboard_does_it_all(page, address):
     chosen = panel.locator(".live-heads [aria-pressed=true]")
     chosen.focus()
     for key, name in (
-        ("ArrowRight", "layer 3, head 4"),
-        ("ArrowUp", "layer 2, head 4"),
-        ("Home", "layer 1, head 1"),
+        ("ArrowRight", "layer 2, head 3"),
+        ("ArrowUp", "layer 1, head 3"),
+        ("Home", "layer 0, head 0"),
     ):
         page.keyboard.press(key)
         assert page.evaluate("document.activeElement.ariaLabel") == name

@@ -30,7 +30,7 @@ from gpt_helpers.exercises.solutions import SOLUTIONS
 from gpt_helpers.experiments.voting import majority
 from gpt_helpers.optimization.speculative import expected_acceptance
 from gpt_helpers.optimization.tiled import TiledAttention, attention_tiled
-from gpt_helpers.scaling_laws.counts import count_parameters, kv_cache_bytes
+from gpt_helpers.scaling_laws.counts import kv_cache_bytes
 from gpt_helpers.scaling_laws.data_limits import RepetitionLaw, effective_amount
 from gpt_helpers.scaling_laws.laws import FITS, LossLaw, compute_optimal
 from gpt_helpers.training.lora import add_lora, count_trained
@@ -251,9 +251,24 @@ def above_by_deviations(right, n, chance):
     return share - 1.96 * (share * (1 - share) / n) ** 0.5 > chance
 
 
-def untied(config):
-    """Return the parameters of a GPT with a head of its own."""
-    return count_parameters(config) + config.vocab_size * config.n_embd
+def right_norm(x, gain, bias, epsilon):
+    """Return the vectors of x, each with mean 0 and variance 1, times gain, plus bias."""
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + epsilon).sqrt() * gain + bias
+
+
+def norm_row_by_row(x, gain, bias, epsilon):
+    """Return what right_norm does, by loops over the vectors."""
+    rows = [
+        (row - row.mean()) / (row.var(correction=0) + epsilon) ** 0.5 for row in x.flatten(0, -2)
+    ]
+    return torch.stack(rows).view(x.shape) * gain + bias
+
+
+def norm_by_samples(x, gain, bias, epsilon):
+    """Return the norm with the variance of a sample, divided by C - 1: PyTorch's default."""
+    spread = (x.var(-1, keepdim=True) + epsilon).sqrt()
+    return (x - x.mean(-1, keepdim=True)) / spread * gain + bias
 
 
 RIGHT = {
@@ -264,10 +279,10 @@ RIGHT = {
         lambda q, k, w: attentions.causal_mask(q, k) ^ attentions.causal_mask(q - w, k),
         lambda q, k, w: right_mask(q, k, w).numpy(),
     ],
-    checks.untied_parameters: [
-        untied,
-        lambda c: torch.tensor(untied(c)),
-        lambda c: float(untied(c)),
+    checks.layer_norm: [
+        right_norm,
+        norm_row_by_row,
+        lambda x, g, b, e: right_norm(x.double(), g, b, e),
     ],
     checks.min_p_filter: [right_filter, filter_by_logits, lambda x, p: right_filter(x.double(), p)],
     checks.inverse_root_schedule: [right_schedule, schedule_by_branches],
@@ -326,17 +341,23 @@ WRONG = {
         lambda q, k, w: torch.ones(len(q), len(k), dtype=torch.bool).tril().triu(1 - w),
         lambda q, k, w: k[-1],
     ],
-    checks.untied_parameters: [
-        count_parameters,
-        lambda c: count_parameters(c) + c.vocab_size,
-        lambda c: count_parameters(c) + c.n_positions * c.n_embd,
-        lambda c: untied(c) + c.vocab_size,
-        lambda c: untied(c) + 1,
-        lambda c: 163037184,
-        lambda c: 2 * count_parameters(c),
-        lambda c: count_parameters(c) - c.vocab_size * c.n_embd,
-        lambda c: count_parameters(c) + 50257 * c.n_embd,
-        lambda c: c.nothing,
+    checks.layer_norm: [
+        lambda x, g, b, e: x,
+        norm_by_samples,
+        lambda x, g, b, e: right_norm(x, g, b, 1e-5),
+        lambda x, g, b, e: right_norm(x, g, b, 0.0),
+        lambda x, g, b, e: right_norm(x, g, b, e**2),
+        lambda x, g, b, e: right_norm(x, 1.0, b, e),
+        lambda x, g, b, e: right_norm(x, g, 0.0, e),
+        lambda x, g, b, e: right_norm(x, g, g, e),
+        lambda x, g, b, e: (right_norm(x, 1.0, 0.0, e) + b) * g,
+        lambda x, g, b, e: right_norm(x.flatten(), g.mean(), b.mean(), e).view(x.shape),
+        lambda x, g, b, e: right_norm(x.mT, 1.0, 0.0, e).mT * g + b,
+        lambda x, g, b, e: x / (x.square().mean(-1, keepdim=True) + e).sqrt() * g + b,
+        lambda x, g, b, e: (x - x.mean(-1, keepdim=True)) * g + b,
+        lambda x, g, b, e: x.sub_(x.mean(-1, keepdim=True)) * g + b,
+        lambda x, g, b, e: right_norm(x, g, b, e)[0],
+        lambda x, g, b, e: x.nothing,
     ],
     checks.min_p_filter: [
         lambda x, p: x,
@@ -579,6 +600,10 @@ WRONG = {
 
 SOLVED = {  # what of the book, and of PyTorch, is the answer itself
     checks.window_mask: [lambda q, k, w: attentions.causal_mask(q, k, w)],
+    checks.layer_norm: [
+        lambda x, g, b, e: F.layer_norm(x, g.shape, g, b, e),
+        lambda x, g, b, e: torch.nn.LayerNorm(len(g), e, elementwise_affine=False)(x) * g + b,
+    ],
     checks.bits_from_nats: [lambda nats, t, b: losses.bits_per_byte(nats, b / t)],
     checks.tokens_per_parameter: [
         lambda c, *law: ratio_of(LossLaw(0.0, *law, "", "").optimum(c)),

@@ -9,8 +9,8 @@
     constructor(panel) {
       Object.assign(this, {
         panel,
-        layer: (panel.settings.layer ?? 1) - 1,
-        head: (panel.settings.head ?? 1) - 1,
+        layer: panel.settings.layer ?? 0,
+        head: panel.settings.head ?? 0,
       });
       this.maps = this.makeMaps();
       this.tokens = make("ol", { className: "live-tokens", "aria-label": say("tokens") });
@@ -54,7 +54,7 @@
         const layer = Math.floor(at / n_head),
           head = at % n_head,
           canvas = make("canvas");
-        const name = say("head", { layer: layer + 1, head: head + 1 });
+        const name = say("head", { layer, head });
         const button = make("button", { type: "button", "aria-label": name, title: name }, canvas);
         button.addEventListener("click", () => this.choose(layer, head));
         this.heads.append(button);
@@ -145,7 +145,7 @@
         drawMatrix(canvas, n, n, (row, column) => (column > row ? 0 : weights[row * S + column]));
       }
       this.updateTokens(ids, picked);
-      const name = say("head", { layer: this.layer + 1, head: this.head + 1 });
+      const name = say("head", { layer: this.layer, head: this.head });
       const most = Array.from(ids.keys())
         .slice(0, picked + 1)
         .sort((a, b) => this.weight(picked, b) - this.weight(picked, a));
