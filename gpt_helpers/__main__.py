@@ -13,8 +13,8 @@ def main(arguments=None):
     """Run the chapter as the command line asks; return the exit status."""
     line = argparse.ArgumentParser(
         prog="python -m gpt_helpers",
-        description="The main results of the book in less than two minutes: a small GPT is counted, trained"
-        " and compared; the one that ships with the book writes.",
+        description="The main results of the book in less than two minutes: a small GPT is counted,"
+        " trained and compared; the one that ships with the book writes.",
     )
     line.add_argument("--language", choices=LANGUAGES, default="ja", help="ja unless given")
     options = line.parse_args(arguments)

@@ -52,7 +52,7 @@ def stepping(site):
     """Return {edition: HTML of a page with a stepper}."""
     pages = {}
     for edition in EDITIONS:
-        stepper = to_html(Steps("", {}), "fig-sudden", "Rows of tokens.", edition)
+        stepper = to_html(Steps("", {}), "fig-reasons", "Rows of tokens.", edition)
         text = (site / edition / f"{PAGE}.html").read_text(encoding="utf-8")
         found = re.compile(r'<div class="drawn".*?(?=<figcaption)', re.DOTALL)
         pages[edition], n_figures = found.subn(lambda _, new=stepper: new, text, count=1)

@@ -9,7 +9,7 @@ from gpt_helpers.figures.style import BLUE, GREY, ORANGE
 from gpt_helpers.validation import check_instance, check_real
 
 SIDES = {"evidence": BLUE, "limit": ORANGE}
-ROOM = 44  # points for the number behind a bar
+FOR_NUMBER = 44  # points for the number behind a bar
 check_bar = partial(check_real, at_least=0, at_most=LARGEST)
 
 
@@ -54,7 +54,8 @@ def draw_side(canvas, x, y, width, side, bars, colour):
     for label, number in bars.items():
         canvas.text(x, y, label, across="left", down="top")
         y += LINE
-        bar = canvas.frame(Box(x, y + 2, (width - ROOM) * number / longest, 7), colour, 0.7, 0)
+        long = (width - FOR_NUMBER) * number / longest
+        bar = canvas.frame(Box(x, y + 2, long, 7), colour, 0.7, 0)
         canvas.text(bar.right[0] + PAD, bar.right[1], f"{number:,g}", across="left")
         y += LINE
     return y + PAD
