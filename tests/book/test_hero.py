@@ -357,7 +357,8 @@ def test_without_a_script_the_still_is_all_there(browser, address, edition):
         page.goto(f"{address}/{edition}/index.html")
         hero = page.locator(".hero")
         shown = hero.inner_text()
-        assert "Once upon a timeout, and a timeout records." in shown
+        assert hero.locator("textarea").input_value() == PROMPT
+        assert shown.startswith("out, and a timeout records.")
         assert "JavaScript" in shown
         assert hero.locator(".hero-next button:disabled").count() == BEST
         assert not hero.locator(".hero-chips").is_visible()
@@ -418,13 +419,9 @@ FAULTS = [
     ("the temperature is left out", "{temperature:this.temperature}", "{}"),
     ("what is written is forgotten", "const ids=[...read,", "const ids=[...read];void[,"),
     ("what is taken in is not written", "this.text.value=this.typed", "this.typed"),
-    ("a bar appends its neighbour", "button.dataset.id=id", "button.dataset.id=id+1"),
+    ("a bar appends its neighbour", "bar.dataset.id=id", "bar.dataset.id=id+1"),
     ("what is taken in stays", "this.ghost.splice(0,n)", "this.ghost.slice(0,n)"),
-    (
-        "bars are those of the worst",
-        "gpt.ranking(logits).slice(0,BARS)",
-        "gpt.ranking(logits).slice(-BARS)",
-    ),
+    ("bars are those of the second", "likeliest[place],shares", "likeliest[place+1],shares"),
 ]
 
 
