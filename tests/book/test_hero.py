@@ -294,6 +294,22 @@ def test_keys_of_one_moment_are_read_once(hero):
     assert 1 <= counted[1] <= 3
 
 
+def test_nothing_is_written_on_while_a_word_is_composed(hero):
+    wake(hero)
+    send = """(text, type, composing) => {
+      text.dispatchEvent(new InputEvent(type, { bubbles: true, isComposing: composing }));
+    }"""
+    line = hero.locator("textarea")
+    line.evaluate(f"(text) => {{ text.value = 'にほ'; ({send})(text, 'input', true); }}")
+    hero.page.wait_for_timeout(300)
+    assert hero.locator(".hero-ghost > span").count() == 0
+    assert hero.locator(".hero-typed").text_content() == "にほ"
+    line.evaluate(f"(text) => {{ text.value = '日本'; ({send})(text, 'input', true); }}")
+    line.evaluate("(text) => text.dispatchEvent(new CompositionEvent('compositionend'))")
+    hero.page.wait_for_function("document.querySelectorAll('.hero-ghost > span').length > 3")
+    assert hero.locator(".hero-typed").text_content() == "日本"
+
+
 def test_a_screen_reader_is_told_once_and_when_all_is_written(hero):
     wake(hero)
     hero.page.evaluate("window.told = 0")

@@ -33,6 +33,7 @@
       this.text.addEventListener("keydown", (event) => this.answer(event));
       this.text.addEventListener("input", (event) => {
         this.holdsTab = true;
+        this.empty();
         if (!event.isComposing) this.read();
       });
       this.text.addEventListener("compositionend", () => this.read());
@@ -58,9 +59,15 @@
       this.restart();
     }
 
-    restart() {
+    /** Nothing is written on, also while a word is being composed. */
+    empty() {
+      this.turn = null;
       this.ghost = [];
       this.line.replaceChildren();
+    }
+
+    restart() {
+      this.empty();
       this.random = gpt.randomNumbers(this.seed);
       this.write();
     }
