@@ -31,7 +31,8 @@ from gpt_helpers.weights.pretrained import STDLIB, load_model
 from . import live
 
 IN_HTML = ("title", "label", "next", "again", "no-script", "hint")  # words, after "hero-"
-N_TOKENS, N_LINES, N_BARS = 24, 4, 5  # as in live/hero.js
+N_TOKENS, N_LINES = 24, 4  # as in live/hero.js
+N_BARS = 5
 BROKEN = "\ufffd"  # stands for bytes that are no whole character
 MANY_BLANKS = re.compile("␣{4,}")
 OF_32_BITS = 2**32 - 1

@@ -155,7 +155,7 @@ def test_minutes_to_run_are_those_of_the_readmes():
 
 
 @pytest.mark.parametrize(("text", "minutes"), [
-    ("あ" * 5_000, 10), ("あ" * 100, 5), ("word " * 3_300, 15), ("語" * 6_100 + "GPT " * 900, 10),
+    ("あ" * 3_000, 10), ("あ" * 100, 5), ("word " * 2_475, 15), ("語" * 3_100 + "GPT " * 900, 10),
 ])  # fmt: skip
 def test_minutes_to_read_are_counted_from_the_text(text, minutes):
     document = nodes.section(
@@ -186,3 +186,33 @@ def test_each_chapter_has_a_card_with_picture_number_and_minutes(
         assert find_faults(page, within=".chapter-cards") == []
         found.first.click(position={"x": 40, "y": 40})
         page.wait_for_url("**/architecture.html")
+
+
+def read_card(**options):
+    """Read a card of the Japanese edition as the build does, and return its node."""
+    card = object.__new__(chapters.Chapter)
+    env = SimpleNamespace(srcdir=CHAPTERS / "ja", note_dependency=lambda path: None)
+    document = SimpleNamespace(settings=SimpleNamespace(env=env))
+    card.state = SimpleNamespace(document=document, nested_parse=lambda *parts: None)
+    card.arguments, card.content, card.content_offset = ["optimization"], ["A text."], 0
+    card.options = {"number": "6,144", "unit": "", "what": "x", "cell": "correction", "run": 1}
+    card.options |= options
+    card.get_location, card.error = (lambda: ""), ValueError
+    [node] = card.run()
+    return node
+
+
+@pytest.mark.parametrize(("options", "n_warnings"), [
+    ({}, 0), ({"number": "6,145"}, 1), ({"cell": "correction-check"}, 1), ({"cell": "none"}, 1),
+])  # fmt: skip
+def test_a_number_that_its_cell_does_not_show_is_warned_of(monkeypatch, options, n_warnings):
+    warned = []
+    monkeypatch.setattr(chapters.LOG, "warning", lambda text, **place: warned.append(text))
+    assert read_card(**options)["number"] == options.get("number", "6,144")
+    assert len(warned) == n_warnings
+
+
+def test_a_card_that_lacks_something_is_refused(monkeypatch):
+    monkeypatch.setattr(chapters.Chapter, "option_spec", {**chapters.Chapter.option_spec, "y": str})
+    with pytest.raises(ValueError, match="'y'"):
+        read_card()

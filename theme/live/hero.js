@@ -6,7 +6,6 @@
   const { make, say, percent } = gpt;
   const LENGTH = 24, // tokens that are written on; as in theme/hero.py
     LINES = 4,
-    BARS = 5,
     REST = 700; // milliseconds without a key after which a screen reader is told
 
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
@@ -27,12 +26,14 @@
       const find = (name) => box.querySelector(`.hero-${name}`);
       Object.assign(this, { box, model, tokenizer, ghost: [], holdsTab: false });
       Object.assign(this, JSON.parse(box.dataset.settings));
-      for (const name of ["text", "typed", "status", "next"]) this[name] = find(name);
+      for (const name of ["text", "typed", "status"]) this[name] = find(name);
+      this.bars = [...find("next").querySelectorAll("button")];
       this.line = find("ghost");
       this.cache = new gpt.KVCache(model.config);
       this.text.addEventListener("keydown", (event) => this.answer(event));
       this.text.addEventListener("input", (event) => {
         this.holdsTab = true;
+        this.empty();
         if (!event.isComposing) this.read();
       });
       this.text.addEventListener("compositionend", () => this.read());
@@ -58,9 +59,15 @@
       this.restart();
     }
 
-    restart() {
+    /** Nothing is written on, also while a word is being composed. */
+    empty() {
+      this.turn = null;
       this.ghost = [];
       this.line.replaceChildren();
+    }
+
+    restart() {
+      this.empty();
       this.random = gpt.randomNumbers(this.seed);
       this.write();
     }
@@ -104,22 +111,20 @@
       return true;
     }
 
+    /** The bars stay the same buttons, so that one in use keeps the focus. */
     showNext(logits) {
-      const shares = gpt.softmax(logits);
-      const focused = [...this.next.querySelectorAll("button")].indexOf(document.activeElement);
-      const bars = gpt.ranking(logits).slice(0, BARS).map((id) => this.bar(id, shares[id]));
-      this.next.replaceChildren(...bars);
-      if (focused >= 0) bars[focused].firstChild.focus();
+      const shares = gpt.softmax(logits),
+        likeliest = gpt.ranking(logits);
+      this.bars.forEach((bar, place) => this.fill(bar, likeliest[place], shares[likeliest[place]]));
     }
 
-    bar(id, share) {
-      const token = listed(this.tokenizer, id),
-        name = say("hero-append", { token, share: percent(share) }),
-        parts = [make("code", {}, token), make("span", {}, percent(share))];
-      const button = make("button", { type: "button", "aria-label": name }, ...parts);
-      button.dataset.id = id;
-      button.style.setProperty("--hero-share", `${100 * share}%`);
-      return make("li", {}, button);
+    fill(bar, id, share) {
+      const token = listed(this.tokenizer, id);
+      bar.dataset.id = id;
+      bar.setAttribute("aria-label", say("hero-append", { token, share: percent(share) }));
+      bar.style.setProperty("--hero-share", `${100 * share}%`);
+      bar.firstChild.textContent = token;
+      bar.lastChild.textContent = percent(share);
     }
 
     /** Tab is the reader's way out, so it takes a token in only while one writes. */
