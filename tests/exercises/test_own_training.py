@@ -40,7 +40,7 @@ def by_pytorch(tokens):
 
 
 def test_the_readers_functions_train_as_pytorch_does(tokens):
-    weights, losses = own_training.trained(solved_names(), tokens, N_STEPS)
+    weights, losses = own_training.weights_after(solved_names(), tokens, N_STEPS)
     model, log = by_pytorch(tokens)
     assert losses[0][1] > log[-1]["loss"] > 0
     for name, weight in model.transformer.named_parameters():
@@ -52,7 +52,7 @@ def test_the_readers_functions_train_as_pytorch_does(tokens):
 
 
 def test_the_loss_is_measured_from_the_first_step_to_the_last(tokens):
-    _, losses = own_training.trained(solved_names(), tokens, N_STEPS)
+    _, losses = own_training.weights_after(solved_names(), tokens, N_STEPS)
     assert [step for step, _ in losses] == [0, 3, 6, 9, 12]
     assert losses[0][1] == pytest.approx(own_training.counted_losses(tokens)[0], abs=0.1)
     assert losses[-1][1] < losses[0][1] - 1
@@ -75,7 +75,7 @@ def test_the_answer_has_the_losses_and_a_text(tokens, monkeypatch):
 
 
 def test_what_is_left_to_write_is_told_before_anything_is_trained(monkeypatch):
-    monkeypatch.setattr(own_training, "trained", None)
+    monkeypatch.setattr(own_training, "weights_after", None)
     names = {**solved_names(), "loss": lambda logits, labels: None, "adamw_step": None}
     said = own_training.train_own(names)
     assert said.texts == {

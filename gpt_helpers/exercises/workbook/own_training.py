@@ -23,7 +23,7 @@ CONFIG = GPTConfig(1024, n_positions=64, n_embd=64, n_layer=2, n_head=4, dropout
 N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 6e-3, 0.1, 8
 EVERY_FILE = 8  # of the training files, one in so many is read
 N_HELD_OUT, N_ROWS = 128, 5  # windows that are scored, and how often they are
-NEEDED = (
+NEEDED_TO_TRAIN = (
     "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step", "learning_rate",
 )  # fmt: skip
 PROMPT, N_NEW, TEMPERATURE, TOP_P = "def ", 80, 0.8, 0.9
@@ -36,15 +36,15 @@ def train_own(names, n_steps=N_STEPS):
     names are the reader's, {name: function}, such as globals(). The text has the losses on held-out
     files, those of models that only count, and a sample; or says which functions are left.
     """
-    left = what_is_left(names, NEEDED)
+    left = what_is_left(names, NEEDED_TO_TRAIN)
     if left is not None:
         return left
     tokens = tokens_to_train_on()
-    weights, losses = trained(names, tokens, n_steps)
+    weights, losses = weights_after(names, tokens, n_steps)
     counted = counted_losses(tokens)
     rows = [f"{step:>6}  {loss:.2f}" for step, loss in losses]
     facts = {f"order_{n}": f"{loss:.2f}" for n, loss in enumerate(counted)}
-    text = written(names, weights, tokens.tokenizer)
+    text = text_of(names, weights, tokens.tokenizer)
     return spoken("own training", *rows, "", text, n_steps=n_steps, **facts)
 
 
@@ -56,7 +56,7 @@ def tokens_to_train_on():
     return Tokens(tokenizer, read, encode(tokenizer, corpus.held_out))
 
 
-def trained(names, tokens, n_steps, seed=0):
+def weights_after(names, tokens, n_steps, seed=0):
     """Return the weights {name: tensor} after n_steps, and [(step, loss on held-out windows)]."""
     weights, states = first_weights(seed), {}
     batches = Batches(tokens.training, BATCH_SIZE, CONFIG.n_positions, seed)
@@ -81,7 +81,7 @@ def first_weights(seed):
 
 def loss_of(names, weights, ids):
     """Return the reader's loss, (), of the reader's GPT that predicts ids (B, T)."""
-    logits = names["gpt"](ids, weights, CONFIG.n_head, CONFIG.layer_norm_epsilon)  # (B, T, V)
+    logits = names["gpt"](ids, weights, CONFIG.n_head, CONFIG.layer_norm_epsilon)
     return names["loss"](logits, ids)
 
 
@@ -109,7 +109,7 @@ def counted_losses(tokens):
     return [math.log(CONFIG.vocab_size), *found]
 
 
-def written(names, weights, tokenizer, seed=0):
+def text_of(names, weights, tokenizer, seed=0):
     """Return a text that the reader's GPT and the reader's generate write after PROMPT."""
     generator = torch.Generator().manual_seed(seed)
 

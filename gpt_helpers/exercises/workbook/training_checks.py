@@ -18,7 +18,6 @@ from gpt_helpers.exercises.workbook.model_checks import drawn
 
 ROWS = ("row", "token")
 BETAS, EPSILON = (0.9, 0.95), 1e-8  # of AdamW, as the page gives them
-N_DIGITS = 10  # tokens of the model that adds digits
 
 
 @of_the_workbook
@@ -187,8 +186,8 @@ def nucleus(row, p):
 
 def logits_of_sum(ids):
     """Return logits (B, 10) of ids (B, T): highest at the last digit of their sum, falling on."""
-    ahead = torch.arange(N_DIGITS) - ids.sum(-1, keepdim=True)  # (B, 10)
-    return -(ahead % N_DIGITS).float()  # (B, 10)
+    ahead = torch.arange(10) - ids.sum(-1, keepdim=True)
+    return -(ahead % 10).float()
 
 
 def step_of_torch(weight, gradient, state, lr, decay):
