@@ -130,6 +130,8 @@ WRONG = {
         "e = (x - x.amax(0)).exp()\ne / e.sum(0)",
         "e = (x - x.max()).exp()\ne / e.sum(-1, keepdim=True)",
         "e = (x - x.amax(-1, keepdim=True)).exp()\n(e / e.sum(-1, keepdim=True)).log()",
+        "a = min(1, x.ndim - 1)\ne = (x - x.amax(a, keepdim=True)).exp()\n"
+        "e / e.sum(a, keepdim=True)",
         "e = x - x.amin(-1, keepdim=True)\ne / e.sum(-1, keepdim=True)",
         "e = 2 ** (x - x.amax(-1, keepdim=True))\ne / e.sum(-1, keepdim=True)",
         "e = x.clamp(-50, 50).exp()\ne / e.sum(-1, keepdim=True)",
