@@ -24,7 +24,8 @@ N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 6e-3, 0.1, 8
 EVERY_FILE = 8  # of the training files, one in so many is read
 N_HELD_OUT, N_ROWS = 128, 5  # windows that are scored, and how often they are
 NEEDED_TO_TRAIN = (
-    "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step", "learning_rate",
+    "softmax", "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step",
+    "learning_rate",
 )  # fmt: skip
 PROMPT, N_NEW, TEMPERATURE, TOP_P = "def ", 80, 0.8, 0.9
 
@@ -118,7 +119,7 @@ def text_of(names, weights, tokenizer, seed=0):
 
     def choose(logits):
         cut = names["keep_top_p"](names["with_temperature"](logits, TEMPERATURE), TOP_P)
-        return torch.multinomial(cut.softmax(-1), 1, generator=generator)[:, 0]
+        return torch.multinomial(names["softmax"](cut), 1, generator=generator)[:, 0]
 
     ids = torch.tensor([tokenizer.encode(PROMPT).ids])
     with torch.no_grad():
