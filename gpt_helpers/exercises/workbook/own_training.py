@@ -11,7 +11,7 @@ import torch
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.ngrams import NGrams
-from gpt_helpers.exercises.workbook.own_gpt import spoken, what_is_left
+from gpt_helpers.exercises.workbook.own_gpt import in_each_language, what_is_left
 from gpt_helpers.text.batches import Batches, fixed_windows
 from gpt_helpers.text.corpus import load_corpus
 from gpt_helpers.text.tokenizer import encode
@@ -46,7 +46,7 @@ def train_own(names, n_steps=N_STEPS):
     rows = [f"{step:>6}  {loss:.2f}" for step, loss in losses]
     facts = {f"order_{n}": f"{loss:.2f}" for n, loss in enumerate(counted)}
     text = text_of(names, weights, tokens.tokenizer)
-    return spoken("own training", *rows, "", text, n_steps=n_steps, **facts)
+    return in_each_language("own training", *rows, "", text, n_steps=n_steps, **facts)
 
 
 @functools.cache
