@@ -1,6 +1,7 @@
 """A reader's GPT with the weights that ship with the book, beside the book's own GPT."""
 
 import functools
+import textwrap
 
 import pandas as pd
 import torch
@@ -12,10 +13,8 @@ from gpt_helpers.validation import check_instance
 from gpt_helpers.weights.pretrained import load_model
 
 NEEDED = (*tuple(USES)[: tuple(USES).index("gpt") + 1], "generate")  # to write a text
-PROMPT, N_NEW = (
-    "def __init__(self, ",
-    48,
-)  # what the book and the reader's GPT go on from, and how far
+PROMPT, N_NEW = "def __init__(self, ", 48  # what both GPTs go on from, and how many tokens
+LONGEST_LINE = 60  # letters of a line of names; beside the words, it fits a page
 
 
 def part_of(weights, part):
@@ -53,7 +52,8 @@ def progress(names):
 def what_is_left(names, needed):
     """Return which functions are left of those needed, as a Translated text, or None if none is."""
     left = [name for name in needed if not is_solved(name, names)]
-    return in_each_language("functions left", names=", ".join(left)) if left else None
+    names = textwrap.fill(", ".join(left), LONGEST_LINE)
+    return in_each_language("functions left", names=names) if left else None
 
 
 def compare_with_book(names):
