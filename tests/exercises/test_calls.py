@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gpt_helpers.exercises.workbook.calls import CHECKS, USES, first_left, names_loaded
+from gpt_helpers.exercises.workbook.calls import CHECK_OF, USES, first_left, names_loaded
 from tests.helpers.workbook import solved_names, written_by_reader
 
 
@@ -13,11 +13,11 @@ def left_in(**replaced):
     for name, (_, solution) in written_by_reader().items():
         if name not in replaced:
             exec(solution, names)
-    return CHECKS["gpt"](names["gpt"]).split("\n")[0]
+    return CHECK_OF["gpt"](names["gpt"]).split("\n")[0]
 
 
 def test_the_map_names_what_the_solutions_call():
-    assert list(USES) == list(written_by_reader()) == list(CHECKS)
+    assert list(USES) == list(written_by_reader()) == list(CHECK_OF)
     for name, used in USES.items():
         called = names_loaded(solved_names()[name].__code__) & set(USES)
         assert called == set(used), name
@@ -35,9 +35,9 @@ def test_the_first_function_that_is_left_is_named_however_deep_it_is_called():
 def test_what_is_not_called_need_not_be_there():
     names = {"__name__": "page"}
     exec("def mlp(x, weights): return 1 / 0", names)
-    assert CHECKS["mlp"](names["mlp"]).startswith("not yet: it fails (ZeroDivisionError")
+    assert CHECK_OF["mlp"](names["mlp"]).startswith("not yet: it fails (ZeroDivisionError")
     exec("def mlp(x, weights): return gelu(x)", names)
-    assert CHECKS["mlp"](names["mlp"]).startswith("not yet: gelu is not right yet")
+    assert CHECK_OF["mlp"](names["mlp"]).startswith("not yet: gelu is not right yet")
 
 
 def test_a_method_of_the_same_name_is_no_call_of_the_function():
@@ -56,8 +56,8 @@ def test_functions_that_call_each_other_in_a_circle_are_answered():
     names = {}
     exec("def softmax(x): return attention(x, x, x)", names)
     exec("def attention(q, k, v): return softmax(q)", names)
-    assert CHECKS["softmax"](names["softmax"]).startswith("not yet: it fails (RecursionError")
-    assert CHECKS["attention"](names["attention"]).startswith("not yet: softmax is not right yet")
+    assert CHECK_OF["softmax"](names["softmax"]).startswith("not yet: it fails (RecursionError")
+    assert CHECK_OF["attention"](names["attention"]).startswith("not yet: softmax is not right yet")
 
 
 @pytest.mark.parametrize("strange", [None, 3, torch.relu, torch.nn.ReLU(), print])

@@ -13,7 +13,7 @@ import torch
 from gpt_helpers import language
 from gpt_helpers.exercises import checks
 from gpt_helpers.exercises.grading import SAYINGS, graded
-from gpt_helpers.exercises.workbook.calls import CHECKS
+from gpt_helpers.exercises.workbook.calls import CHECK_OF
 from tests.exercises.test_checks import all_checks, right_mask
 
 REASONS = {
@@ -204,7 +204,7 @@ def test_there_are_words_for_every_reason_and_exercise_in_both_languages():
     axes = {"query", "key", "row", "column", "token", "head", "position", "dimension", "tensor",
             "result", "element"}  # fmt: skip
     results = {"functions left", "beside the book", "own training"}
-    exercises = {check.__name__ for check in all_checks()} | set(CHECKS)
+    exercises = {check.__name__ for check in all_checks()} | set(CHECK_OF)
     assert set(SAYINGS) == frame | REASONS | axes | results | exercises
     for row in SAYINGS.values():
         facts = {name: re.findall(r"\{\w+\}", row[name]) for name in language.LANGUAGES}

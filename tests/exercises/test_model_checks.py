@@ -14,7 +14,7 @@ from gpt_helpers.architecture.attention import attention, attention_fused, causa
 from gpt_helpers.architecture.model import split_heads
 from gpt_helpers.exercises.grading import SAYINGS
 from gpt_helpers.exercises.workbook import model_checks
-from gpt_helpers.exercises.workbook.calls import CHECKS
+from gpt_helpers.exercises.workbook.calls import CHECK_OF
 from tests.exercises.test_checks import SLIPS, after, spoiling, stubborn
 from tests.helpers.workbook import solved_names, written
 
@@ -130,6 +130,8 @@ WRONG = {
         "e = (x - x.amax(0)).exp()\ne / e.sum(0)",
         "e = (x - x.max()).exp()\ne / e.sum(-1, keepdim=True)",
         "e = (x - x.amax(-1, keepdim=True)).exp()\n(e / e.sum(-1, keepdim=True)).log()",
+        "a = min(1, x.ndim - 1)\ne = (x - x.amax(a, keepdim=True)).exp()\n"
+        "e / e.sum(a, keepdim=True)",
         "e = x - x.amin(-1, keepdim=True)\ne / e.sum(-1, keepdim=True)",
         "e = 2 ** (x - x.amax(-1, keepdim=True))\ne / e.sum(-1, keepdim=True)",
         "e = x.clamp(-50, 50).exp()\ne / e.sum(-1, keepdim=True)",
@@ -298,12 +300,12 @@ def bodies(answers):
 
 def own_checks():
     """Return the names of the functions whose checks stand in the module."""
-    return [name for name, check in CHECKS.items() if check.__module__ == model_checks.__name__]
+    return [name for name, check in CHECK_OF.items() if check.__module__ == model_checks.__name__]
 
 
 def assert_told(name, function):
     """Return what the check says of a wrong answer, after seeing that it is told well."""
-    said = CHECKS[name](function)
+    said = CHECK_OF[name](function)
     for edition, verdict in (("en", "not yet: "), ("ja", "まだ違う：")):
         lines = said.texts[edition].split("\n")
         assert len(lines) == 3
@@ -321,12 +323,12 @@ def test_there_are_right_and_wrong_answers_to_every_check():
 
 @pytest.mark.parametrize("name", own_checks())
 def test_the_solution_of_the_page_is_accepted(name):
-    assert CHECKS[name](solved_names()[name]) == "correct"
+    assert CHECK_OF[name](solved_names()[name]) == "correct"
 
 
 @pytest.mark.parametrize(("name", "body"), bodies(RIGHT))
 def test_a_right_answer_is_accepted_however_it_is_written(name, body):
-    assert CHECKS[name](written(name, body)) == "correct"
+    assert CHECK_OF[name](written(name, body)) == "correct"
 
 
 @pytest.mark.parametrize(("name", "body"), bodies(WRONG))
@@ -352,7 +354,7 @@ def test_what_pytorch_has_ready_made_is_no_answer_of_ones_own(name, body):
     ],
 )
 def test_what_the_book_has_is_no_answer_of_ones_own(name, function):
-    assert "does the work" in assert_told(name, function) or "it fails" in CHECKS[name](function)
+    assert "does the work" in assert_told(name, function) or "it fails" in CHECK_OF[name](function)
 
 
 @pytest.mark.parametrize("slip", SLIPS)
@@ -388,14 +390,14 @@ def test_an_answer_that_changes_a_weight_is_told(name):
 @pytest.mark.parametrize("wrong", [None, 3, torch.zeros(2), "f"])
 @pytest.mark.parametrize("name", own_checks())
 def test_what_is_no_function_is_told_so(name, wrong):
-    assert "is no function; pass the function itself" in CHECKS[name](wrong)
+    assert "is no function; pass the function itself" in CHECK_OF[name](wrong)
 
 
 @pytest.mark.parametrize("name", own_checks())
 def test_a_check_leaves_random_numbers_and_gradients_as_they_are(name):
     function = solved_names()[name]
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    CHECKS[name](function)
+    CHECK_OF[name](function)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
     assert torch.is_grad_enabled()

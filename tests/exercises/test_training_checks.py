@@ -271,6 +271,8 @@ def adamw_but(**slips):
         moments = mean, square
         if slips.get("corrected", True):
             moments = mean / (1 - 0.9 ** max(n, 1)), square / (1 - 0.95 ** max(n, 1))
+        if "always_first" in slips:
+            moments = mean / (1 - 0.9), square / (1 - 0.95)
         inner, outer = slips.get("epsilons", (0.0, 1e-8))
         step = moments[0] / ((moments[1] + inner).sqrt() + outer)
         after = weight - lr * slips.get("decay", 1) * decay * weight - lr * step
@@ -394,6 +396,7 @@ WRONG = {
     "adamw_step": [
         adamw_but(corrected=False),
         adamw_but(n=0),
+        adamw_but(always_first=True),
         adamw_but(l2=1, decay=0),  # Adam with L2
         adamw_but(decay=0),
         adamw_but(decay=0, late=1),

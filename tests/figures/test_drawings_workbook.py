@@ -69,8 +69,8 @@ def test_on_a_phone_what_a_function_calls_stands_beside_it():
 
 
 def test_every_function_of_the_workbook_has_a_place_and_no_two_share_one():
-    assert set(assembly.PLACES) == set(USES)
-    assert len({place[:2] for place in assembly.PLACES.values()}) == len(assembly.PLACES)
+    assert set(assembly.GRID) == set(USES)
+    assert len({place[:2] for place in assembly.GRID.values()}) == len(assembly.GRID)
 
 
 def test_what_is_no_map_is_refused():

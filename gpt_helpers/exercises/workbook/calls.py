@@ -21,7 +21,7 @@ USES = {  # {name of a function that a reader writes: those before it that the s
     "keep_top_p": ("softmax",), "generate": (),
     "attend_with_cache": ("attention",), "adamw_step": (), "learning_rate": (),
 }  # fmt: skip
-CHECKS = {}  # {name of a function that a reader writes: its check}, in the order of the page
+CHECK_OF = {}  # {name of a function that a reader writes: its check}, in the order of the page
 
 
 def of_the_workbook(check):
@@ -36,7 +36,7 @@ def of_the_workbook(check):
         left = first_left(function, name)
         return told(Mistake("left", found=left)) if left else check(function)
 
-    CHECKS[name] = answer
+    CHECK_OF[name] = answer
     return answer
 
 
@@ -47,7 +47,7 @@ def own(exercise, function, right, cases, axes=()):
 
 def first_left(function, name):
     """Return the first function before name that function needs and that is not right, or None."""
-    names = list(CHECKS)
+    names = list(CHECK_OF)
     defined = getattr(inspect.unwrap(function), "__globals__", {})
     needed = needed_by(function, names[: names.index(name)], defined)
     return next((x for x in names if x in needed and not is_solved(x, defined)), None)
@@ -62,7 +62,7 @@ def needed_by(function, names, defined):
 
 def is_solved(name, defined):
     """Return whether a reader's function of this name stands in {name: object} and is right."""
-    return name in defined and is_right(CHECKS[name](defined[name]))
+    return name in defined and is_right(CHECK_OF[name](defined[name]))
 
 
 def names_loaded(code):

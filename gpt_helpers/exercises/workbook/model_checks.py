@@ -24,7 +24,7 @@ TWINS = {  # {part of a block: what holds its weights in nn.TransformerEncoderLa
     "mlp.c_fc.weight": "linear1.weight", "mlp.c_fc.bias": "linear1.bias",
     "mlp.c_proj.weight": "linear2.weight", "mlp.c_proj.bias": "linear2.bias",
 }  # fmt: skip
-MASKS = ("1", "10 11", "100 110 111", "1111", "11110 11111", "110000 111000 111100 111110 111111")
+HAND_MASKS = ("1", "10 11", "100 110 111", "1111", "11110 11111", "111000 111100 111110 111111")
 STREAM = ("row", "position", "dimension")  # the axes of (B, T, C)
 HEADS = ("row", "head", "position", "dimension")  # of (B, H, T, D)
 
@@ -75,7 +75,7 @@ def check_gelu(function):
 @of_the_workbook
 def check_causal_mask(function):
     """Try causal_mask(n_queries, n_keys): True where one of the last n_queries may read a key."""
-    masks = [torch.tensor([[each == "1" for each in row] for row in m.split()]) for m in MASKS]
+    masks = [torch.tensor([[each == "1" for each in row] for row in m.split()]) for m in HAND_MASKS]
     by_shape = {tuple(mask.shape): mask for mask in masks}
 
     def right(n_queries, n_keys):
@@ -171,7 +171,7 @@ def check_block(function):
     """Try block(x, weights, n_head, eps): x plus attention of its norm, plus the MLP of a norm."""
 
     def right(x, weights, n_head, eps):
-        return encoded(x, [weights], n_head, eps)
+        return after_blocks(x, [weights], n_head, eps)
 
     cases = [
         (drawn(*shape), drawn_block(shape[-1], n_inner), n_head, eps)
@@ -188,7 +188,7 @@ def check_gpt(function):
         n_layer = len([name for name in weights if name.endswith("ln_1.weight")])
         x = F.embedding(ids, weights["wte.weight"]) + weights["wpe.weight"][: ids.shape[1]]
         blocks = [part_of(weights, f"h.{layer}") for layer in range(n_layer)]
-        x = encoded(x, blocks, n_head, eps)
+        x = after_blocks(x, blocks, n_head, eps)
         x = F.layer_norm(x, x.shape[-1:], weights["ln_f.weight"], weights["ln_f.bias"], eps)
         return F.linear(x, weights["wte.weight"])
 
@@ -202,7 +202,7 @@ def check_gpt(function):
     return own("gpt", function, right, cases, ("row", "position", "token"))
 
 
-def encoded(x, blocks, n_head, eps):
+def after_blocks(x, blocks, n_head, eps):
     """Return x (B, T, C) after layers of PyTorch's encoder with the weights of the blocks."""
     future = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
     for weights in blocks:

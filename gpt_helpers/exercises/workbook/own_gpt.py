@@ -1,21 +1,20 @@
 """A reader's GPT with the weights that ship with the book, beside the book's own GPT."""
 
 import functools
+import textwrap
 
 import pandas as pd
 import torch
 
 from gpt_helpers.exercises.grading import said
-from gpt_helpers.exercises.workbook.calls import CHECKS, USES, is_solved
+from gpt_helpers.exercises.workbook.calls import CHECK_OF, USES, is_solved
 from gpt_helpers.language import LANGUAGES, Translated
 from gpt_helpers.validation import check_instance
 from gpt_helpers.weights.pretrained import load_model
 
 NEEDED = (*tuple(USES)[: tuple(USES).index("gpt") + 1], "generate")  # to write a text
-PROMPT, N_NEW = (
-    "def __init__(self, ",
-    48,
-)  # what the book and the reader's GPT go on from, and how far
+PROMPT, N_NEW = "def __init__(self, ", 48  # what both GPTs go on from, and how many tokens
+LONGEST_LINE = 60  # letters of a line of names; beside the words, it fits a page
 
 
 def part_of(weights, part):
@@ -45,7 +44,7 @@ def progress(names):
     names are the reader's, {name: function}, such as globals(). Every check is run again.
     """
     check_instance("names", names, dict)
-    marks = {name: "✓" if is_solved(name, names) else "" for name in CHECKS}
+    marks = {name: "✓" if is_solved(name, names) else "" for name in CHECK_OF}
     rows = {name: [mark, ", ".join(USES[name])] for name, mark in marks.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["solved", "uses"])
 
@@ -53,7 +52,8 @@ def progress(names):
 def what_is_left(names, needed):
     """Return which functions are left of those needed, as a Translated text, or None if none is."""
     left = [name for name in needed if not is_solved(name, names)]
-    return spoken("functions left", names=", ".join(left)) if left else None
+    names = textwrap.fill(", ".join(left), LONGEST_LINE)
+    return in_each_language("functions left", names=names) if left else None
 
 
 def compare_with_book(names):
@@ -80,7 +80,7 @@ def compare_with_book(names):
         written = names["generate"](ids, N_NEW, following, most_probable, config.n_positions)
     n_same = (written == book)[0, ids.shape[1] :].sum().item()
     facts = {"difference": f"{difference.item():.0e}", "n_same": n_same, "n_new": N_NEW}
-    return spoken("beside the book", tokenizer.decode(written[0].tolist()), **facts)
+    return in_each_language("beside the book", tokenizer.decode(written[0].tolist()), **facts)
 
 
 def last_of(reads, ids):
@@ -93,7 +93,7 @@ def most_probable(logits):
     return logits.argmax(-1)
 
 
-def spoken(name, *lines, **facts):
+def in_each_language(name, *lines, **facts):
     """Return a saying of words.csv, with its facts, as a Translated text; lines follow it."""
     sayings = {language: said(name, language, **facts) for language in LANGUAGES}
     return Translated({language: "\n".join((sayings[language], *lines)) for language in LANGUAGES})

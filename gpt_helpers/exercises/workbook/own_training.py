@@ -11,7 +11,7 @@ import torch
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.evaluation.ngrams import NGrams
-from gpt_helpers.exercises.workbook.own_gpt import spoken, what_is_left
+from gpt_helpers.exercises.workbook.own_gpt import in_each_language, what_is_left
 from gpt_helpers.text.batches import Batches, fixed_windows
 from gpt_helpers.text.corpus import load_corpus
 from gpt_helpers.text.tokenizer import encode
@@ -24,7 +24,8 @@ N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 6e-3, 0.1, 8
 EVERY_FILE = 8  # of the training files, one in so many is read
 N_HELD_OUT, N_ROWS = 128, 5  # windows that are scored, and how often they are
 NEEDED_TO_TRAIN = (
-    "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step", "learning_rate",
+    "softmax", "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step",
+    "learning_rate",
 )  # fmt: skip
 PROMPT, N_NEW, TEMPERATURE, TOP_P = "def ", 80, 0.8, 0.9
 
@@ -45,7 +46,7 @@ def train_own(names, n_steps=N_STEPS):
     rows = [f"{step:>6}  {loss:.2f}" for step, loss in losses]
     facts = {f"order_{n}": f"{loss:.2f}" for n, loss in enumerate(counted)}
     text = text_of(names, weights, tokens.tokenizer)
-    return spoken("own training", *rows, "", text, n_steps=n_steps, **facts)
+    return in_each_language("own training", *rows, "", text, n_steps=n_steps, **facts)
 
 
 @functools.cache
@@ -118,7 +119,7 @@ def text_of(names, weights, tokenizer, seed=0):
 
     def choose(logits):
         cut = names["keep_top_p"](names["with_temperature"](logits, TEMPERATURE), TOP_P)
-        return torch.multinomial(cut.softmax(-1), 1, generator=generator)[:, 0]
+        return torch.multinomial(names["softmax"](cut), 1, generator=generator)[:, 0]
 
     ids = torch.tensor([tokenizer.encode(PROMPT).ids])
     with torch.no_grad():

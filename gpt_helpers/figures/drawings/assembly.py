@@ -5,7 +5,7 @@ from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.style import BLUE, GREEN, GREY, ORANGE, TEAL, VIOLET
 from gpt_helpers.validation import check_choice, check_instance
 
-PLACES = {  # {name: (column, row, colour)} on a desk; what is called stands left of its caller
+GRID = {  # {name: (column, row, colour)} on a desk; what is called stands left of its caller
     "softmax": (0, 5, GREY), "layer_norm": (2, 0, GREY), "gelu": (1, 1, GREY),
     "causal_mask": (0, 4, BLUE), "attention": (1, 4, BLUE), "split_heads": (1, 2, BLUE),
     "join_heads": (1, 3, BLUE), "multi_head": (2, 3, BLUE), "mlp": (2, 1, ORANGE),
@@ -24,14 +24,14 @@ HEIGHT, GAP = LINE + PAD, 8  # points: of a box, and between boxes
 
 
 def check_uses(name, value):
-    """Raise ValueError unless value is {function of PLACES: [those of PLACES that it calls]}."""
+    """Raise ValueError unless value is {function of GRID: [those of GRID that it calls]}."""
     check_instance(name, value, dict)
     if not value:
         raise ValueError(f"{name} is empty; give at least one function")
     for function, called in value.items():
         check_instance(f"{name}[{function!r}]", called, (list, tuple))
         for each in (function, *called):
-            check_choice(f"a name in {name}", each, tuple(PLACES))
+            check_choice(f"a name in {name}", each, tuple(GRID))
 
 
 @draws(uses=check_uses)
@@ -48,30 +48,30 @@ def functions(uses):
 
 def draw_arrows(canvas, uses):
     """Draw the functions in columns, each left of those that call it, with arrows."""
-    widths = [max(width_of(x) for x in PLACES if PLACES[x][0] == n) + 2 * PAD for n in range(5)]
+    widths = [max(width_of(x) for x in GRID if GRID[x][0] == n) + 2 * PAD for n in range(5)]
     widths.append(max(map(width_of, ENDS)) + 2 * PAD)
     room = (canvas.width - sum(widths) - 2) / (len(widths) - 1)
     lefts = [1 + sum(widths[:n]) + n * room for n in range(len(widths))]
     boxes = {}
     for name in uses:
-        column, row, colour = PLACES[name]
+        column, row, colour = GRID[name]
         place = lefts[column], row * (HEIGHT + GAP) + 1
         boxes[name] = canvas.token(*place, name, colour, width=widths[column])
     for name, called in uses.items():
         for each in called:
-            canvas.arrow(boxes[each].right, boxes[name].left, PLACES[each][2])
+            canvas.arrow(boxes[each].right, boxes[name].left, GRID[each][2])
     for text, (row, makers) in ENDS.items():
         box = canvas.box(lefts[-1], row * (HEIGHT + GAP) + 1, text, GREEN, widths[-1], HEIGHT)
         for each in makers:
             if each in boxes:
-                canvas.arrow(boxes[each].right, box.left, PLACES[each][2])
+                canvas.arrow(boxes[each].right, box.left, GRID[each][2])
 
 
 def draw_list(canvas, uses):
     """Draw the functions below each other; beside each one stands what it calls."""
-    width, y = max(map(width_of, PLACES)) + 2 * PAD, 1
+    width, y = max(map(width_of, GRID)) + 2 * PAD, 1
     for name, called in uses.items():
-        box = canvas.token(1, y, name, PLACES[name][2], width=width)
+        box = canvas.token(1, y, name, GRID[name][2], width=width)
         y += write_beside(canvas, box, called)
     for text, (_, makers) in ENDS.items():
         box = canvas.box(1, y, text, GREEN, width, HEIGHT)
