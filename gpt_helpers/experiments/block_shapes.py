@@ -1,0 +1,175 @@
+"""How many heads, and how wide an MLP: one small model with its block in other shapes.
+
+    python -m gpt_helpers.experiments.block_shapes     run what block_shapes.csv lacks
+
+Every arm reads the same tokens in the same order. Its learning rate is chosen first, with a seed
+of its own, by windows that are neither trained on nor among the held-out ones; then it is trained
+with SEEDS, and arms are compared seed by seed. The file holds a row per run.
+
+Predicted before the first run, of losses in nats per token: 4 heads are better than 1 by 0.05 or
+more; 2, 4 and 8 heads lie within 0.03 of each other; 16 are worse than 4. Without an MLP the loss
+is higher by 0.1 or more; each doubling of its width gains less than the one before, and 8 times
+less than 0.03 over 4 times.
+"""
+
+import math
+import statistics
+import sys
+from functools import partial
+
+import torch
+from scipy import stats
+
+from gpt_helpers.architecture.attention import attention_fused
+from gpt_helpers.architecture.inputs import refuse_misfits
+from gpt_helpers.architecture.model import GPTBlock, GPTModel
+from gpt_helpers.commands import command
+from gpt_helpers.config import GPTConfig
+from gpt_helpers.evaluation.losses import evaluate
+from gpt_helpers.experiments.records import (
+    FOLDER,
+    GOES_ON,
+    MACHINE,
+    NOT_RECORDED,
+    Record,
+    by_seed,
+    command_line,
+    machine_facts,
+    program,
+)
+from gpt_helpers.text.batches import fixed_windows
+from gpt_helpers.text.tokens import load_tokens
+from gpt_helpers.training.loop import train
+from gpt_helpers.training.runs import Run
+from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import check_choice, check_natural, check_path, checks
+
+
+class BlockWithoutMLP(GPTBlock):
+    """A GPTBlock of which only the attention, with its norm, is left."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make both sub-layers, and take the MLP away."""
+        super().__init__(config, attend)
+        self.ln_2 = self.mlp = None
+
+    @refuse_misfits
+    def forward(self, x, padding=None, cache=None):
+        """Return (B, T, C) for x (B, T, C)."""
+        return x + self.attn(self.ln_1(x), padding, cache)  # (B, T, C)
+
+
+class ModelWithoutMLP(GPTModel):
+    """A GPTModel of attention alone."""
+
+    def __init__(self, config, attend=attention_fused):
+        """Make the layers."""
+        super().__init__(config, attend, BlockWithoutMLP)
+
+
+C = 128
+BASE_RUN = Run(
+    GPTConfig(1000, n_positions=128, n_embd=C, n_layer=2, n_head=4, dropout=0.0),
+    TrainingSettings(total_steps=900, min_lr=0.0, warmup_steps=90),
+    batch_size=4,
+)
+BASE = "4 heads, MLP 4C"
+ARMS = {
+    BASE: BASE_RUN,
+    "1 head": BASE_RUN.varied(config={"n_head": 1}),
+    "no MLP": BASE_RUN.varied(transformer=ModelWithoutMLP),
+    "8 heads": BASE_RUN.varied(config={"n_head": 8}),
+    "MLP 1C": BASE_RUN.varied(config={"n_inner": C}),
+    "MLP 8C": BASE_RUN.varied(config={"n_inner": 8 * C}),
+    "2 heads": BASE_RUN.varied(config={"n_head": 2}),
+    "16 heads": BASE_RUN.varied(config={"n_head": 16}),
+    "MLP 2C": BASE_RUN.varied(config={"n_inner": 2 * C}),
+}
+LEARNING_RATES = (1.5e-3, 3e-3, 6e-3)
+TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5)
+N_FIRST = 30  # steps, the mean of whose losses is recorded, to be compared with a short run
+N_SET_ASIDE = 150_000  # tokens at the end of the training files, to choose learning rates by
+N_WINDOWS = 128  # to score on
+NUMBERS = (
+    "max_lr", "seed", "n_params", "first_loss", "validation_loss", "held_out_loss", "seconds",
+)  # fmt: skip
+RECORD = Record(
+    FOLDER / "block_shapes.csv",
+    keys=("arm", "max_lr", "seed"),
+    numbers=NUMBERS,
+    columns=("arm", *NUMBERS, *MACHINE),
+)
+check_arm = partial(check_choice, choices=ARMS)
+
+
+def planned(rates, seeds, arms=ARMS):
+    """Return {(arm, learning rate, seed): (arm, run)}, rates being those of each arm."""
+    return {
+        (arm, rate, seed): (arm, run.varied({"max_lr": rate, "seed": seed}))
+        for seed in seeds
+        for arm, run in arms.items()
+        for rate in rates[arm]
+    }
+
+
+def tuning(arms=ARMS):
+    """Return the plan of the runs that learning rates are chosen by."""
+    return planned(dict.fromkeys(arms, LEARNING_RATES), [TUNING_SEED], arms)
+
+
+def chosen(rows):
+    """Return {arm: its best learning rate on validation windows}, of rows of tuning."""
+    best = {}
+    for row in rows:
+        if row["seed"] == TUNING_SEED and not math.isnan(row["validation_loss"]):
+            best.setdefault(row["arm"], []).append((row["validation_loss"], row["max_lr"]))
+    return {arm: min(losses)[1] for arm, losses in best.items()}
+
+
+def compared(rows, arms=ARMS):
+    """Return the plan of the runs that are compared, with the learning rates chosen from rows."""
+    rates = {arm: [rate] for arm, rate in chosen(rows).items()}
+    return planned(rates, SEEDS, arms)
+
+
+def complete_rows(plan, tokens=None):
+    """Do one of the planned runs on one thread and return its row, in a list."""
+    torch.set_num_threads(1)
+    arm, run = plan
+    tokens = load_tokens(run.config.vocab_size) if tokens is None else tokens
+    model = run.new_model()
+    facts = {
+        "arm": arm, "max_lr": run.settings.max_lr, "seed": run.settings.seed,
+        "n_params": sum(p.numel() for p in model.parameters()),
+    }  # fmt: skip
+    results = dict.fromkeys(("first_loss", "validation_loss", "held_out_loss"), math.nan)
+    try:
+        results = measured(model, run, tokens)
+    except ArithmeticError:
+        pass  # it diverged, and has no numbers
+    return [facts | results | machine_facts()]
+
+
+def measured(model, run, tokens):
+    """Train the model and return {column: number} of what is measured of it."""
+    kept, aside = tokens.training[:-N_SET_ASIDE], tokens.training[-N_SET_ASIDE:]
+    log = train(model, run.batches(kept), run.settings)
+    width = run.config.n_positions
+    return {
+        "first_loss": statistics.fmean(row["loss"] for row in log[:N_FIRST]),
+        "validation_loss": evaluate(model, fixed_windows(aside, width, N_WINDOWS)),
+        "held_out_loss": evaluate(model, fixed_windows(tokens.held_out, width, N_WINDOWS)),
+        "seconds": log[-1]["seconds"],
+    }
+
+
+@command(NOT_RECORDED, GOES_ON)
+def main(arguments=None):
+    """Run what the file of results lacks, two runs at a time; return the exit status."""
+    options = command_line(__doc__, RECORD.path).parse_args(arguments)
+    program(RECORD, tuning(), complete_rows, options)
+    return program(RECORD, compared(RECORD.rows(options.csv)), complete_rows, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
