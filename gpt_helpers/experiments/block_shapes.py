@@ -7,18 +7,15 @@ of its own, by windows that are neither trained on nor among the held-out ones; 
 with SEEDS, and arms are compared seed by seed. The file holds a row per run.
 
 Predicted before the first run, of losses in nats per token: 4 heads are better than 1 by 0.05 or
-more; 2, 4 and 8 heads lie within 0.03 of each other; 16 are worse than 4. Without an MLP the loss
-is higher by 0.1 or more; each doubling of its width gains less than the one before, and 8 times
-less than 0.03 over 4 times.
+more; 2, 4 and 8 heads lie within 0.03 of each other. Without an MLP the loss is higher by 0.1 or
+more; an MLP of 8 times the width gains less than 0.03 over one of 4 times.
 """
 
 import math
 import statistics
 import sys
-from functools import partial
 
 import torch
-from scipy import stats
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
@@ -32,7 +29,6 @@ from gpt_helpers.experiments.records import (
     MACHINE,
     NOT_RECORDED,
     Record,
-    by_seed,
     command_line,
     machine_facts,
     program,
@@ -42,7 +38,6 @@ from gpt_helpers.text.tokens import load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
-from gpt_helpers.validation import check_choice, check_natural, check_path, checks
 
 
 class BlockWithoutMLP(GPTBlock):
@@ -70,7 +65,7 @@ class ModelWithoutMLP(GPTModel):
 C = 128
 BASE_RUN = Run(
     GPTConfig(1000, n_positions=128, n_embd=C, n_layer=2, n_head=4, dropout=0.0),
-    TrainingSettings(total_steps=900, min_lr=0.0, warmup_steps=90),
+    TrainingSettings(total_steps=600, min_lr=0.0, warmup_steps=60),
     batch_size=4,
 )
 BASE = "4 heads, MLP 4C"
@@ -82,8 +77,6 @@ ARMS = {
     "MLP 1C": BASE_RUN.varied(config={"n_inner": C}),
     "MLP 8C": BASE_RUN.varied(config={"n_inner": 8 * C}),
     "2 heads": BASE_RUN.varied(config={"n_head": 2}),
-    "16 heads": BASE_RUN.varied(config={"n_head": 16}),
-    "MLP 2C": BASE_RUN.varied(config={"n_inner": 2 * C}),
 }
 LEARNING_RATES = (1.5e-3, 3e-3, 6e-3)
 TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5)
@@ -99,7 +92,6 @@ RECORD = Record(
     numbers=NUMBERS,
     columns=("arm", *NUMBERS, *MACHINE),
 )
-check_arm = partial(check_choice, choices=ARMS)
 
 
 def planned(rates, seeds, arms=ARMS):
