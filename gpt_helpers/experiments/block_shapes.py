@@ -11,11 +11,14 @@ more; 2, 4 and 8 heads lie within 0.03 of each other. Without an MLP the loss is
 more; an MLP of 8 times the width gains less than 0.03 over one of 4 times.
 """
 
+import contextlib
 import math
 import statistics
 import sys
+from functools import partial
 
 import torch
+from scipy import stats
 
 from gpt_helpers.architecture.attention import attention_fused
 from gpt_helpers.architecture.inputs import refuse_misfits
@@ -34,10 +37,11 @@ from gpt_helpers.experiments.records import (
     program,
 )
 from gpt_helpers.text.batches import fixed_windows
-from gpt_helpers.text.tokens import load_tokens
+from gpt_helpers.text.tokens import Tokens, load_tokens
 from gpt_helpers.training.loop import train
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
+from gpt_helpers.validation import check_choice, check_count, check_instance, check_path, checks
 
 
 class BlockWithoutMLP(GPTBlock):
@@ -93,6 +97,9 @@ RECORD = Record(
     columns=("arm", *NUMBERS, *MACHINE),
 )
 
+check_arm = partial(check_choice, choices=ARMS)
+check_tokens = partial(check_instance, kind=Tokens)
+
 
 def planned(rates, seeds, arms=ARMS):
     """Return {(arm, learning rate, seed): (arm, run)}, rates being those of each arm."""
@@ -135,24 +142,90 @@ def complete_rows(plan, tokens=None):
         "n_params": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
     results = dict.fromkeys(("first_loss", "validation_loss", "held_out_loss"), math.nan)
-    try:
+    with contextlib.suppress(ArithmeticError):  # one that diverges has no numbers
         results = measured(model, run, tokens)
-    except ArithmeticError:
-        pass  # it diverged, and has no numbers
     return [facts | results | machine_facts()]
 
 
 def measured(model, run, tokens):
     """Train the model and return {column: number} of what is measured of it."""
-    kept, aside = tokens.training[:-N_SET_ASIDE], tokens.training[-N_SET_ASIDE:]
-    log = train(model, run.batches(kept), run.settings)
+    aside = tokens.training[-N_SET_ASIDE:]
+    log = train(model, batches_of(run, tokens), run.settings)
     width = run.config.n_positions
     return {
-        "first_loss": statistics.fmean(row["loss"] for row in log[:N_FIRST]),
+        "first_loss": mean_loss(log),
         "validation_loss": evaluate(model, fixed_windows(aside, width, N_WINDOWS)),
         "held_out_loss": evaluate(model, fixed_windows(tokens.held_out, width, N_WINDOWS)),
         "seconds": log[-1]["seconds"],
     }
+
+
+def batches_of(run, tokens):
+    """Return what a run trains on: the training files, but for the tokens set aside."""
+    return run.batches(tokens.training[:-N_SET_ASIDE])
+
+
+def mean_loss(log):
+    """Return the mean loss of the first N_FIRST steps of a log."""
+    return statistics.fmean(row["loss"] for row in log[:N_FIRST])
+
+
+@checks(path=check_path)
+def recorded(path=RECORD.path):
+    """Return {arm: {seed: row}} of the runs that are compared, each by its chosen learning rate.
+
+    Raises ValueError if the file lacks one of them.
+    """
+    rows = RECORD.rows(path)
+    if RECORD.missing(tuning(), rows) or RECORD.missing(compared(rows), rows):
+        raise ValueError(f"path={path} lacks runs; python -m gpt_helpers.experiments.block_shapes")
+    found = {arm: {} for arm in ARMS}
+    for row in rows:
+        if row["seed"] in SEEDS:
+            found[row["arm"]][int(row["seed"])] = row
+    return found
+
+
+@checks(path=check_path)
+def comparison(path=RECORD.path):
+    """Return {arm: row}: what each arm has, its held-out loss, and the difference from BASE.
+
+    loss is the mean over the seeds; difference is the mean of the differences seed by seed, and
+    low and high are the ends of its 95 % interval (Student's t).
+    """
+    runs, table = recorded(path), {}
+    for arm, seeds in runs.items():
+        losses = [row["held_out_loss"] for row in seeds.values()]
+        first = seeds[SEEDS[0]]
+        table[arm] = {
+            "n_params": int(first["n_params"]),
+            "max_lr": first["max_lr"],
+            "loss": statistics.fmean(losses),
+        }
+        if arm != BASE:
+            pairs = ((seeds[s]["held_out_loss"], runs[BASE][s]["held_out_loss"]) for s in SEEDS)
+            table[arm] |= interval([ours - theirs for ours, theirs in pairs])
+    return table
+
+
+def interval(differences):
+    """Return the mean of paired differences and the ends of its 95 % interval."""
+    mean, n = statistics.fmean(differences), len(differences)
+    half = stats.t.ppf(0.975, n - 1) * statistics.stdev(differences) / n**0.5
+    return {"difference": mean, "low": mean - half, "high": mean + half}
+
+
+@checks(arm=check_arm, tokens=check_tokens, seed=check_count, path=check_path)
+def begun_again(arm, tokens, seed=SEEDS[0], path=RECORD.path):
+    """Run the first steps of a recorded run again; return (its mean loss, the recorded one).
+
+    tokens are those of the standard library. Raises ValueError for a seed that is not recorded.
+    """
+    seeds = recorded(path)[arm]
+    check_choice("seed", seed, seeds)
+    run = ARMS[arm].varied({"max_lr": seeds[seed]["max_lr"], "seed": seed})
+    log = train(run.new_model(), batches_of(run, tokens), run.stopped_after(N_FIRST).settings)
+    return mean_loss(log), seeds[seed]["first_loss"]
 
 
 @command(NOT_RECORDED, GOES_ON)
