@@ -12,6 +12,7 @@ from tokenizers import pre_tokenizers
 
 from gpt_helpers.validation import check_natural, check_sequence, check_text, checks
 
+SIGNS = str.maketrans({"Ġ": "␣", "Ċ": "⏎", "ĉ": "⇥"})
 BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False)
 
 
@@ -23,6 +24,12 @@ def words_of(text):
     at most. Source: radford2019gpt2, sec. 2.2.
     """
     return [place for _, place in BYTES.pre_tokenize_str(text)]
+
+
+@checks(pair=partial(check_sequence, kind=str))
+def readable(pair):
+    """Return a pair of tokens as one text, left + right, with ␣ and ⏎ for spaces and lines."""
+    return " + ".join(pair).translate(SIGNS)
 
 
 def count_words(text):
