@@ -39,11 +39,15 @@ def prose_of(notebook):
 
 
 def main():
-    """Write a text file for each page; return the exit status."""
+    """Write a text file for each page, each line to the first page that has it; return 0."""
     FOLDER.mkdir(exist_ok=True)
+    seen = set()
     for page in PAGES:
         notebook = json.loads((ROOT / f"chapters/ja/{page}.ipynb").read_text(encoding="utf-8"))
-        (FOLDER / f"{page}.txt").write_text(prose_of(notebook), encoding="utf-8")
+        lines = prose_of(notebook).splitlines(keepends=True)
+        new = (line for line in dict.fromkeys(lines) if line not in seen)
+        (FOLDER / f"{page}.txt").write_text("".join(new), encoding="utf-8")
+        seen.update(lines)
     return 0
 
 

@@ -12,7 +12,7 @@ from tokenizers import pre_tokenizers
 
 from gpt_helpers.validation import check_natural, check_sequence, check_text, checks
 
-SIGNS = str.maketrans({"Ġ": "␣", "Ċ": "⏎", "ĉ": "⇥"})
+WRITTEN = str.maketrans({"Ġ": "␣", "Ċ": "⏎", "ĉ": "⇥"})
 BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False)
 
 
@@ -29,7 +29,7 @@ def words_of(text):
 @checks(pair=partial(check_sequence, kind=str))
 def readable(pair):
     """Return a pair of tokens as one text, left + right, with ␣ and ⏎ for spaces and lines."""
-    return " + ".join(pair).translate(SIGNS)
+    return " + ".join(pair).translate(WRITTEN)
 
 
 def count_words(text):

@@ -80,7 +80,7 @@ def of_shapes():
     yield Example(block_shapes.comparison, {"path": path})
     yield Example(block_shapes.recorded, {"path": path})
     long = Tokens(None, *[TOKENS.repeat(500)] * 2)
-    call = {"arm": block_shapes.BASE, "tokens": long, "seed": 1, "path": path}
+    call = {"arm": block_shapes.WHOLE, "tokens": long, "seed": 1, "path": path}
     yield Example(block_shapes.begun_again, call)
 
 

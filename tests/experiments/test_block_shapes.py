@@ -9,7 +9,7 @@ from scipy import stats
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
 from gpt_helpers.experiments import block_shapes
-from gpt_helpers.experiments.block_shapes import ARMS, BASE, LEARNING_RATES, SEEDS, TUNING_SEED
+from gpt_helpers.experiments.block_shapes import ARMS, LEARNING_RATES, SEEDS, TUNING_SEED, WHOLE
 from gpt_helpers.text.tokens import Tokens
 from gpt_helpers.training.runs import Run
 from gpt_helpers.training.settings import TrainingSettings
@@ -28,15 +28,15 @@ def rows_of(run, tokens=TOKENS):
 
 def test_arms_differ_in_heads_or_in_the_mlp_only():
     for arm, run in ARMS.items():
-        changes = run.changes_from(ARMS[BASE])
+        changes = run.changes_from(ARMS[WHOLE])
         assert changes == "none" or len(changes.split()) == 1, arm
     counts = {
         arm: sum(p.numel() for p in run.new_model().parameters()) for arm, run in ARMS.items()
     }
-    assert counts["1 head"] == counts[BASE]
-    width = ARMS[BASE].config.n_embd
+    assert counts["1 head"] == counts[WHOLE]
+    width = ARMS[WHOLE].config.n_embd
     n_mlp = 2 * (2 * 4 * width * width + 5 * width + 2 * width)  # of two layers, with its norm
-    assert counts[BASE] - counts["no MLP"] == n_mlp
+    assert counts[WHOLE] - counts["no MLP"] == n_mlp
 
 
 def test_without_an_mlp_a_block_adds_its_attention_only():
@@ -79,12 +79,12 @@ def test_each_arm_is_given_the_rate_with_the_lowest_loss_on_validation_windows()
         {"arm": "b", "seed": 0, "max_lr": 4.0, "validation_loss": math.nan, "held_out_loss": 0.0},
         {"arm": "b", "seed": 0, "max_lr": 5.0, "validation_loss": 9.0, "held_out_loss": 0.0},
     ]
-    assert block_shapes.chosen(rows) == {"a": 2.0, "b": 5.0}
+    assert block_shapes.chosen_rates(rows) == {"a": 2.0, "b": 5.0}
 
 
 def test_an_interval_is_that_of_students_t():
     differences = [0.1, 0.3, 0.2, 0.4, 0.0]
-    found = block_shapes.interval(differences)
+    found = block_shapes.paired_interval(differences)
     reference = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     assert found["difference"] == pytest.approx(0.2)
     assert (found["low"], found["high"]) == pytest.approx((reference.low, reference.high))
@@ -92,7 +92,7 @@ def test_an_interval_is_that_of_students_t():
 
 def test_the_committed_file_has_every_planned_run_and_no_other():
     rows = block_shapes.RECORD.rows()
-    planned = block_shapes.tuning() | block_shapes.compared(rows)
+    planned = block_shapes.tuning() | block_shapes.comparing(rows)
     keys = [(row["arm"], row["max_lr"], row["seed"]) for row in rows]
     assert len(keys) == len(set(keys))
     assert set(keys) == set(planned)
@@ -106,8 +106,8 @@ def test_differences_are_taken_seed_by_seed():
     for arm in ARMS:
         losses = [runs[arm][seed]["held_out_loss"] for seed in SEEDS]
         assert table[arm]["loss"] == pytest.approx(sum(losses) / len(losses))
-    assert "difference" not in table[BASE]
-    base = [runs[BASE][seed]["held_out_loss"] for seed in SEEDS]
+    assert "difference" not in table[WHOLE]
+    base = [runs[WHOLE][seed]["held_out_loss"] for seed in SEEDS]
     first = [runs["1 head"][seed]["held_out_loss"] for seed in SEEDS]
     found = stats.ttest_rel(first, base).confidence_interval(0.95)
     assert table["1 head"]["low"] == pytest.approx(found.low)
@@ -133,7 +133,7 @@ def test_a_recorded_run_begins_again_as_it_began(monkeypatch):
 def test_the_program_chooses_rates_and_resumes(tmp_path, monkeypatch):
     path = tmp_path / "runs.csv"
     monkeypatch.setattr(block_shapes, "complete_rows", lambda plan: rows_of(plan[1]))
-    for plan in (block_shapes.tuning, block_shapes.compared):
+    for plan in (block_shapes.tuning, block_shapes.comparing):
         monkeypatch.setattr(plan, "__defaults__", ({"small": SHORT},))
     arguments = ["--csv", str(path), "--processes", "0"]
     assert block_shapes.main(arguments) == 0
