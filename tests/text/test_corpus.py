@@ -14,6 +14,7 @@ from gpt_helpers.text.corpus import (
     read_source,
 )
 from tests.helpers.reference import refused
+from tools.prose import prose_of
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,12 @@ def test_a_line_of_japanese_prose_stands_on_one_side_only():
         for part in (load_japanese().training, load_japanese().held_out)
     )
     assert training.isdisjoint(held_out)
+
+
+def test_prose_is_what_is_left_without_headings_boxes_code_and_formulas():
+    lines = [
+        "(label)=\n", "# 見出し\n", "本文である。`x` を使う。**続き**の文である {cite}`a2020`。\n",
+        "$$\n", "x\n", "$$\n", ":::{note}\n", "箱である。\n", ":::\n", "| 表 |\n", "English.\n",
+    ]  # fmt: skip
+    cells = [{"cell_type": "markdown", "source": lines}, {"cell_type": "code", "source": ["# 注"]}]
+    assert prose_of({"cells": cells}) == "本文である。続きの文である。\n"
