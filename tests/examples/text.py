@@ -10,7 +10,10 @@ from gpt_helpers.text import batches, bpe, corpus, tokenizer, tokens
 from tests.helpers.misuse import Example
 from tests.helpers.runs import TOKENS, write_corpus
 
+STEP = "a step of learn_merges, which checks; the page prints it"
 TRUSTING = {
+    "gpt_helpers.text.bpe.count_pairs": STEP,
+    "gpt_helpers.text.bpe.join_pair": STEP,
     "gpt_helpers.text.tokens.load_tokens": "encode_corpus checks; a call takes seconds",
 }
 FOLDER = write_corpus(Path(tempfile.mkdtemp()) / "corpus")

@@ -1,5 +1,6 @@
 """Block shapes: each arm changes what it says, rates are chosen apart, the record is complete."""
 
+import functools
 import math
 
 import pytest
@@ -132,7 +133,8 @@ def test_a_recorded_run_begins_again_as_it_began(monkeypatch):
 
 def test_the_program_chooses_rates_and_resumes(tmp_path, monkeypatch):
     path = tmp_path / "runs.csv"
-    monkeypatch.setattr(block_shapes, "complete_rows", lambda plan: rows_of(plan[1]))
+    work = functools.partial(block_shapes.complete_rows, tokens=TOKENS)
+    monkeypatch.setattr(block_shapes, "complete_rows", work)
     for plan in (block_shapes.tuning, block_shapes.comparing):
         monkeypatch.setattr(plan, "__defaults__", ({"small": SHORT},))
     arguments = ["--csv", str(path), "--processes", "0"]
