@@ -10,10 +10,28 @@ from itertools import pairwise
 
 from tokenizers import pre_tokenizers
 
-from gpt_helpers.validation import check_natural, check_sequence, check_text, checks
+from gpt_helpers.validation import (
+    check_count,
+    check_instance,
+    check_natural,
+    check_sequence,
+    check_text,
+    checks,
+)
 
 WRITTEN = str.maketrans({"Ġ": "␣", "Ċ": "⏎", "ĉ": "⇥"})
 BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+check_parts = partial(check_sequence, kind=str)
+
+
+def check_words(name, value):
+    """Raise ValueError unless value is {tokens of a word: how often it occurs}."""
+    check_instance(name, value, dict)
+    for tokens, count in value.items():
+        check_parts(f"a word of {name}", tokens)
+        check_count(f"{name}[{tokens!r:.60}]", count)
 
 
 @checks(text=check_text)
@@ -26,7 +44,7 @@ def words_of(text):
     return [place for _, place in BYTES.pre_tokenize_str(text)]
 
 
-@checks(pair=partial(check_sequence, kind=str))
+@checks(pair=check_parts)
 def readable(pair):
     """Return a pair of tokens as one text, left + right, with ␣ and ⏎ for spaces and lines."""
     return " + ".join(pair).translate(WRITTEN)
@@ -37,6 +55,7 @@ def count_words(text):
     return Counter(tuple(word) for word, _ in BYTES.pre_tokenize_str(text))
 
 
+@checks(words=check_words)
 def count_pairs(words):
     """Return {(left, right): how often they are neighbours} in words, {tokens: count}."""
     pairs = Counter()
@@ -46,6 +65,7 @@ def count_pairs(words):
     return pairs
 
 
+@checks(tokens=check_parts, pair=check_parts)
 def join_pair(tokens, pair):
     """Return tokens with each left, right of the pair joined to one, from the left on."""
     joined = []

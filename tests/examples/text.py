@@ -10,10 +10,7 @@ from gpt_helpers.text import batches, bpe, corpus, tokenizer, tokens
 from tests.helpers.misuse import Example
 from tests.helpers.runs import TOKENS, write_corpus
 
-STEP = "a step of learn_merges, which checks; the page prints it"
 TRUSTING = {
-    "gpt_helpers.text.bpe.count_pairs": STEP,
-    "gpt_helpers.text.bpe.join_pair": STEP,
     "gpt_helpers.text.tokens.load_tokens": "encode_corpus checks; a call takes seconds",
 }
 FOLDER = write_corpus(Path(tempfile.mkdtemp()) / "corpus")
@@ -55,6 +52,8 @@ def examples():
 def of_merges():
     """Yield the examples of byte pair encoding by its definition."""
     yield Example(bpe.words_of, {"text": "a text"}, {"text": "unknown empty"})
+    yield Example(bpe.count_pairs, {"words": {("a", "b"): 2}}, {"words": "empty"})
+    yield Example(bpe.join_pair, {"tokens": ("a", "b"), "pair": ("a", "b")})
     yield Example(bpe.readable, {"pair": ("a", "b")})
     call = {"text": "a text", "n_merges": 2}
     yield Example(bpe.learn_merges, call, {"text": "unknown empty", "n_merges": "0"})
