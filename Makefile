@@ -10,6 +10,7 @@
 # make model    train the model that ships with the book, about 60 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks, about 30 minutes on 2 cores
 # make applications  run the experiments that applications.csv lacks, about 105 minutes on 2 cores
+# make shapes  run the trainings that block_shapes.csv lacks, about 25 minutes on 2 cores
 # make ladder  run the trainings that ladder.csv lacks, about 40 minutes on 2 cores
 # make sweep    run what sweep.csv lacks, predict, then the largest, about 95 minutes on 2 cores
 
@@ -30,7 +31,7 @@ PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist lo
 	--no-loadscope-reorder -p tests.helpers.order
 
 .PHONY: book test test-code test-pages test-notebooks test-oldest test-newest mutations
-.PHONY: serve refresh model ablations applications ladder sweep .venv/book .venv/test
+.PHONY: serve refresh model ablations applications shapes ladder sweep .venv/book .venv/test
 
 book: .venv/book
 	.venv/bin/python tools/build.py
@@ -74,6 +75,9 @@ ablations: .venv/book
 
 applications: .venv/book
 	.venv/bin/python -m gpt_helpers.experiments.applications
+
+shapes: .venv/book
+	.venv/bin/python -m gpt_helpers.experiments.block_shapes
 
 ladder: .venv/book
 	.venv/bin/python -m gpt_helpers.experiments.ladder

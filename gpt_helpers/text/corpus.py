@@ -1,4 +1,4 @@
-"""Text to learn from: a corpus that every Python carries.
+"""Text to learn from: a corpus that every Python carries, and a little Japanese.
 
 The corpus is the Python standard library itself: no download, on every reader's machine, and a
 language whose grammar can be checked by machine. It is not the same on all machines: each version
@@ -9,6 +9,7 @@ import hashlib
 import sysconfig
 import tokenize
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpt_helpers.files import as_path
 from gpt_helpers.validation import check_sequence, check_text
@@ -18,6 +19,10 @@ LEFT_OUT = {
     "test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__",
     "idlelib", "lib2to3", "encodings", "pydoc_data",
 }  # fmt: skip
+
+# Sentences of the chapters of this book; tools/prose.py says which.
+JAPANESE = Path(__file__).with_name("japanese")
+HELD_OUT_PAGES = ("index.txt", "optimization.txt")
 
 # One text of one content, in official translations. Source: un1948udhr, article 1.
 HUMAN_RIGHTS = {
@@ -78,6 +83,17 @@ def load_corpus(folder=None):
     held_out = tuple(document for document in documents if is_held_out(document.name))
     training = tuple(document for document in documents if not is_held_out(document.name))
     return Corpus(training, held_out)
+
+
+def load_japanese():
+    """Return Japanese prose, that of this book, as a Corpus: a document a page, two held out.
+
+    Sentences with code or formulas are left out.
+    """
+    paths = sorted(JAPANESE.glob("*.txt"))
+    pages = [Document(path.name, path.read_text(encoding="utf-8")) for path in paths]
+    held_out = tuple(page for page in pages if page.name in HELD_OUT_PAGES)
+    return Corpus(tuple(page for page in pages if page.name not in HELD_OUT_PAGES), held_out)
 
 
 def is_wanted(name):

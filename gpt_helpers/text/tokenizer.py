@@ -110,6 +110,18 @@ def encode(tokenizer, documents):
     return torch.tensor([token for encoding in encodings for token in [*encoding.ids, end]])
 
 
+def tokens_per_character(tokenizer, documents):
+    """Return how many tokens the documents take for each of their characters.
+
+    Raises ValueError for documents without a character; other errors are those of encode.
+    """
+    n_tokens = len(encode(tokenizer, documents)) - len(documents)  # without the ends of texts
+    n_characters = sum(len(document.text) for document in documents)
+    if not n_characters:
+        raise ValueError(f"documents are {len(documents)}, all empty; give some with text")
+    return n_tokens / n_characters
+
+
 def check_tokenizer(tokenizer):
     """Raise ValueError unless tokenizer is one of train_tokenizer's."""
     if not isinstance(tokenizer, Tokenizer) or tokenizer.token_to_id(END_OF_TEXT) is None:

@@ -8,6 +8,7 @@ from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.experiments import (
     ablations,
     applications,
+    block_shapes,
     budgets,
     copying,
     evidence,
@@ -40,6 +41,7 @@ CORPUS = Tokens(None, *[TOKENS.repeat(16)] * 2)  # enough for the largest run, t
 def examples():
     """Yield the examples."""
     yield from of_records()
+    yield from of_shapes()
     yield from of_ladder()
     yield from of_sweep()
     yield from of_runs()
@@ -75,6 +77,16 @@ def of_records():
     yield Example(speed.recorded_speed, {"name": "generation"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})
     yield Example(speed.recorded_speed, {"name": "generation"})
+
+
+def of_shapes():
+    """Yield the examples of what reads block_shapes.csv."""
+    path = block_shapes.RECORD.path
+    yield Example(block_shapes.comparison, {"path": path})
+    yield Example(block_shapes.recorded, {"path": path})
+    long = Tokens(None, *[TOKENS.repeat(500)] * 2)
+    call = {"arm": block_shapes.WHOLE, "tokens": long, "seed": 1, "path": path}
+    yield Example(block_shapes.begun_again, call)
 
 
 def of_ladder():

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tokenizers import models
 
-from gpt_helpers.text import batches, corpus, tokenizer, tokens
+from gpt_helpers.text import batches, bpe, corpus, tokenizer, tokens
 from tests.helpers.misuse import Example
 from tests.helpers.runs import TOKENS, write_corpus
 
@@ -44,7 +44,21 @@ def examples():
     yield Example(tokenizer.encode, {"tokenizer": TOKENIZER, "documents": [DOCUMENT]})
     yield Example(tokenizer.merges_of, {"tokenizer": TOKENIZER})
     yield Example(tokenizer.train_tokenizer, {"texts": ["a text"], "vocab_size": 270})
+    yield Example(tokenizer.tokens_per_character, {"tokenizer": TOKENIZER, "documents": [DOCUMENT]})
+    yield from of_merges()
     yield from of_tokens()
+
+
+def of_merges():
+    """Yield the examples of byte pair encoding by its definition."""
+    yield Example(bpe.words_of, {"text": "a text"}, {"text": "unknown empty"})
+    yield Example(bpe.count_pairs, {"words": {("a", "b"): 2}}, {"words": "empty"})
+    yield Example(bpe.join_pair, {"tokens": ("a", "b"), "pair": ("a", "b")})
+    yield Example(bpe.readable, {"pair": ("a", "b")})
+    call = {"text": "a text", "n_merges": 2}
+    yield Example(bpe.learn_merges, call, {"text": "unknown empty", "n_merges": "0"})
+    call = {"text": "a text", "merges": [("t", "e")]}
+    yield Example(bpe.pairs_after, call, {"text": "unknown empty", "merges": "empty"})
 
 
 def of_tokens():

@@ -2,11 +2,19 @@
 
 import ast
 import os
+import re
 
 import pytest
 
-from gpt_helpers.text.corpus import Document, is_held_out, load_corpus, read_source
+from gpt_helpers.text.corpus import (
+    Document,
+    is_held_out,
+    load_corpus,
+    load_japanese,
+    read_source,
+)
 from tests.helpers.reference import refused
+from tools.prose import prose_of
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +111,31 @@ def test_a_file_whose_name_is_no_text_is_refused(tmp_path):
 def test_half_a_character_is_neither_a_name_nor_a_text(wrong):
     refused("name holds .* half a character", Document, wrong, "a")
     refused("text of 'a.py' holds .* half a character", Document, "a.py", wrong)
+
+
+def test_japanese_prose_is_that_of_pages_and_two_are_held_out():
+    prose = load_japanese()
+    assert len(prose.training) == 6
+    assert [page.name for page in prose.held_out] == ["index.txt", "optimization.txt"]
+    for page in (*prose.training, *prose.held_out):
+        letters = re.findall("[ぁ-んァ-ヶ一-龠ー、。]", page.text)
+        assert len(letters) > 0.8 * len(page.text)
+        assert not set(page.text) & set("`$|{*#")
+    assert prose == load_japanese()
+
+
+def test_a_line_of_japanese_prose_stands_on_one_side_only():
+    training, held_out = (
+        {line for page in part for line in page.text.splitlines() if len(line) > 20}
+        for part in (load_japanese().training, load_japanese().held_out)
+    )
+    assert training.isdisjoint(held_out)
+
+
+def test_prose_is_what_is_left_without_headings_boxes_code_and_formulas():
+    lines = [
+        "(label)=\n", "# 見出し\n", "本文である。`x` を使う。**続き**の文である {cite}`a2020`。\n",
+        "$$\n", "x\n", "$$\n", ":::{note}\n", "箱である。\n", ":::\n", "| 表 |\n", "English.\n",
+    ]  # fmt: skip
+    cells = [{"cell_type": "markdown", "source": lines}, {"cell_type": "code", "source": ["# 注"]}]
+    assert prose_of({"cells": cells}) == "本文である。続きの文である。\n"

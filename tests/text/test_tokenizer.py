@@ -16,6 +16,7 @@ from gpt_helpers.text.tokenizer import (
     build_tokenizer,
     encode,
     merges_of,
+    tokens_per_character,
     train_tokenizer,
 )
 from tests.helpers.reference import refused
@@ -190,3 +191,13 @@ def test_encoding_refuses_what_is_no_tokenizer_and_no_document(tokenizer):
     refused("tokenizer is a NoneType", encode, None, documents)
     for wrong in (None, [], "text", ["text"], documents[0]):
         refused("documents is .*must be a list of at least one Document", encode, tokenizer, wrong)
+
+
+def test_tokens_per_character_count_no_end_of_text(tokenizer):
+    documents = [Document("a", "注意"), Document("b", "def f(x)")]
+    n_tokens = sum(len(tokenizer.encode(document.text).ids) for document in documents)
+    assert tokens_per_character(tokenizer, documents) == n_tokens / 10
+    bare = build_tokenizer([])
+    assert tokens_per_character(bare, documents[:1]) == 3
+    assert tokens_per_character(bare, documents[1:]) == 1
+    refused("documents", tokens_per_character, tokenizer, [Document("a", "")])
