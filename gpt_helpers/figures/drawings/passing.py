@@ -141,10 +141,10 @@ def draw_blocks(pieces, journey):
         y, name = INPUT + step * number, f"h.{number - 1}" if number else "x"
         if is_last:
             draw_cells(canvas, OUTPUT, x, STREAM, name)
-            box = Box(LEFT, OUTPUT + CHIP + 2, end - LEFT - 52, TALL)
+            box = Box(LEFT, OUTPUT + CHIP + 2, end - LEFT - 60, TALL)
         else:
             canvas.text(LEFT - 5, y + step / 2, name, "right", colour=STREAM, bold=True)
-            box = Box(LEFT, y + 1, end - LEFT - 52, step - 4)
+            box = Box(LEFT, y + 1, end - LEFT - 60, step - 4)
         draw_skyline(canvas, box, x, STREAM, highest)
         canvas.text(end, box.centre[1], f"norm {np.linalg.norm(x):.1f}", "right")
     return canvas.finished()

@@ -158,9 +158,9 @@ def draw_logits(pieces, journey, likely):
     top = middle + STRIP + 18
     says = f"· each of {len(journey.logits):,} rows of wte"
     draw_down(canvas, middle + STRIP, top, says, WTE)
-    logits = Box(LEFT, top + 1, strip.width, OUTPUT - top - 8)
+    logits = Box(LEFT + 6, top + 1, strip.width - 6, OUTPUT - top - 8)
     draw_skyline(canvas, logits, journey.logits, BLUE)
-    canvas.text(LEFT - 5, logits.centre[1], "logits", "right", colour=BLUE)
+    canvas.text(1, logits.centre[1], "logits", "left", colour=BLUE)
     draw_likely(canvas, OUTPUT, journey, likely)
     return canvas.finished()
 
