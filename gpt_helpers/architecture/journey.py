@@ -64,8 +64,8 @@ class Journey:
     def chosen(self):
         """Return the token id on whose part of the line from 0 to 1 the dice lies."""
         ids, shares = zip(*self.probabilities.items(), strict=True)
-        ends = torch.tensor(shares).cumsum(0)  # (V,)
-        place = torch.searchsorted(ends, torch.tensor(self.dice), right=True)
+        ends = torch.tensor(shares).double().cumsum(0)  # (V,)
+        place = torch.searchsorted(ends, self.dice, right=True)
         return ids[min(int(place), len(ids) - 1)]  # the sum may fall short of 1 by rounding
 
 
@@ -109,16 +109,16 @@ def follow(model, ids, head=0, temperature=1.0, seed=0):
 
 def record_pass(model, ids):
     """Return what each module was given, what it returned, {name: tensor}, and the weights."""
-    given, made, hooks = {}, {}, []
-    for name, module in model.named_modules():
+    given, made = {}, {}
+    names = {module: name.removeprefix("transformer.") for name, module in model.named_modules()}
 
-        def keep(module, inputs, keywords, output, name=name.removeprefix("transformer.")):
-            given[name], made[name] = inputs[0], output
+    def keep(module, inputs, keywords, output):
+        given[names[module]], made[names[module]] = inputs[0], output
 
-        hooks.append((module, keep))
-    with recorded_attention(model) as weights, evaluating(model), torch.no_grad():
-        with hooked(after=hooks):
-            model(torch.tensor([ids]))
+    hooks = [(module, keep) for module in names]
+    recorded = recorded_attention(model)
+    with evaluating(model), torch.no_grad(), recorded as weights, hooked(after=hooks):
+        model(torch.tensor([ids]))
     return given, made, weights
 
 

@@ -6,8 +6,6 @@ of the steps inside the blocks are in passing.py, the words of all in telling.py
 
 import functools
 
-import numpy as np
-
 from gpt_helpers.architecture.journey import Journey
 from gpt_helpers.config import check_config
 from gpt_helpers.figures.drawings import passing, telling
@@ -19,12 +17,12 @@ from gpt_helpers.figures.drawings.vectors import (
     OUTPUT,
     STRIP,
     TOKEN,
-    draw_down,
-    draw_plus,
-    draw_skyline,
-    draw_strip,
-    draw_text,
     new_sheet,
+    put_down,
+    put_plus,
+    put_skyline,
+    put_strip,
+    put_tokens,
     slot_of,
 )
 from gpt_helpers.figures.drawn import draws
@@ -52,37 +50,39 @@ def story(config, line, pieces, merges, journey, likely):
     pieces are the tokens of the line, merges those that make the last of them; likely are the
     five tokens with the highest logits of the journey, as they are written, the first first.
     """
-    check_line(line, pieces, merges, journey)
+    check_pieces_of(line, pieces, merges, journey)
     check_likely(journey, likely)
-    if config.n_layer > MOST_LAYERS:
-        raise ValueError(f"config has {config.n_layer} layers; {MOST_LAYERS} at most have room")
+    if not 2 <= config.n_layer <= MOST_LAYERS:
+        raise ValueError(f"config has {config.n_layer} layers; 2 to {MOST_LAYERS} can be drawn")
     pictures = [
-        draw_merging(line, pieces, merges),
-        draw_rows(config, pieces, journey),
-        passing.draw_norm(pieces, journey, config.layer_norm_epsilon),
-        passing.draw_projections(pieces, journey),
-        passing.draw_weights(pieces, journey),
-        passing.draw_mixing(pieces, journey),
-        passing.draw_mlp(pieces, journey),
-        passing.draw_blocks(pieces, journey),
-        draw_logits(pieces, journey, likely),
-        draw_dice(pieces, journey, likely),
+        merging_picture(line, pieces, merges),
+        lookup_picture(config, pieces, journey),
+        passing.norm_picture(pieces, journey, config.layer_norm_epsilon),
+        passing.projections_picture(pieces, journey),
+        passing.weights_picture(pieces, journey),
+        passing.mixing_picture(pieces, journey),
+        passing.mlp_picture(pieces, journey),
+        passing.blocks_picture(pieces, journey),
+        logits_picture(pieces, journey, likely),
+        dice_picture(pieces, journey, likely),
     ]
-    words = telling.steps(config, line, pieces, merges, journey, likely)
+    words = telling.words_of_steps(config, line, pieces, merges, journey, likely)
     return list(zip(words, pictures, strict=True))
 
 
-def check_line(line, pieces, merges, journey):
+def check_pieces_of(line, pieces, merges, journey):
     """Raise ValueError unless pieces are the tokens of a short line, and merges make the last."""
     written = [piece.written for piece in pieces]
     if "".join(written) != as_token(line) or not line.isascii() or len(line) > MOST_LETTERS:
         raise ValueError(
-            f"line={line!r:.60} is not what pieces cut; give {MOST_LETTERS} letters of ASCII at most"
+            f"line={line!r:.60} is not what pieces are of; give {MOST_LETTERS} letters of ASCII"
         )
     if [piece.id for piece in pieces] != journey.ids or len(pieces) > MOST_TOKENS:
         raise ValueError(f"pieces={written} are not what the journey read, {MOST_TOKENS} at most")
     if merges[-1].pieces != written[-1:] or len(merges) > MOST_MERGES:
-        raise ValueError(f"merges={merges!r:.60} do not make {written[-1]!r}, {MOST_MERGES} at most")
+        raise ValueError(
+            f"merges={merges!r:.60} do not make {written[-1]!r}, {MOST_MERGES} at most"
+        )
 
 
 def check_likely(journey, likely):
@@ -90,10 +90,12 @@ def check_likely(journey, likely):
     if len(likely) != N_LIKELY:
         raise ValueError(f"likely={likely!r:.60} must be {N_LIKELY} tokens")
     if journey.chosen not in list(journey.probabilities)[:N_LIKELY]:
-        raise ValueError(f"journey chose token {journey.chosen}, none of likely; follow with a seed")
+        raise ValueError(
+            f"journey chose token {journey.chosen}, none of likely; follow with a seed"
+        )
 
 
-def draw_merging(line, pieces, merges):
+def merging_picture(line, pieces, merges):
     """Return the Figure of letters, their bytes, and the merges that make the last token."""
     canvas = new_sheet()
     slot, start = slot_of(canvas, pieces), len(line) - len(pieces[-1].written)
@@ -112,13 +114,13 @@ def draw_merging(line, pieces, merges):
             alpha = 0.35 if piece == merge.left + merge.right else 0.08
             canvas.token(x, y, piece, TOKEN, alpha, width - 2)
             x += width
-    last = draw_text(canvas, pieces, OUTPUT)
+    last = put_tokens(canvas, pieces, OUTPUT)
     canvas.arrow((last.centre[0], y + CHIP + 3), (last.centre[0], OUTPUT - 3), TOKEN)
-    draw_ids(canvas, pieces, OUTPUT + CHIP)
+    put_ids(canvas, pieces, OUTPUT + CHIP)
     return canvas.finished()
 
 
-def draw_ids(canvas, pieces, y):
+def put_ids(canvas, pieces, y):
     """Write the number of each token below it."""
     x, slot = 2, slot_of(canvas, pieces)
     for piece in pieces:
@@ -128,11 +130,11 @@ def draw_ids(canvas, pieces, y):
         x += width
 
 
-def draw_rows(config, pieces, journey):
+def lookup_picture(config, pieces, journey):
     """Return the Figure of the two rows that are looked up, and of their sum."""
     canvas, position = new_sheet(), len(pieces) - 1
-    draw_text(canvas, pieces)
-    draw_ids(canvas, pieces, CHIP + 1)
+    put_tokens(canvas, pieces)
+    put_ids(canvas, pieces, CHIP + 1)
     sizes, asked = (config.vocab_size, config.n_positions), (pieces[-1].id, position)
     names = zip(("wte", "wpe"), (WTE, WPE), sizes, asked, journey.rows, strict=True)
     for row, (name, colour, size, index, values) in enumerate(names):
@@ -141,72 +143,72 @@ def draw_rows(config, pieces, journey):
         canvas.text(x, y - 3, title, "left", "bottom", colour)
         table = canvas.matrix(x, y, [[0], [0], [1], [0], [0]], colour, 6, width=44)
         canvas.text(x + 49, table.centre[1], f"row {index}", "left", colour=colour)
-        draw_strip(canvas, 106 + (STRIP + 6) * row, values, colour, name, str(index))
-    draw_plus(canvas, OUTPUT - 5)
-    draw_strip(canvas, OUTPUT, journey.stream[0], STREAM, "x")
+        put_strip(canvas, 106 + (STRIP + 6) * row, values, colour, name, str(index))
+    put_plus(canvas, OUTPUT - 5)
+    put_strip(canvas, OUTPUT, journey.stream[0], STREAM, "x")
     return canvas.finished()
 
 
-def draw_logits(pieces, journey, likely):
+def logits_picture(pieces, journey, likely):
     """Return the Figure of the last norm, and of the logits of all tokens."""
     canvas = new_sheet()
-    draw_text(canvas, pieces)
-    draw_strip(canvas, INPUT, journey.stream[-1], STREAM, "x")
+    put_tokens(canvas, pieces)
+    put_strip(canvas, INPUT, journey.stream[-1], STREAM, "x")
     middle = INPUT + STRIP + 18
-    draw_down(canvas, INPUT + STRIP, middle, "ln_f")
-    strip = draw_strip(canvas, middle, journey.final, CONCEPTS["norm"], "n")
+    put_down(canvas, INPUT + STRIP, middle, "ln_f")
+    strip = put_strip(canvas, middle, journey.final, CONCEPTS["norm"], "n")
     top = middle + STRIP + 18
     says = f"· each of {len(journey.logits):,} rows of wte"
-    draw_down(canvas, middle + STRIP, top, says, WTE)
+    put_down(canvas, middle + STRIP, top, says, WTE)
     logits = Box(LEFT + 6, top + 1, strip.width - 6, OUTPUT - top - 8)
-    draw_skyline(canvas, logits, journey.logits, BLUE)
+    put_skyline(canvas, logits, journey.logits, BLUE)
     canvas.text(1, logits.centre[1], "logits", "left", colour=BLUE)
-    draw_likely(canvas, OUTPUT, journey, likely)
+    put_likely(canvas, OUTPUT, journey, likely)
     return canvas.finished()
 
 
-def columns_of(canvas):
+def middles_of(canvas):
     """Return the middles of the columns of the likely tokens."""
     width = (canvas.width - 4) / N_LIKELY
     return [2 + width * (place + 0.5) for place in range(N_LIKELY)]
 
 
-def draw_likely(canvas, y, journey, likely):
+def put_likely(canvas, y, journey, likely):
     """Draw the likeliest tokens, and the logit of each below it."""
     ids = list(journey.probabilities)[:N_LIKELY]
-    for x, token, written in zip(columns_of(canvas), ids, likely, strict=True):
+    for x, token, written in zip(middles_of(canvas), ids, likely, strict=True):
         alpha = OTHER[token == journey.chosen and y == INPUT]
         canvas.token(x - 18, y, written, BLUE, alpha, width=36)
         canvas.text(x, y + CHIP + 2, signed(journey.logits[token]), down="top", colour=BLUE)
 
 
-def draw_dice(pieces, journey, likely):
+def dice_picture(pieces, journey, likely):
     """Return the Figure of probabilities, and of the dice that falls on one of them."""
     canvas = new_sheet()
-    draw_text(canvas, pieces)
-    draw_likely(canvas, INPUT, journey, likely)
+    put_tokens(canvas, pieces)
+    put_likely(canvas, INPUT, journey, likely)
     found = list(journey.probabilities.items())[:N_LIKELY]
     y, bottom, high = INPUT + STRIP, 146, 42
     canvas.text(2, y + 6, f"÷ {journey.temperature:g}, softmax", "left", colour=GREY)
-    for x, (token, share) in zip(columns_of(canvas), found, strict=True):
+    for x, (token, share) in zip(middles_of(canvas), found, strict=True):
         height = high * share / found[0][1]
         bar = Box(x - 14, bottom - height, 28, height)
         canvas.frame(bar, BLUE, OTHER[token == journey.chosen], rounded=0, line=0.6)
         canvas.text(x, bar.y - 2, f"{share:.1%}", down="bottom")
-    place = draw_line(canvas, bottom + 22, journey, found, likely)
-    draw_text(canvas, pieces, OUTPUT + 12)
+    place = put_line(canvas, bottom + 22, journey, found, likely)
+    put_tokens(canvas, pieces, OUTPUT + 12)
     end = 2 + slot_of(canvas, pieces) * sum(len(piece.written) for piece in pieces)
-    new = canvas.token(end, OUTPUT + 12, name_of(journey, likely), BLUE, OTHER[1])
+    new = canvas.token(end, OUTPUT + 12, chosen_name(journey, likely), BLUE, OTHER[1])
     canvas.arrow(place, (new.centre[0], new.y - 2), BLUE)
     return canvas.finished()
 
 
-def name_of(journey, likely):
+def chosen_name(journey, likely):
     """Return how the token that the dice chooses is written."""
     return likely[list(journey.probabilities).index(journey.chosen)]
 
 
-def draw_line(canvas, y, journey, found, likely):
+def put_line(canvas, y, journey, found, likely):
     """Draw the line from 0 to 1, the parts of the tokens on it, and the dice; return its place."""
     x, length = 2, canvas.width - 4
     for (token, share), written in zip(found, likely, strict=True):

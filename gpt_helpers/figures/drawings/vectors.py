@@ -12,7 +12,7 @@ from gpt_helpers.figures.drawings.canvas import PAD, Box, Canvas
 from gpt_helpers.figures.drawings.text import CHIP
 from gpt_helpers.figures.style import EDGE, GREY, TEAL, soft
 
-WIDEST = 288  # points: beside a column of text
+BESIDE_TEXT = 288  # points: beside a column of text
 LEFT, CELL = 40, 32  # points: where strips begin, and the width of a number
 TALL = 22  # points: the height of a skyline
 INPUT, OUTPUT = 28, 208  # points: where what comes in stands, and what goes out
@@ -23,7 +23,7 @@ TOKEN = TEAL  # the colour of the token that is followed
 def new_sheet():
     """Return a Canvas that is no wider than what stands beside a column of text."""
     canvas = Canvas()
-    canvas.width = min(canvas.width, WIDEST)
+    canvas.width = min(canvas.width, BESIDE_TEXT)
     canvas.used(Box(0, 0, canvas.width, OUTPUT + STRIP + 2))
     return canvas
 
@@ -38,7 +38,7 @@ def slot_of(canvas, pieces):
     return min(20, (canvas.width - 26) / sum(len(piece.written) for piece in pieces))
 
 
-def draw_text(canvas, pieces, y=1):
+def put_tokens(canvas, pieces, y=1):
     """Draw the tokens of a text abreast, the last one dark; return the Box of the last."""
     x, slot = 2, slot_of(canvas, pieces)
     for place, piece in enumerate(pieces):
@@ -49,19 +49,19 @@ def draw_text(canvas, pieces, y=1):
     return box
 
 
-def draw_strip(canvas, y, values, colour, label, below="", highest=None):
+def put_strip(canvas, y, values, colour, label, below="", highest=None):
     """Draw a vector with its name, and a word below it, at the left; return the Box of its cells.
 
     highest is the size of a number that is as high as the skyline; the largest, if not given.
     """
-    box = draw_cells(canvas, y, values, colour, label)
+    box = put_cells(canvas, y, values, colour, label)
     if below:
         canvas.text(LEFT - 5, y + CHIP + TALL / 2 + 1, below, "right", colour=GREY)
-    draw_skyline(canvas, Box(LEFT, y + CHIP + 2, box.width, TALL), values, colour, highest)
+    put_skyline(canvas, Box(LEFT, y + CHIP + 2, box.width, TALL), values, colour, highest)
     return box
 
 
-def draw_cells(canvas, y, values, colour, label="", first=0):
+def put_cells(canvas, y, values, colour, label="", first=0):
     """Draw the first numbers of a vector in cells, from a column on, and dots for the others."""
     n_shown = n_cells(canvas) - first
     x, shown = LEFT + first * CELL, [values[:n_shown]]
@@ -73,7 +73,7 @@ def draw_cells(canvas, y, values, colour, label="", first=0):
     return box
 
 
-def draw_skyline(canvas, box, values, colour, highest=None):
+def put_skyline(canvas, box, values, colour, highest=None):
     """Draw all numbers of a vector from left to right, as heights above and below a line."""
     values = np.asarray(values, dtype=float)
     x = np.linspace(box.x, box.x + box.width, len(values))
@@ -85,14 +85,14 @@ def draw_skyline(canvas, box, values, colour, highest=None):
     return canvas.used(box)
 
 
-def draw_down(canvas, start, end, says, colour=GREY):
+def put_down(canvas, start, end, says, colour=GREY):
     """Draw an arrow from one strip down to the next, with words beside it."""
     x = LEFT + CELL / 2
     canvas.arrow((x, start + 3), (x, end - 3), colour)
     canvas.text(x + PAD + 2, (start + end) / 2, says, "left", colour=colour)
 
 
-def draw_plus(canvas, y):
+def put_plus(canvas, y):
     """Draw the line below which the sum of what stands above it follows."""
     end = LEFT + CELL * n_cells(canvas)
     canvas.line((2, y), (end, y), colour=EDGE)
