@@ -11,7 +11,9 @@
     const show = (shown) => steps.forEach((step) => step.classList.toggle("shown", step === shown));
     const watch = new IntersectionObserver((entries) => {
       const reached = entries.filter((entry) => entry.isIntersecting).pop();
-      if (reached) show(reached.target.parentElement);
+      if (!reached) return;
+      story.classList.add("moving"); // from here on pictures fade; at first they are there
+      show(reached.target.parentElement);
     }, MIDDLE);
     story.querySelectorAll("p").forEach((text) => watch.observe(text));
     show(steps[0]);
