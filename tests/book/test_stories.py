@@ -7,6 +7,7 @@ its own.
 
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,29 +172,14 @@ def test_the_picture_that_is_taken_along_is_the_one_that_is_seen(browser, addres
         figure.locator(".figure-tools [role=status]").filter(has_text="Copied").wait_for()
 
 
-class Parts:
-    """What MyST-NB gives a renderer: the language of the page, and where to warn."""
-
-    class renderer:  # noqa: N801
-        """The page."""
-
-        class sphinx_env:  # noqa: N801
-            """Its settings."""
-
-            class config:  # noqa: N801
-                """Its language."""
-
-                language = "en"
-
-
 def test_the_search_reads_the_words_of_a_story_and_not_those_of_other_figures():
     drawn, alt = stored("en")
 
-    class Data:
-        mime_type, content, line = FIGURE, drawn.spec, 1
-        cell_metadata = {"mystnb": {"figure": {"name": "fig-a"}, "image": {"alt": alt}}}
-
-    (node,) = Figures.handle_mime(Parts, Data, False)
+    cell = {"mystnb": {"figure": {"name": "fig-a"}, "image": {"alt": alt}}}
+    data = SimpleNamespace(mime_type=FIGURE, content=drawn.spec, line=1, cell_metadata=cell)
+    config = SimpleNamespace(config=SimpleNamespace(language="en"))
+    page = SimpleNamespace(renderer=SimpleNamespace(sphinx_env=config))
+    (node,) = Figures.handle_mime(page, data, False)
     read = [child.astext() for child in node.children]
     assert read == [line for said, _ in drawn.frames() for line in said.split("\n")[:2]]
     assert node["html"] == to_html(drawn, "fig-a", alt, "en")

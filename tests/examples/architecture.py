@@ -7,6 +7,7 @@ from gpt_helpers.architecture import (
     attention,
     generation,
     heads,
+    journey,
     losses,
     model,
     modules,

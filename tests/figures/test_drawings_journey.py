@@ -1,6 +1,7 @@
 """Ten steps of a token: what they write and draw is the journey, and each hands on to the next."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_what_stands_at_the_bottom_of_a_step_stands_at_the_top_of_the_next(told,
     figures = [figure for _, figure in drawn.frames()]
     assert len({tuple(figure.get_size_inches()) for figure in figures}) == 1
     ends = [(numbers_at(one, OUTPUT), numbers_at(other, 28))
-            for one, other in zip(figures, figures[1:], strict=False)]  # fmt: skip
+            for one, other in pairwise(figures)]  # fmt: skip
     for number in (1, 2, 5, 6, 7, 8):  # a vector, or logits, go from step number + 1 to the next
         assert ends[number][0] == ends[number][1] != [], number
     query, weights = ends[3], ends[4]
@@ -118,20 +119,28 @@ def test_scores_behind_the_mask_and_their_softmax(told, drawn):
     assert [round(share, 2) for share in powers / powers.sum()] in rows_of(texts, 4)
 
 
+def skylines(figure):
+    """Return the points (n, 2) of the skylines of a picture, in the order of drawing."""
+    polygons = [patch for patch in figure.axes[0].patches if type(patch).__name__ == "Polygon"]
+    return [patch.get_xy() for patch in polygons]
+
+
 def heights(figure):
-    """Return the heights of the skylines of a picture, in points, from the top down."""
-    found = [patch.get_xy() for patch in figure.axes[0].patches
-             if type(patch).__name__ == "Polygon" and patch.get_facecolor()[3] == 0.85]  # fmt: skip
+    """Return the heights of the skylines of a picture, in points, and how many points each has."""
+    found = skylines(figure)
     return [float(np.ptp(points[:, 1])) for points in found], [len(points) for points in found]
 
 
 def test_skylines_show_all_numbers_and_blocks_share_a_scale(told, drawn):
     figures, journey = [figure for _, figure in drawn.frames()], told["journey"]
-    extra = 3  # the two ends of the line, and the point that closes it
+    x, extra = journey.stream[0], 3  # the two ends of the line, and the point that closes it
     assert heights(figures[1])[1] == [192 + extra] * 3
     assert heights(figures[3])[1] == [192 + extra, *[48 + extra] * 3]
     assert 768 + extra in heights(figures[6])[1]
     assert heights(figures[8])[1] == [192 + extra, 192 + extra, 1024 + extra]
+    points = skylines(figures[1])[2]
+    ups = points[192, 1] - points[:192, 1]  # above the line, on which the last points lie
+    np.testing.assert_allclose(ups / abs(ups).max(), np.divide(x, max(map(abs, x))), atol=1e-3)
     found, spans = heights(figures[7])[0], [np.ptp([*x, 0]) for x in journey.stream[1:]]
     assert [height / found[0] for height in found] == pytest.approx(
         [span / spans[0] for span in spans], rel=1e-3
@@ -144,8 +153,8 @@ def test_bars_and_the_line_are_as_long_as_probabilities(told, drawn):
     journey, figure = told["journey"], drawn.figure()
     shares = list(journey.probabilities.values())[:5]
     blues = [soft(PALETTE[0], alpha) for alpha in ten_steps.OTHER]
-    boxes = [patch.get_bbox() for patch in figure.axes[0].patches
-             if patch.get_facecolor() in blues and type(patch).__name__ == "FancyBboxPatch"]  # fmt: skip
+    found = [patch for patch in figure.axes[0].patches if type(patch).__name__ == "FancyBboxPatch"]
+    boxes = [patch.get_bbox() for patch in found if patch.get_facecolor() in blues]
     bars, parts = boxes[5:10], boxes[10:15]
     assert [bar.height / bars[0].height for bar in bars] == pytest.approx(
         [share / shares[0] for share in shares], rel=1e-3
@@ -156,7 +165,7 @@ def test_bars_and_the_line_are_as_long_as_probabilities(told, drawn):
     place = (marker.get_xdata()[0] - 2) / length
     assert place == pytest.approx(journey.dice, abs=1e-3)
     assert 0 <= place <= shares[0]
-    assert journey.chosen == list(journey.probabilities)[0]
+    assert journey.chosen == next(iter(journey.probabilities))
     texts = said_by_step(drawn)[9]
     assert [one for one in texts if "%" in one] == [f"{share:.1%}" for share in shares]
     assert texts[-1] == told["likely"][0]
