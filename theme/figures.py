@@ -4,12 +4,14 @@ A cell that shows a figure of gpt_helpers.figures.drawn becomes two SVGs, of whi
 the one that fits. Their colours are variables, which this part writes into a style sheet from
 gpt_helpers.figures.style, for the light and the dark page.
 
-figures/stepper.js shows drawings of several steps one at a time; figures/share.js gives each
-figure, charts too, its link and its picture to take along. Without them all steps are seen.
+figures/stepper.js shows drawings of several steps one at a time, figures/story.js shows them
+beside their words while a reader scrolls; figures/share.js gives each figure, charts too, its link
+and its picture to take along. Without them all steps are seen.
 """
 
 import html
 import json
+import re
 from pathlib import Path
 
 import rjsmin
@@ -20,7 +22,7 @@ from gpt_helpers.figures.drawn import FIGURE, Drawn
 from gpt_helpers.figures.style import DARK, DESK, PHONE
 
 HERE = Path(__file__).with_name("figures")
-SCRIPTS = ("stepper", "share")
+SCRIPTS = ("stepper", "story", "share")
 SIZES = {"desk": DESK, "phone": PHONE}
 
 
@@ -28,6 +30,7 @@ class DrawnFigure(nodes.General, nodes.Element):
     """A figure's HTML and its data.
 
     Sphinx's search reads raw HTML, where each word of a figure would count twice, and not this.
+    Of a story it reads the words, which are the children of the node.
     """
 
 
@@ -48,8 +51,11 @@ class Figures:
         spec = data.content if isinstance(data.content, dict) else json.loads(data.content)
         name = options.get("figure", {}).get("name") or f"figure-{data.line}"
         words = renderer.renderer.sphinx_env.config.language
-        text = to_html(Drawn(**spec), name, alt, words)
-        return [DrawnFigure(html=text, spec=spec)]
+        drawn = Drawn(**spec)
+        told = drawn.frames(words) if drawn.layout == "story" else []
+        lines = [line for said, _ in told for line in said.split("\n")[:2]]
+        children = [nodes.paragraph("", line) for line in lines]
+        return [DrawnFigure("", *children, html=to_html(drawn, name, alt, words), spec=spec)]
 
 
 def to_html(drawn, name, alt, words):
@@ -60,8 +66,22 @@ def to_html(drawn, name, alt, words):
     if len(pictures) == 1:
         return f'<div class="drawn" role="img" {label}>{pictures[0]}</div>'
     said = [html.escape(caption) for caption, _ in frames["desk"]]
+    if drawn.layout == "story":
+        steps = "".join(map(to_step, range(1, len(said) + 1), said, pictures))
+        return f'<div class="drawn story" role="group" {label}><ol>{steps}</ol></div>'
     steps = "".join(f"<li><p>{s}</p>{p}</li>" for s, p in zip(said, pictures, strict=True))
     return f'<div class="drawn stepper" role="group" {label}><ol>{steps}</ol></div>'
+
+
+def to_step(number, said, pictures):
+    """Return the HTML of a step of a story: what it asks, its picture, and the answer."""
+    *said, alt = said.split("\n")
+    asks, answer = (re.sub("`([^`]+)`", r'<code class="literal">\1</code>', line) for line in said)
+    return (
+        f'<li><p class="story-asks"><span aria-hidden="true">{number}</span>{asks}</p>'
+        f'<div class="story-still" role="img" aria-label="{alt}">{pictures}</div>'
+        f"<p>{answer}</p></li>"
+    )
 
 
 def to_pictures(desk, phone):

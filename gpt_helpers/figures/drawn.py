@@ -49,9 +49,14 @@ class Drawn:
             with speaking(words), matplotlib.rc_context(STYLE):
                 made = found_by_name(self.spec["draw"]).draw(**arguments)
                 steps = made if isinstance(made, list) else [("", made)]
-                return [(word(caption), figure) for caption, figure in steps]
+                return [(in_words(caption), figure) for caption, figure in steps]
         finally:
             column.reset(before)
+
+    @property
+    def layout(self):
+        """Return how a page shows the steps: "stepper" or "story"."""
+        return found_by_name(self.spec["draw"]).layout
 
     def figure(self, words="en", inches=DESK):
         """Return the matplotlib Figure, or that of the last step."""
@@ -78,10 +83,16 @@ class Drawn:
         return f"Drawn({self.spec['draw'].rpartition('.')[2]})"
 
 
-def draws(**check_of):
+def in_words(caption):
+    """Return what a step says, line by line, in the language of the page."""
+    return "\n".join(map(word, caption.split("\n")))
+
+
+def draws(layout="stepper", **check_of):
     """Make a function that returns a Figure check its arguments and return them, Drawn.
 
-    For a stepper it returns the list [(what a step says, its Figure), ...] instead.
+    For a stepper it returns the list [(what a step says, its Figure), ...] instead, and for the
+    layout "story" too, where a step says three lines: what it asks, the answer, and the alt text.
 
     check_of is that of checks; what many of these functions take is checked by CHECKS. The
     function is called once, so that it refuses at once what cannot be drawn.
@@ -98,7 +109,7 @@ def draws(**check_of):
             given = inspect.signature(function).bind(*arguments, **options).arguments
             return Drawn(name, {key: plain(value) for key, value in given.items()})
 
-        made.draw = function
+        made.draw, made.layout = function, layout
         return made
 
     return decorate

@@ -34,6 +34,8 @@ STEP = "(stepper) => [...stepper.querySelectorAll('li')].findIndex((li) => li.ma
 class Steps(Drawn):
     """Rows of tokens, one more at each step."""
 
+    layout = "stepper"
+
     def frames(self, words="en", inches=7.6):
         """Return [(what a step says, Figure), ...]."""
         row = [Piece(written, 0, 0, "") for written in ("a", " b", "cd")] * 3

@@ -7,6 +7,7 @@ from gpt_helpers.architecture import (
     attention,
     generation,
     heads,
+    journey,
     losses,
     model,
     modules,
@@ -24,6 +25,7 @@ TRUSTING = {
     "gpt_helpers.architecture.attention.visible_keys": STEP,
     "gpt_helpers.architecture.attention.visible_softmax": STEP,
     "gpt_helpers.architecture.model.split_heads": STEP,
+    "gpt_helpers.architecture.journey.Journey": "what follow returns; nobody makes one",
     "gpt_helpers.architecture.trace.Step": "what trace returns; nobody makes one",
     "gpt_helpers.architecture.trace.trace": "what it hands on to a model is given by position",
 }
@@ -134,6 +136,8 @@ def of_traces():
     takes = {"measure": "None"}
     yield Example(trace.recorded_attention, {"model": gpt, **measure}, takes)
     yield Example(trace.recorded_outputs, {"model": gpt, "kind": "GPTMLP"})
+    call = {"model": gpt, "ids": [1, 2, 3], "head": 1, "temperature": 0.5, "seed": 1}
+    yield Example(journey.follow, call, {"head": "0", "seed": "0 huge"})
 
 
 def of_losses():

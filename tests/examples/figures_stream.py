@@ -1,8 +1,11 @@
 """A right call of each drawing of the residual stream."""
 
 import numpy as np
+import torch
 
-from gpt_helpers.figures.drawings import stream
+from gpt_helpers.architecture import journey
+from gpt_helpers.figures.drawings import stream, ten_steps, text
+from gpt_helpers.weights import pretrained
 from tests.helpers.misuse import Example
 from tests.helpers.reference import SMALL
 
@@ -17,3 +20,16 @@ def examples():
     yield Example(stream.bus, {"config": SMALL, "sizes": [0.5] * (1 + 2 * SMALL.n_layer)})
     following = {"b": (2.0, 0.5), "c": (1.0, 0.2)}
     yield Example(stream.shared_table, TOKEN | {"following": following}, TAKES)
+    yield story()
+
+
+def story():
+    """Return the example of a token's ten steps, which the shipped model gives."""
+    model, tokenizer = pretrained.load_model()
+    line = "def read(self"
+    pieces = text.pieces_of(tokenizer, line)
+    passed = journey.follow(model, [piece.id for piece in pieces])
+    told = {"config": model.config, "line": line, "pieces": pieces, "journey": passed}
+    likely = list(text.likely_next(tokenizer, torch.tensor(passed.logits), 5))
+    told |= {"merges": text.merges_in(tokenizer, "self"), "likely": likely}
+    return Example(ten_steps.story, told, {"likely": "unknown"})

@@ -21,10 +21,11 @@
   const MARGIN = 16; // pixels of the page around a figure
   const PNG = "image/png";
 
-  // Return the SVG that the reader sees: for a desk or for a phone, of the step that is shown.
+  // Return the SVG that the reader sees: for a desk or for a phone, of the step that is shown, or
+  // the last of those that stand below each other, which is next to the button.
   function shownIn(figure) {
     const isShown = (svg) => svg.getClientRects().length && getComputedStyle(svg).visibility === "visible";
-    return [...figure.querySelectorAll("svg")].find(isShown);
+    return [...figure.querySelectorAll("svg")].filter(isShown).pop();
   }
 
   // Return an SVG as a document of its own: the colours and fonts that the page gives it stand in it.
