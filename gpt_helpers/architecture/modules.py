@@ -9,7 +9,7 @@ from torch.nn.modules.module import _has_any_global_hook
 from gpt_helpers.tensor_checks import check_module
 
 BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
-STEPS = []  # the training steps that are being taken, each (its thread, the set of its modules)
+OPEN_STEPS = []  # the training steps that are being taken, each (its thread, the set of its modules)
 LOCK = threading.Condition(threading.RLock())  # held while modes and steps are noted and changed
 
 
@@ -98,11 +98,11 @@ def evaluating(model):
 def is_trained_elsewhere(modules):
     """Return whether another thread is taking a training step with one of the modules."""
     here = threading.get_ident()
-    return any(thread != here and not own.isdisjoint(modules) for thread, own in STEPS)
+    return any(thread != here and not own.isdisjoint(modules) for thread, own in OPEN_STEPS)
 
 
 @contextlib.contextmanager
-def trained(model):
+def taking_step(model):
     """Take one training step in this block: no other thread changes the mode of a module in it.
 
     Raises ValueError while a block of evaluating is open, in which the model drops nothing.
@@ -114,12 +114,12 @@ def trained(model):
                 "the model is being evaluated, or generates, and drops nothing meanwhile; "
                 "train it when that has ended, or a copy of it (copy.deepcopy)"
             )
-        STEPS.append((threading.get_ident(), modules))
+        OPEN_STEPS.append((threading.get_ident(), modules))
     try:
         yield
     finally:
         with LOCK:
-            STEPS.remove((threading.get_ident(), modules))
+            OPEN_STEPS.remove((threading.get_ident(), modules))
             LOCK.notify_all()
 
 

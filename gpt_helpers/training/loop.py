@@ -17,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from gpt_helpers.architecture.losses import check_sum, language_model_loss
-from gpt_helpers.architecture.modules import trained
+from gpt_helpers.architecture.modules import taking_step
 from gpt_helpers.evaluation.losses import evaluate
 from gpt_helpers.training import distributed
 from gpt_helpers.training.checkpoint import TrainingState, identity_of
@@ -88,7 +88,7 @@ class Trainer:
         number counts from 0. Raises ValueError while the model is evaluated or generates.
         Source: pascanu2013difficulty, algorithm 1 (clipping).
         """
-        with trained(self.raw):
+        with taking_step(self.raw):
             return self.change(number, batch)
 
     def change(self, number, batch):

@@ -76,14 +76,14 @@ def compare_with_book(names):
         book = model.generate(ids, N_NEW, temperature=0)
         logits = model(book)["logits"]
         difference = (reads(book) - logits).abs().max() / logits.abs().max()
-        following = functools.partial(last_of, reads)
+        following = functools.partial(after_last, reads)
         written = names["generate"](ids, N_NEW, following, most_probable, config.n_positions)
     n_same = (written == book)[0, ids.shape[1] :].sum().item()
     facts = {"difference": f"{difference.item():.0e}", "n_same": n_same, "n_new": N_NEW}
     return in_each_language("beside the book", tokenizer.decode(written[0].tolist()), **facts)
 
 
-def last_of(reads, ids):
+def after_last(reads, ids):
     """Return the logits (B, V) after ids (B, T), of reads(ids), which are (B, T, V)."""
     return reads(ids)[:, -1]
 
