@@ -37,9 +37,11 @@
     });
   }
 
+  // Each name of an entry of the glossary is a term. One that is the query comes first, and names
+  // that only hold it after the headings that do.
   function terms(index, query) {
     return Object.entries(index.indexentries).flatMap(([entry, places]) => {
-      const score = Math.max(...entry.split(/[（(、]/).map((name) => fit(name, query)));
+      const score = fit(entry, query) === 100 ? 100 : fit(entry, query) / 2.5;
       const glossary = places.filter(([, id]) => score && id.startsWith("term-"));
       return glossary.map(([file, id]) =>
         [index.docnames[file], entry, `#${id}`, index.titles[file], score, index.filenames[file]]);
