@@ -520,9 +520,9 @@ def use_heads(log):
 
 
 def use_journey(log):
-    """Follow the last of T tokens, and choose the next one."""
+    """Follow the last of T tokens of one row, and choose the next one."""
     model = models()[0]
-    log.sizes = sizes_of(model)
+    log.sizes = sizes_of(model) | {"B": 1, "S": SIZES["T"]}
     journey = part("architecture.journey").follow(model, token_ids(SIZES["T"])[0].tolist())
     assert journey.chosen in journey.probabilities
 
