@@ -123,5 +123,5 @@ def record_pass(model, ids):
 
 
 def last_of(x):
-    """Return the vector of the last position of x (..., T, C): (C,)."""
-    return x.flatten(0, -2)[-1]  # (C,)
+    """Return the vector of the last position of x (..., T, N): (N,)."""
+    return x.flatten(0, -2)[-1]  # (N,)

@@ -519,6 +519,14 @@ def use_heads(log):
     heads.induction_scores(models()[0], ids.fill_(1))
 
 
+def use_journey(log):
+    """Follow the last of T tokens of one row, and choose the next one."""
+    model = models()[0]
+    log.sizes = sizes_of(model) | {"B": 1, "S": SIZES["T"]}
+    journey = part("architecture.journey").follow(model, token_ids(SIZES["T"])[0].tolist())
+    assert journey.chosen in journey.probabilities
+
+
 def use_labels(log):
     """Ask a model about B sequences of words and labels."""
     labels = part("tasks.labels")
@@ -608,6 +616,7 @@ SCENARIOS = (
     use_scoring,
     use_ngrams,
     use_heads,
+    use_journey,
     use_labels,
     use_patterns,
     use_chains,
