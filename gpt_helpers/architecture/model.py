@@ -216,7 +216,7 @@ class GPTLMHeadModel(nn.Module):
         return output
 
     def predictions(self, hidden, labels=None):
-        """Return {"logits": (B, T, V)} of hidden (B, T, C), and with labels the "loss"."""
+        """Return {"logits": (B, T, V)} of hidden (B, T, C), with labels also "loss"."""
         output = {"logits": self.lm_head(hidden)}
         if labels is not None:
             output["loss"] = next_token_loss.unchecked(output["logits"], labels)
