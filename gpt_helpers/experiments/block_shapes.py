@@ -8,7 +8,9 @@ with SEEDS, and arms are compared seed by seed. The file holds a row per run. We
 than GPT-2's: from its 0.02, seeds of this narrow model differ by 0.3 nats, and hide all else.
 
 Predicted before the first run, of losses in nats per token: 4 heads are better than 1 by 0.05 or
-more, and without an MLP the loss is higher by 0.1 or more.
+more, and without an MLP the loss is higher by 0.1 or more. Before the first run of the two other
+widths: with an MLP of width C the loss is higher by 0.02 or more, and one of width 8C is no
+better than one of 4C by more than 0.05.
 """
 
 import contextlib
@@ -77,6 +79,8 @@ ARMS = {
     WHOLE: WHOLE_RUN,
     "1 head": WHOLE_RUN.varied(config={"n_head": 1}),
     "no MLP": WHOLE_RUN.varied(transformer=ModelWithoutMLP),
+    "MLP C": WHOLE_RUN.varied(config={"n_inner": 64}),
+    "MLP 8C": WHOLE_RUN.varied(config={"n_inner": 512}),
 }
 LEARNING_RATES = (4e-3, 8e-3, 1.6e-2)
 TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5)
