@@ -55,9 +55,8 @@ HERO = """<div class="hero" role="group" aria-label="{title}" data-settings="{se
 """
 GHOST = '<span style="--hero-share:{share}%;--hero-turn:{turn}">{text}</span>'
 BAR = (
-    '<li><button type="button" disabled data-id="{id}" aria-label="{name}"'
-    ' style="--hero-share:{share}%">'
-    "<code>{text}</code><span>{percent}</span></button></li>"
+    '<li><span class="hero-bar" data-id="{id}" data-name="{name}" style="--hero-share:{share}%">'
+    "<code>{text}</code><span>{percent}</span></span></li>"
 )
 CHIP = '<button type="button" disabled data-prompt="{prompt}">{prompt}</button>'
 

@@ -77,6 +77,17 @@
     if (!(await serve(box, build, undo))) button.removeAttribute("aria-disabled");
   }
 
+  /** A bar of the still as a button: without a script there is nothing to press. */
+  function buttonOf(bar) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: bar.className });
+    button.setAttribute("aria-label", bar.dataset.name);
+    button.dataset.id = bar.dataset.id;
+    button.style.cssText = bar.style.cssText;
+    button.append(...bar.childNodes);
+    return button;
+  }
+
   /** The hero writes on from where the page stopped, once it is touched. */
   function wakeHero(box) {
     const text = box.querySelector(".hero-text");
@@ -99,6 +110,7 @@
     });
     for (const type of ["focusin", "input", "click"]) box.addEventListener(type, touch);
     text.readOnly = false;
+    for (const bar of box.querySelectorAll(".hero-bar")) bar.replaceWith(buttonOf(bar));
     for (const button of box.querySelectorAll("button")) button.disabled = false;
     for (const part of box.querySelectorAll(".needs-script")) part.classList.remove("needs-script");
   }
