@@ -35,10 +35,11 @@ def layer_norm(function):
     def right(x, gain, bias, epsilon):
         return F.layer_norm(x, gain.shape, gain, bias, epsilon)
 
-    generator, cases = torch.Generator().manual_seed(0), []
-    for shape, spread, epsilon in (((1, 4), 1.0, 1e-5), ((3, 2), 5.0, 0.0), ((2, 3, 5), 0.1, 0.1)):
+    generator, ones = torch.Generator().manual_seed(0), torch.ones(4)
+    cases = [(torch.tensor([[1.0, 3.0, 5.0, 7.0]]), ones, 0 * ones, 1e-5)]
+    for shape, spread, epsilon in (((5, 3), 5.0, 0.0), ((2, 3, 5), 0.1, 0.1)):
         x = 2 + spread * torch.randn(shape, generator=generator)
-        gain, bias = torch.randn(2, shape[-1], generator=generator)
+        gain, bias = torch.randint(-4, 5, (2, shape[-1]), generator=generator).float()
         cases.append((x, gain, bias, epsilon))
     return graded("layer_norm", function, right, cases, ("row", "position", "dimension"))
 
