@@ -9,7 +9,7 @@ from torch.nn.modules.module import _has_any_global_hook
 from gpt_helpers.tensor_checks import check_module
 
 BLOCKS = []  # the blocks of evaluating that are open, each {module: the mode it was found in}
-OPEN_STEPS = []  # the training steps that are being taken, each (its thread, the set of its modules)
+OPEN_STEPS = []  # the training steps being taken, each (its thread, the set of its modules)
 LOCK = threading.Condition(threading.RLock())  # held while modes and steps are noted and changed
 
 
