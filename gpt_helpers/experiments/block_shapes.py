@@ -211,7 +211,7 @@ def comparison(path=RECORD.path):
 def paired_interval(differences):
     """Return the mean of paired differences and the ends of its 95 % interval."""
     mean, n = statistics.fmean(differences), len(differences)
-    half = stats.t.ppf(0.975, n - 1) * statistics.stdev(differences) / n**0.5
+    half = float(stats.t.ppf(0.975, n - 1)) * statistics.stdev(differences) / n**0.5
     return {"difference": mean, "low": mean - half, "high": mean + half}
 
 
