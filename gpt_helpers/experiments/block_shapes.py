@@ -82,7 +82,7 @@ ARMS = {
     "MLP C": WHOLE_RUN.varied(config={"n_inner": 64}),
     "MLP 8C": WHOLE_RUN.varied(config={"n_inner": 512}),
 }
-LEARNING_RATES = (4e-3, 8e-3, 1.6e-2)
+LEARNING_RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)
 TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5)
 N_FIRST = 30  # steps, the mean of whose losses is recorded, to be compared with a short run
 N_SET_ASIDE = 150_000  # tokens at the end of the training files, to choose learning rates by
