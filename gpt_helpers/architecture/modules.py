@@ -107,6 +107,7 @@ def taking_step(model):
 
     Raises ValueError while a block of evaluating is open, in which the model drops nothing.
     """
+    check_module("model", model)
     modules = set(model.modules())
     with LOCK:
         if any(not modules.isdisjoint(block) for block in BLOCKS):

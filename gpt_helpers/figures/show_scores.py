@@ -19,25 +19,22 @@ from gpt_helpers.figures.style import (
     panels,
     soft,
 )
-from gpt_helpers.validation import check_real, check_sequence, optional
+from gpt_helpers.validation import check_real, check_sequence, checks, optional
 
 THICK = 0.5  # of a bar, where 1 is from one bar to the next
 MARKERS = "osD^vPX*"
+check_scores = functools.partial(check_sequence, kind=Score)
 
 
+@checks(scores=check_scores)
 def pooled(scores):
     """Return (share of all together, lowest, highest) of the Scores of several seeds.
 
     The interval spans the 95 % intervals of every seed. Raises ValueError for no scores.
     """
-    if not scores:
-        raise ValueError("there are no scores to draw; give one per seed")
     lowest = min(score.interval[0] for score in scores)
     highest = max(score.interval[1] for score in scores)
     return sum(scores[1:], scores[0]).share, lowest, highest
-
-
-check_scores = functools.partial(check_sequence, kind=Score)
 
 
 def check_by_x(name, value):

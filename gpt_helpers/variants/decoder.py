@@ -18,6 +18,7 @@ from gpt_helpers.architecture.inputs import (
 )
 from gpt_helpers.architecture.model import init_weights, split_heads
 from gpt_helpers.config import check_config
+from gpt_helpers.tensor_checks import check_module
 from gpt_helpers.validation import check_callable, check_flag
 from gpt_helpers.variants.first_weights import draw_weights, pass_over_attention, pass_over_head
 from gpt_helpers.variants.rotary import (
@@ -197,6 +198,9 @@ class RotaryModel(nn.Module):
 
 def untied_head(config, embedding, bias=False):
     """Return a head, (B, T, C) to (B, T, V), with weights that are not the token embedding's."""
+    check_config(config)
+    check_module("embedding", embedding)
+    check_flag("bias", bias)
     pass_over_head(config)
     head = nn.Linear(config.n_embd, config.vocab_size, bias=bias)
     init_weights(head, config.initializer_range, residual_std=0)

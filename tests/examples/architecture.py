@@ -19,6 +19,7 @@ from tests.helpers.misuse import Example
 
 STEP = "a step of attention, which has checked its operands; runs in every layer"
 TRUSTING = {
+    "gpt_helpers.architecture.generation.write_on": "the loop of generate, which has checked",
     "gpt_helpers.architecture.attention.positions": STEP,
     "gpt_helpers.architecture.attention.repeat_heads": STEP,
     "gpt_helpers.architecture.attention.scaled_scores": STEP,
@@ -83,6 +84,7 @@ def of_models():
     }
     yield Example(gpt.forward, call, takes)
     yield Example(modules.evaluating, {"model": gpt}, {"model": "another"})
+    yield Example(modules.taking_step, {"model": gpt}, {"model": "another"})
     yield Example(modules.store_by_columns, {"model": gpt}, {"model": "another"})
 
 
@@ -145,5 +147,6 @@ def of_losses():
     labels = torch.tensor([[1, 2, -100]])
     call = {"logits": torch.randn(1, 3, 5), "labels": labels}
     yield Example(losses.token_losses, call, {"logits": "nan"})
+    yield Example(model.next_token_loss, call, {"logits": "nan"})
     yield Example(losses.TokenLoss, {"labels_of": lambda ids: ids})
     yield Example(losses.Loss, {})

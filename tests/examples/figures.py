@@ -91,6 +91,7 @@ def laws_and_scores():
     )
     yield Example(show_laws.names_apart, {"models": rows})
     scores = {1: [Score(1, 2)]}
+    yield Example(show_scores.pooled, {"scores": [Score(1, 2)]})
     yield Example(
         show_scores.accuracy,
         {"panels_of_scores": {"t": {"a": scores}}, "xlabel": "x", "height": 2.0, "chance": 0.5,

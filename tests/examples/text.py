@@ -33,6 +33,7 @@ def examples():
         {"name": "unknown empty", "text": "unknown empty"},
     )
     yield Example(corpus.load_corpus, {"folder": FOLDER}, {"folder": "None"})
+    yield Example(corpus.load_japanese, {})
     yield Example(
         corpus.Corpus,
         {"training": (DOCUMENT,), "held_out": (DOCUMENT,)},

@@ -120,6 +120,8 @@ def of_models():
     parts = {"block": llama.LlamaBlock, "norm": nn.RMSNorm}
     parts |= {"rotation": rope_scaling.llama3_rotation}
     yield Example(decoder.RotaryModel, {"config": LLAMA, "attend": attention} | parts)
+    head = {"config": PLAIN, "embedding": torch.nn.Embedding(5, 8), "bias": True}
+    yield Example(decoder.untied_head, head, {"embedding": "another"})
 
 
 def of_rotations():
