@@ -1,16 +1,21 @@
-"""What several heads buy, and what the MLP: one small model, whole and with less.
+"""What heads contribute, and MLPs of several widths: one small model in five forms.
 
     python -m gpt_helpers.experiments.block_shapes     run what block_shapes.csv lacks
 
 Every arm reads the same tokens in the same order. Its learning rate is chosen first, with a seed
 of its own, by windows that are neither trained on nor among the held-out ones; then it is trained
-with SEEDS, and arms are compared seed by seed. The file holds a row per run. Weights begin larger
-than GPT-2's: from its 0.02, seeds of this narrow model differ by 0.3 nats, and hide all else.
+with SEEDS, and arms are compared seed by seed. The file holds a row per run. Weights begin as
+large for the width as GPT-2's do for its own. An MLP of another width also has another number of
+parameters, so these arms show what the width and the parameters do together.
+
+The design was settled after a few runs of a wider and longer one, whose seeds differed too much
+from each other; they are not on record. The lowest learning rate was added for all arms when the
+best of one arm, MLP C, stood at the lower end.
 
 Predicted before the first run, of losses in nats per token: 4 heads are better than 1 by 0.05 or
-more, and without an MLP the loss is higher by 0.1 or more. Before the first run of the two other
-widths: with an MLP of width C the loss is higher by 0.02 or more, and one of width 8C is no
-better than one of 4C by more than 0.05.
+more (missed), and without an MLP the loss is higher by 0.1 or more (held). After the runs of these
+arms, and before the first of the two other widths: with an MLP of width C the loss is higher by
+0.02 or more (held), and one of width 8C is no better than one of 4C by more than 0.05 (missed).
 """
 
 import contextlib

@@ -38,6 +38,9 @@ def test_arms_differ_in_heads_or_in_the_mlp_only():
     width = ARMS[WHOLE].config.n_embd
     n_mlp = 2 * (2 * 4 * width * width + 5 * width + 2 * width)  # of two layers, with its norm
     assert counts[WHOLE] - counts["no MLP"] == n_mlp
+    per_width = 2 * (2 * width * width + width)  # parameters of both layers, for C of the MLP
+    assert counts[WHOLE] - counts["MLP C"] == 3 * per_width
+    assert counts["MLP 8C"] - counts[WHOLE] == 4 * per_width
 
 
 def test_without_an_mlp_a_block_adds_its_attention_only():
@@ -99,6 +102,20 @@ def test_the_committed_file_has_every_planned_run_and_no_other():
     assert set(keys) == set(planned)
     assert len(planned) == len(ARMS) * (len(LEARNING_RATES) + len(SEEDS))
     assert TUNING_SEED not in SEEDS
+
+
+def test_no_chosen_rate_stands_at_an_end_of_those_that_were_tried():
+    rates = block_shapes.chosen_rates(block_shapes.RECORD.rows())
+    assert set(rates) == set(ARMS)
+    assert all(min(LEARNING_RATES) < rate < max(LEARNING_RATES) for rate in rates.values())
+
+
+def test_of_four_predictions_two_held_and_two_missed():
+    differences = {arm: row.get("difference") for arm, row in block_shapes.comparison().items()}
+    assert differences["no MLP"] >= 0.1
+    assert differences["MLP C"] >= 0.02
+    assert differences["1 head"] < 0.05
+    assert differences["MLP 8C"] < -0.05
 
 
 def test_differences_are_taken_seed_by_seed():

@@ -145,8 +145,8 @@ def test_skylines_show_all_numbers_and_blocks_share_a_scale(told, drawn):
     assert [height / found[0] for height in found] == pytest.approx(
         [span / spans[0] for span in spans], rel=1e-3
     )
-    norms = [f"norm {np.linalg.norm(x):.1f}" for x in journey.stream[1:]]
-    assert [one for one in said_by_step(drawn)[7] if one.startswith("norm")] == norms
+    lengths = [f"length {np.linalg.norm(x):.1f}" for x in journey.stream[1:]]
+    assert [one for one in said_by_step(drawn)[7] if one.startswith("length")] == lengths
 
 
 def test_bars_and_the_line_are_as_long_as_probabilities(told, drawn):

@@ -131,7 +131,7 @@ def mlp_picture(pieces, journey):
 
 
 def blocks_picture(pieces, journey):
-    """Return the Figure of the sum after each block, on one scale, with its norm."""
+    """Return the Figure of the sum after each block, on one scale, with its length."""
     canvas, stream = new_sheet(), np.asarray(journey.stream)[1:]
     put_tokens(canvas, pieces)
     last, highest = len(stream) - 1, np.abs(stream).max()
@@ -147,5 +147,5 @@ def blocks_picture(pieces, journey):
             canvas.text(LEFT - 5, y + step / 2, f"h.{number}", "right", colour=STREAM, bold=True)
             box = Box(LEFT, y + step / 2 - TALL / 2, end - LEFT - 60, TALL)
         put_skyline(canvas, box, x, STREAM, highest)
-        canvas.text(end, box.centre[1], f"norm {np.linalg.norm(x):.1f}", "right")
+        canvas.text(end, box.centre[1], f"length {np.linalg.norm(x):.1f}", "right")
     return canvas.finished()

@@ -53,7 +53,8 @@ class Place(NamedTuple):
 def lookup(config, token, token_id, position, rows):
     """Draw how a token's row of wte and its position's row of wpe, rows (2, C), are added.
 
-    The numbers are rounded to two digits before, so that a reader can add what is drawn.
+    The sum is that of the model, rounded after it was made, so what is drawn may differ by 1 in the
+    last digit from the sum of the rounded numbers.
     """
     check_below("token_id", token_id, config.vocab_size)
     check_below("position", position, config.n_positions)
@@ -61,7 +62,7 @@ def lookup(config, token, token_id, position, rows):
         raise ValueError(f"rows has shape {tuple(np.shape(rows))}; it must be (2, {config.n_embd})")
     canvas = Canvas()
     place = Place(58, 108, 3, 32) if canvas.is_narrow else Place(80, 146, 10, 36)
-    shown = np.asarray(rows, dtype=float)[:, : place.n_shown].round(2)
+    shown = np.asarray(rows, dtype=float)[:, : place.n_shown]
     tables = ("wte", config.vocab_size, WTE), ("wpe", config.n_positions, WPE)
     labels = (token, f"id {token_id}"), (str(position), "position")
     for row, ((name, size, colour), label) in enumerate(zip(tables, labels, strict=True)):

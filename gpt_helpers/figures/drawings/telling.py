@@ -104,8 +104,8 @@ def of_values(config, pieces, journey):
         "What are the weights for?",
         "The values are added up, each times its weight: that is what the head has read. The"
         f" results of the {config.n_head} heads, side by side, are {config.n_embd} numbers"
-        " again. A matrix W_O mixes them, and what comes out is added to x (a residual"
-        " connection).",
+        " again. A matrix W_O (`c_proj` in the code) mixes them, and what comes out is added to x"
+        " (a residual connection).",
         f"The values of {len(pieces)} tokens, each with its weight, add up to one vector."
         f" Through W_O it becomes what attention adds; it begins with {signed(written[0])}, and"
         f" the new x with {signed(x[0] + written[0])}.",
@@ -121,7 +121,7 @@ def of_mlp(config, journey):
         f" again, is widened to {len(journey.hidden)} numbers. The activation GELU brings those"
         f" below 0 close to 0; here {n_open} stay above it. A second matrix makes"
         f" {config.n_embd} numbers of them, which are added to x.",
-        f"A skyline of {len(journey.hidden)} numbers, {n_open} of them above 0. What the MLP"
+        f"A bar chart of {len(journey.hidden)} numbers, {n_open} of them above 0. What the MLP"
         f" adds begins with {signed(journey.added[0])}, and the new x with"
         f" {signed(journey.stream[1][0])}.",
     )
@@ -134,10 +134,10 @@ def of_blocks(config, journey):
         "What do the other blocks do?",
         f"The same, each with its own weights: {config.n_layer} blocks in all. Each reads x,"
         " through its attention also the x of earlier tokens, and adds to x: the sum is called"
-        f" the residual stream. The norm of x is {norms[0]} at first, {norms[1]} after the"
-        f" first block and {norms[-1]} after the last.",
-        f"Skylines of x on one scale after each of the {config.n_layer} blocks, with its first"
-        f" numbers after the first and the last; the norms are {', '.join(norms[1:])}.",
+        f" the residual stream. The length of x is {norms[0]} at first, {norms[1]} after"
+        f" the first block and {norms[-1]} after the last.",
+        f"Bar charts of x on one scale after each of the {config.n_layer} blocks, with its first"
+        f" numbers after the first and the last; the lengths are {', '.join(norms[1:])}.",
     )
 
 
@@ -150,7 +150,7 @@ def of_logits(journey, likely):
         "After a final norm, the dot product with each row of `wte`, the table of step 2, is"
         f" taken. So each of the {n_tokens} tokens gets a number, its logit: the higher it is,"
         f" the likelier the token comes next. `{likely[0]}` has the highest, {highest}.",
-        f"A skyline of {n_tokens} logits, and the tokens with the five highest: first"
+        f"A bar chart of {n_tokens} logits, and the tokens with the five highest: first"
         f' "{likely[0]}" with {highest}.',
     )
 
