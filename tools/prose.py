@@ -6,10 +6,17 @@ What is there is kept as it was when the numbers of the book were measured: writ
 together with them.
 """
 
+import argparse
 import json
 import re
 import sys
 from pathlib import Path
+
+try:
+    from gpt_helpers.commands import command
+    from gpt_helpers.files import replace_files
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}; run make .venv/book, then this by .venv/bin/python") from None
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "gpt_helpers/text/japanese"
@@ -38,17 +45,18 @@ def prose_of(notebook):
     return "".join(f"{line}\n" for line in lines if JAPANESE.search(line))
 
 
-def main():
-    """Write a text file for each page, each line to the first page that has it; return 0."""
-    FOLDER.mkdir(exist_ok=True)
-    seen = set()
+@command("not written")
+def main(arguments=None):
+    """Write a text file for each page, each line to the first page that has it."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
+    seen, texts = set(), {}
     for page in PAGES:
         notebook = json.loads((ROOT / f"chapters/ja/{page}.ipynb").read_text(encoding="utf-8"))
         lines = prose_of(notebook).splitlines(keepends=True)
         new = (line for line in dict.fromkeys(lines) if line not in seen)
-        (FOLDER / f"{page}.txt").write_text("".join(new), encoding="utf-8")
+        texts[FOLDER / f"{page}.txt"] = "".join(new).encode()
         seen.update(lines)
-    return 0
+    replace_files(texts)
 
 
 if __name__ == "__main__":
