@@ -95,3 +95,5 @@ def test_the_setting_is_what_the_page_says():
     assert (config.vocab_size, config.n_positions, config.n_embd) == (1024, 64, 64)
     assert (config.n_layer, config.n_head, own_training.N_HELD_OUT) == (2, 4, 128)
     assert (own_training.N_STEPS, own_training.BATCH_SIZE, own_training.EVERY_FILE) == (1500, 8, 8)
+    assert (own_training.WARMUP_SHARE, own_training.HIGHEST, own_training.DECAY) == (0.1, 6e-3, 0.1)
+    assert (own_training.TEMPERATURE, own_training.TOP_P) == (0.8, 0.9)
