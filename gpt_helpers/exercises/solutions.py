@@ -40,7 +40,7 @@ from gpt_helpers.variants.decoder import RotaryModel
 from gpt_helpers.variants.sizes import count_all
 
 
-def functions_of(*modules):
+def functions_in(*modules):
     """Return the functions that stand in these modules, those that begin with _ among them."""
     return [
         function
@@ -79,7 +79,7 @@ OF_THE_BOOK = dict.fromkeys(
         visible_softmax, causal_mask, split_heads, TiledAttention.forward, FlashAttention.forward,
         GPTAttention.forward, GPTMLP.forward, GPTBlock.forward, GPTModel.forward,
         GPTLMHeadModel.forward, token_losses, apply_temperature, top_k_filter, top_p_filter,
-        generate, learning_rate, Optimizer.__init__, *functions_of(adam, adamw),
+        generate, learning_rate, Optimizer.__init__, *functions_in(adam, adamw),
     )
 )  # fmt: skip
 OF_TORCH = (  # parts of the names of operations

@@ -458,8 +458,14 @@ SOLVED = {
         training_checks.step_of_torch,
         functools.partial(adamw_by_pytorch, adamw.adamw),
         functools.partial(adamw_by_pytorch, adam.adam, decoupled_weight_decay=True),
-        functools.partial(adamw_by_pytorch, adam._single_tensor_adam, decoupled_weight_decay=True,
-                          grad_scale=None, found_inf=None, has_complex=False),
+        functools.partial(
+            adamw_by_pytorch,
+            adam._single_tensor_adam,
+            decoupled_weight_decay=True,
+            grad_scale=None,
+            found_inf=None,
+            has_complex=False,
+        ),
     ],
     "learning_rate": [
         lambda s, n, w, h: rate_of_the_book(s, max_lr=h, min_lr=0.0, warmup_steps=w, total_steps=n),
