@@ -1,7 +1,9 @@
-"""What in the book solves an exercise: an answer may not call it."""
+"""What in the book, or in PyTorch, solves an exercise: an answer may not call it."""
+
+import inspect
 
 from torch.nn.functional import layer_norm
-from torch.optim import Optimizer
+from torch.optim import Optimizer, adam, adamw
 
 from gpt_helpers.architecture.attention import (
     attention,
@@ -37,6 +39,17 @@ from gpt_helpers.variants.costs import cache_bytes
 from gpt_helpers.variants.decoder import RotaryModel
 from gpt_helpers.variants.sizes import count_all
 
+
+def functions_in(*modules):
+    """Return the functions that stand in these modules, those that begin with _ among them."""
+    return [
+        function
+        for module in modules
+        for function in vars(module).values()
+        if inspect.isfunction(function) and function.__module__ == module.__name__
+    ]
+
+
 # {exercise: {function: parameter}}. With a parameter, the function may be called without it.
 SOLUTIONS = {
     "window_mask": {causal_mask: "window"},
@@ -66,7 +79,7 @@ OF_THE_BOOK = dict.fromkeys(
         visible_softmax, causal_mask, split_heads, TiledAttention.forward, FlashAttention.forward,
         GPTAttention.forward, GPTMLP.forward, GPTBlock.forward, GPTModel.forward,
         GPTLMHeadModel.forward, token_losses, apply_temperature, top_k_filter, top_p_filter,
-        generate, learning_rate, Optimizer.__init__,
+        generate, learning_rate, Optimizer.__init__, *functions_in(adam, adamw),
     )
 )  # fmt: skip
 OF_TORCH = (  # parts of the names of operations

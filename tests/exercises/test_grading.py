@@ -5,15 +5,17 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from gpt_helpers import language
-from gpt_helpers.exercises import checks
+from gpt_helpers.exercises import checks, grading
 from gpt_helpers.exercises.grading import SAYINGS, graded
 from gpt_helpers.exercises.workbook.calls import CHECK_OF
+from gpt_helpers.files import read_rows
 from tests.exercises.test_checks import all_checks, right_mask
 
 REASONS = {
@@ -219,3 +221,8 @@ def test_an_answer_is_in_the_language_that_is_chosen():
     said = checks.window_mask(lambda queries, keys, window: keys <= queries[:, None])
     assert said.startswith("まだ違う：クエリ1、キー0：Trueは正しくない。\n試した引数：queries=")
     assert "ヒント：" in said
+
+
+def test_no_saying_stands_behind_another_of_its_name():
+    path = Path(grading.__file__).with_name("words.csv")
+    assert len(read_rows(path, ())) == len(SAYINGS)

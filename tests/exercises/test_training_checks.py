@@ -3,12 +3,14 @@
 What the checks compare with is compared here with transformers and with the book's own functions.
 """
 
+import functools
 import math
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.optim import adam, adamw
 from transformers import TopKLogitsWarper, TopPLogitsWarper, get_cosine_schedule_with_warmup
 
 from gpt_helpers.architecture.losses import token_losses
@@ -259,6 +261,18 @@ def adamw_number_by_number(weight, gradient, state, lr, decay):
     return after[0], (n, after[1], after[2])
 
 
+def adamw_by_pytorch(function, weight, gradient, state, lr, decay, **more):
+    """Return a step of AdamW that a function of PyTorch does, without an optimizer."""
+    n, mean, square = state[0], state[1].clone(), state[2].clone()
+    weight, step = weight.clone(), torch.tensor(float(n))
+    function(
+        [weight], [gradient], [mean], [square], [], [step], lr=lr, weight_decay=decay, beta1=0.9,
+        beta2=0.95, eps=1e-8, amsgrad=False, maximize=False, capturable=False,
+        differentiable=False, **more,
+    )  # fmt: skip
+    return weight, (n + 1, mean, square)
+
+
 def adamw_but(**slips):
     """Return adamw_step with something of it wrong."""
 
@@ -440,7 +454,19 @@ SOLVED = {
     ],
     "with_temperature": [apply_temperature],
     "generate": [generate_by_the_book],
-    "adamw_step": [training_checks.step_of_torch],
+    "adamw_step": [
+        training_checks.step_of_torch,
+        functools.partial(adamw_by_pytorch, adamw.adamw),
+        functools.partial(adamw_by_pytorch, adam.adam, decoupled_weight_decay=True),
+        functools.partial(
+            adamw_by_pytorch,
+            adam._single_tensor_adam,
+            decoupled_weight_decay=True,
+            grad_scale=None,
+            found_inf=None,
+            has_complex=False,
+        ),
+    ],
     "learning_rate": [
         lambda s, n, w, h: rate_of_the_book(s, max_lr=h, min_lr=0.0, warmup_steps=w, total_steps=n),
     ],

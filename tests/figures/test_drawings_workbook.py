@@ -5,6 +5,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 
 from gpt_helpers.exercises.workbook import USES
+from gpt_helpers.exercises.workbook.own_gpt import NEEDED
+from gpt_helpers.exercises.workbook.own_training import NEEDED_TO_TRAIN
 from gpt_helpers.figures.drawings import assembly
 from tests.helpers.looks import faults
 from tests.helpers.reference import refused
@@ -56,6 +58,12 @@ def test_on_a_desk_an_arrow_leads_from_each_function_to_its_callers():
     called = {(used, name) for name, each in USES.items() for used in each}
     ends = {(maker, end) for end, (_, makers) in assembly.ENDS.items() for maker in makers}
     assert found == called | ends
+
+
+def test_what_an_end_is_made_with_is_what_the_page_calls_for_it():
+    makers = {maker for _, names in assembly.ENDS.values() for maker in names}
+    assert makers | {"softmax"} == set(NEEDED_TO_TRAIN)
+    assert {"gpt", "generate"} == makers & set(NEEDED)
 
 
 def test_on_a_phone_what_a_function_calls_stands_beside_it():

@@ -23,6 +23,7 @@ CONFIG = GPTConfig(1024, n_positions=64, n_embd=64, n_layer=2, n_head=4, dropout
 N_STEPS, WARMUP_SHARE, HIGHEST, DECAY, BATCH_SIZE = 1500, 0.1, 6e-3, 0.1, 8
 EVERY_FILE = 8  # of the training files, one in so many is read
 N_HELD_OUT, N_ROWS = 128, 5  # windows that are scored, and how often they are
+HIGHEST_ORDER = 4  # tokens of the longest runs that are counted, to compare with
 NEEDED_TO_TRAIN = (
     "softmax", "gpt", "loss", "with_temperature", "keep_top_p", "generate", "adamw_step",
     "learning_rate",
@@ -103,9 +104,13 @@ def stepped(names, weights, states, ids, lr):
 
 
 def counted_losses(tokens):
-    """Return the loss per token of even chances, of frequencies, and of what follows a token."""
+    """Return the loss per token of even chances, and of counts of 1 to HIGHEST_ORDER tokens.
+
+    Counts of 1 token are frequencies, those of n tokens say what followed the n - 1 before.
+    """
     windows = fixed_windows(tokens.held_out, CONFIG.n_positions, N_HELD_OUT)
-    counts = [NGrams(tokens.training, order, CONFIG.vocab_size) for order in (1, 2)]
+    orders = range(1, HIGHEST_ORDER + 1)
+    counts = [NGrams(tokens.training, order, CONFIG.vocab_size) for order in orders]
     found = [-each.probability_of(windows).mean().item() for each in counts]
     return [math.log(CONFIG.vocab_size), *found]
 

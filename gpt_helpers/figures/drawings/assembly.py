@@ -10,15 +10,13 @@ GRID = {  # {name: (column, row, colour)} on a desk; what is called stands left 
     "causal_mask": (0, 4, BLUE), "attention": (1, 4, BLUE), "split_heads": (1, 2, BLUE),
     "join_heads": (1, 3, BLUE), "multi_head": (2, 3, BLUE), "mlp": (2, 1, ORANGE),
     "block": (3, 1.5, ORANGE), "gpt": (4, 1, ORANGE), "loss": (4, 2, VIOLET),
-    "with_temperature": (4, 7, TEAL), "keep_top_k": (4, 8, TEAL), "keep_top_p": (4, 6, TEAL),
-    "generate": (4, 9, TEAL), "attend_with_cache": (4, 5, TEAL), "adamw_step": (4, 3, VIOLET),
+    "with_temperature": (4, 7, TEAL), "keep_top_k": (4, 9, TEAL), "keep_top_p": (4, 6, TEAL),
+    "generate": (4, 8, TEAL), "attend_with_cache": (4, 5, TEAL), "adamw_step": (4, 3, VIOLET),
     "learning_rate": (4, 4, VIOLET),
 }  # fmt: skip
-ENDS = {  # {what the functions make together: (row, those that make it)}
+ENDS = {  # {what the functions make at the end of the page: (row, those that are called for it)}
     "a trained GPT": (2.5, ("gpt", "loss", "adamw_step", "learning_rate")),
-    "a text": (
-        7, ("gpt", "generate", "with_temperature", "keep_top_k", "keep_top_p", "attend_with_cache"),
-    ),
+    "a text": (7, ("gpt", "generate", "with_temperature", "keep_top_p")),
 }  # fmt: skip
 HEIGHT, GAP = LINE + PAD, 8  # points: of a box, and between boxes
 
