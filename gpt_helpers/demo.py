@@ -52,7 +52,7 @@ BUILT_HERE = (
 
 
 def run_gpt_demo(language="ja", stream=None):
-    """Write what the code of the book computes to a stream, and return all facts in a dict.
+    """Run the code of the book, write results to a stream, and return all facts.
 
     language is "ja" or "en"; without a stream it is the standard output. Raises
     ValueError for another language, and where a record lacks what is told.
