@@ -9,7 +9,7 @@
 # make refresh  run the Japanese notebooks again and sync the English edition
 # make model    train the model that ships with the book, about 60 minutes on 2 cores
 # make ablations  run the trainings that ablations.csv lacks, about 30 minutes on 2 cores
-# make applications  run the experiments that applications.csv lacks, about 105 minutes on 2 cores
+# make applications  run the experiments that applications.csv lacks, about 110 minutes on 2 cores
 # make shapes  run the trainings that block_shapes.csv lacks, about 15 minutes on 2 cores
 # make ladder  run the trainings that ladder.csv lacks, about 40 minutes on 2 cores
 # make sweep    run what sweep.csv lacks, predict, then the largest, about 95 minutes on 2 cores

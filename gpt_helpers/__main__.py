@@ -1,4 +1,4 @@
-"""The main results of the book in a terminal: python -m gpt_helpers [--language en]."""
+"""The code of the book from end to end in a terminal: python -m gpt_helpers [--language en]."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ def main(arguments=None):
     """Run the chapter as the command line asks; return the exit status."""
     line = argparse.ArgumentParser(
         prog="python -m gpt_helpers",
-        description="The main results of the book in less than two minutes: a small GPT is counted,"
+        description="The code of the book in less than two minutes: a small GPT is counted,"
         " trained and compared; the one that ships with the book writes.",
     )
     line.add_argument("--language", choices=LANGUAGES, default="ja", help="ja unless given")

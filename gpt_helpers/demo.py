@@ -1,4 +1,4 @@
-"""The main results of the book in a terminal, in two minutes on a CPU: run_gpt_demo.
+"""The code of the book from end to end in a terminal, in two minutes on a CPU: run_gpt_demo.
 
 Each section is a function that computes facts, {name: value}, and knows no language. What is
 said about them stands in demo.ja.txt and demo.en.txt: a line "%% name" begins the section of
@@ -52,7 +52,7 @@ BUILT_HERE = (
 
 
 def run_gpt_demo(language="ja", stream=None):
-    """Write the main results of the book to a stream, and return all facts in a dict.
+    """Run the code of the book, write results to a stream, and return all facts.
 
     language is "ja" or "en"; without a stream it is the standard output. Raises
     ValueError for another language, and where a record lacks what is told.

@@ -84,13 +84,13 @@ def recorded_rows(path=RECORD.path):
 
 @checks(measure=check_text, path=check_path)
 def recorded(experiment, measure, path=RECORD.path):
-    """Return {variant: {x: [row of each seed]}} of one measure of an experiment, from the file.
+    """Return {variant: {x: [row of each seed, 0 first]}} of one measure of an experiment.
 
     Raises ValueError for an experiment that is not planned, or not yet run.
     """
     check_choice("experiment", experiment, EXPERIMENTS)
     rows = {}
-    for row in recorded_rows(path):
+    for row in sorted(recorded_rows(path), key=lambda row: row["seed"]):
         if (row["experiment"], row["measure"]) == (experiment, measure):
             rows.setdefault(row["variant"], {}).setdefault(row["x"], []).append(row)
     if not rows:

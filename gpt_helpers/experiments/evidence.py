@@ -8,12 +8,18 @@ from gpt_helpers.scaling_laws import isoflop
 from gpt_helpers.scaling_laws.counts import count_parameters
 from gpt_helpers.validation import check_choice
 
+COUNTS = "n_params", "n_non_embedding"
 
-def best_sizes():
-    """Return {FLOPs: parameters of the model with the lowest loss} of the budgets of the sweep."""
+
+def best_sizes(size="n_params"):
+    """Return {FLOPs: parameters of the model with the lowest loss} of the budgets of the sweep.
+
+    size is how parameters are counted, one of COUNTS.
+    """
+    check_choice("size", size, COUNTS)
     rows, sizes = sweep.recorded_runs(), {}
     for flops in budgets.PROFILES:
-        points = [(row["n_params"], row["held_out_loss"]) for row in sweep.runs_on(rows, flops)]
+        points = [(row[size], row["held_out_loss"]) for row in sweep.runs_on(rows, flops)]
         sizes[flops] = float(isoflop.lowest_minimum(*zip(*points, strict=True)).n_params)
     return sizes
 
@@ -50,24 +56,24 @@ def four_reasons():
 
 
 def on_architecture():
-    """Return the growth of one design, and what that design did not learn as it was."""
+    """Return the growth of one design, and what it learned only from other initial weights."""
     design = functools.partial(recorded_shares, "labels", "accuracy", x=8)
     evidence = {
         f"{name} (billions of parameters)": count_parameters(PRESETS[preset]) / 1e9
         for name, preset in {"GPT-2": "gpt2", "GPT-3": "gpt3"}.items()
     }
     return evidence, {
-        "accuracy, larger initial weights": design("GPT-2, std 0.15")[1],
-        "accuracy, initial weights of GPT-2": design("GPT-2, AdamW")[1],
+        "accuracy, standard deviation 0.15": design("GPT-2, std 0.15")[1],
+        "accuracy, standard deviation 0.02": design("GPT-2, AdamW")[1],
     }
 
 
 def on_large_data():
-    """Return how the best size and its data grow with compute, and a prediction that missed."""
+    """Return how the best size and the tokens read grow with compute, and a missed prediction."""
     sizes, outcome = best_sizes(), prediction.outcome()
     low, high = min(sizes), max(sizes)
     growth = sizes[high] / sizes[low]
-    evidence = {"best size, growth": growth, "data for it, growth": high / low / growth}
+    evidence = {"best size, growth": growth, "tokens read, growth": high / low / growth}
     return evidence, {f"{name} loss": outcome[name] for name in ("predicted", "measured")}
 
 

@@ -146,4 +146,12 @@ EXPERIMENTS = {
         "GPT-2, std 0.15": exchanged(config=WIDER_START),
     },
     "new pairs": {"modern, Muon": new_pair_rows},
+    "initial weights": {
+        f"std {std}": exchanged(config=dataclasses.replace(LABEL_CONFIG, initializer_range=std))
+        for std in (0.05, 0.1, 0.2, 0.3)
+    },
+    "learning rates": {
+        f"rate {rate}": exchanged(settings=dataclasses.replace(ADAMW, max_lr=rate))
+        for rate in (0.001, 0.01, 0.02)
+    },
 }

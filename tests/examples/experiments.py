@@ -72,7 +72,7 @@ def of_records():
     yield Example(applications.values, call | {"measure": "outside"})
     call = {"experiment": "labels", "measure": "accuracy", "variant": "GPT-2, AdamW", "x": 8}
     yield Example(evidence.recorded_shares, call, {"x": "0"})
-    yield Example(evidence.best_sizes, {})
+    yield Example(evidence.best_sizes, {"size": "n_params"})
     yield Example(evidence.four_reasons, {})
     yield Example(speed.recorded_speed, {"name": "generation"})
     yield Example(copying.recorded_copying, {"path": copying.COPYING}, {"path": "missing"})

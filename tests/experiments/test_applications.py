@@ -36,14 +36,14 @@ def test_experiments_of_two_modules_have_different_names():
     )
 
 
-def test_scores_and_values_come_back_by_variant_and_x(tmp_path):
+def test_scores_and_values_come_back_by_variant_x_and_seed(tmp_path):
     path, names = tmp_path / "rows.csv", ("at once", "steps")
     plan = applications.planned({"stories": dict.fromkeys(names, two_rows)})
     rows = [row for one in reversed(plan.values()) for row in applications.complete_rows(one)]
     write_rows(path, rows, RECORD.columns)
     scores = applications.scores("stories", "accuracy", path)
     assert list(scores) == ["at once", "steps"]
-    assert scores["steps"] == {4.0: [Score(902, 1000), Score(901, 1000), Score(900, 1000)]}
+    assert scores["steps"] == {4.0: [Score(900, 1000), Score(901, 1000), Score(902, 1000)]}
     assert applications.values("stories", "loss", path)["at once"] == {0.0: [0.25] * 3}
 
 

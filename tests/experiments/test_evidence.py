@@ -37,8 +37,8 @@ LABELS, PAIRS, SUMS = ("labels", "accuracy"), ("new pairs",), ("sum of 12 digits
 @pytest.mark.parametrize(
     ("side", "label", "place"),
     [
-        ("limit", "accuracy, larger initial weights", (*LABELS, "GPT-2, std 0.15", 8)),
-        ("limit", "accuracy, initial weights of GPT-2", (*LABELS, "GPT-2, AdamW", 8)),
+        ("limit", "accuracy, standard deviation 0.15", (*LABELS, "GPT-2, std 0.15", 8)),
+        ("limit", "accuracy, standard deviation 0.02", (*LABELS, "GPT-2, AdamW", 8)),
         ("evidence", "accuracy after 120 steps", ("labels", "accuracy of 8", "modern, Muon", 120)),
         ("evidence", "accuracy after 180 steps", ("labels", "accuracy of 8", "modern, Muon", 180)),
         (
@@ -82,7 +82,14 @@ def test_sizes_and_losses_are_those_that_were_published_and_recorded(sides):
 
 def test_size_and_data_together_grow_as_the_compute_does(sides):
     sizes = evidence.best_sizes()
-    growth = sides["evidence"]["best size, growth"], sides["evidence"]["data for it, growth"]
+    growth = sides["evidence"]["best size, growth"], sides["evidence"]["tokens read, growth"]
     assert growth[0] * growth[1] == pytest.approx(max(sizes) / min(sizes), rel=1e-3)
     assert growth[0] == round(sizes[max(sizes)] / sizes[min(sizes)], 3)
     assert sorted(sizes.values()) == list(sizes.values())
+
+
+def test_embeddings_are_most_of_the_smallest_of_the_best_models():
+    everything, rest = (list(evidence.best_sizes(size).values()) for size in evidence.COUNTS)
+    shares = [without / counted for without, counted in zip(rest, everything, strict=True)]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.5 < shares[-1] < 1

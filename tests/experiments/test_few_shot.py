@@ -27,7 +27,9 @@ def by_measure(rows):
 
 
 def test_every_experiment_has_variants_that_take_a_seed():
-    assert set(few_shot.EXPERIMENTS) == {"labels", "new pairs"}
+    assert set(few_shot.EXPERIMENTS) == {
+        "labels", "new pairs", "initial weights", "learning rates",
+    }  # fmt: skip
     assert all(callable(v) for variants in few_shot.EXPERIMENTS.values() for v in variants.values())
 
 
@@ -61,6 +63,16 @@ def test_the_main_run_has_accuracy_controls_formation_and_heads():
     for name in ("readers", "others"):
         assert list(results[f"accuracy of 8, without {name}"]) == [0, 1, 2]
     assert "outside" in results
+
+
+def test_starts_and_learning_rates_are_those_that_their_names_say():
+    starts, rates = (few_shot.EXPERIMENTS[name] for name in ("initial weights", "learning rates"))
+    deviations = {name: run.keywords["config"].initializer_range for name, run in starts.items()}
+    highest = {name: run.keywords["settings"].max_lr for name, run in rates.items()}
+    assert deviations == {f"std {std}": std for std in (0.05, 0.1, 0.2, 0.3)}
+    assert highest == {f"rate {rate}": rate for rate in (0.001, 0.01, 0.02)}
+    assert few_shot.LABEL_CONFIG.initializer_range == 0.02
+    assert few_shot.ADAMW.max_lr == 0.003
 
 
 def test_pairs_never_seen_together_are_scored_apart():
