@@ -8,6 +8,7 @@
     : "The search failed. To try again, reload the page.";
   const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
   const LISTS = /^(api|where)/; // pages that name what others are about
+  const EXERCISES = /^workbook/;
   const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
   const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/ー|[^\p{L}\p{N}]/gu, "");
 
@@ -18,9 +19,12 @@
     return text.includes(query) ? 40 + (50 * query.length) / text.length : 0;
   }
 
-  // Lists, most of them of code, come after pages of text when the query is not written like code.
+  // Lists, most of them of code, come after pages of text when the query is not written like code;
+  // a page of exercises comes after the one that explains.
   function placed(index, file, score, isCode) {
-    return LISTS.test(index.docnames[file]) && !isCode ? score / 4 : score;
+    const name = index.docnames[file];
+    if (LISTS.test(name) && !isCode) return score / 4;
+    return EXERCISES.test(name) ? 0.6 * score : score;
   }
 
   function headings(index, query, isCode) {
