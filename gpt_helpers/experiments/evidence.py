@@ -94,7 +94,7 @@ def on_one_form():
     sums = functools.partial(recorded_shares, "sum of 12 digits", "answer", x=12)
     tuned = functools.partial(recorded_shares, "instructions", variant="tuned", x=0)
     evidence = {
-        f"sum of 12 digits, {kind}": sums(f"{kind}, 2 layers") for kind in ("at once", "steps")
+        f"last digit of a sum, {kind}": sums(f"{kind}, 2 layers") for kind in ("at once", "steps")
     }
     limit = {
         "two instructions, combinations trained": tuned("pairs"),

@@ -46,8 +46,8 @@ LABELS, PAIRS, SUMS = ("labels", "accuracy"), ("new pairs",), ("sum of 12 digits
             "accuracy, label pairs of the training",
             (*PAIRS, "accuracy, seen pairs", "modern, Muon", 8),
         ),
-        ("evidence", "sum of 12 digits, at once", (*SUMS, "at once, 2 layers", 12)),
-        ("evidence", "sum of 12 digits, steps", (*SUMS, "steps, 2 layers", 12)),
+        ("evidence", "last digit of a sum, at once", (*SUMS, "at once, 2 layers", 12)),
+        ("evidence", "last digit of a sum, steps", (*SUMS, "steps, 2 layers", 12)),
         (
             "limit",
             "two instructions, combinations trained",
