@@ -57,7 +57,7 @@ def count_words(text):
 
 @checks(words=check_words)
 def count_pairs(words):
-    """Return {(left, right): how often they are neighbours} in words, {tokens: count}."""
+    """Return {(left, right): how often they meet} in words, {tokens: count}."""
     pairs = Counter()
     for tokens, count in words.items():
         for pair in pairwise(tokens):
@@ -67,7 +67,7 @@ def count_pairs(words):
 
 @checks(tokens=check_parts, pair=check_parts)
 def join_pair(tokens, pair):
-    """Return tokens with each left, right of the pair joined to one, from the left on."""
+    """Return tokens with each left, right of the pair joined, from the left on."""
     joined = []
     for token in tokens:
         if joined and (joined[-1], token) == pair:
@@ -84,7 +84,7 @@ def join_pairs(words, pair):
 
 @checks(text=check_text, n_merges=check_natural)
 def learn_merges(text, n_merges):
-    """Return the first merges of a text, [(left, right), ...]; fewer if no pair is left.
+    """Return the first merges of a text, [(left, right), ...]; fewer if none is left.
 
     Of pairs that are equally frequent, the one whose tokens are older is merged.
     Source: sennrich2016bpe, algorithm 1.

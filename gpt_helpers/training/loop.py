@@ -88,21 +88,17 @@ class Trainer:
         number counts from 0. Raises ValueError while the model is evaluated or generates.
         Source: pascanu2013difficulty, algorithm 1 (clipping).
         """
-        with taking_step(self.raw):
-            return self.change(number, batch)
-
-    def change(self, number, batch):
-        """Do what step does, when nothing else reads the model."""
         lr = learning_rate(number, **self.settings.schedule_arguments)
-        loss = self.accumulate(number, batch)
-        norm = self.clip()
-        if not self.scaler.is_enabled():
-            check_finite("gradient norm", norm, number)
-        for optimizer in self.optimizers if math.isfinite(norm) else []:
-            for group in optimizer.param_groups:
-                group["lr"] = lr * group["lr_ratio"]
-            self.scaler.step(optimizer)
-        self.scaler.update()
+        with taking_step(self.raw):
+            loss = self.accumulate(number, batch)
+            norm = self.clip()
+            if not self.scaler.is_enabled():
+                check_finite("gradient norm", norm, number)
+            for optimizer in self.optimizers if math.isfinite(norm) else []:
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * group["lr_ratio"]
+                self.scaler.step(optimizer)
+            self.scaler.update()
         return {
             "step": number + 1,
             "tokens": batch.numel(),
