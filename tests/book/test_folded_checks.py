@@ -11,7 +11,7 @@ from theme.checks import Check, Checked, FoldChecks
 FOLDED = """() => [...document.querySelectorAll("details.check")].map((box) => ({
   said: box.querySelector("summary").textContent, isOpen: box.open,
   code: box.querySelector(".cell_input")?.textContent ?? "",
-  shown: box.querySelector(".cell_output")?.textContent.trim() ?? "",
+  shown: box.querySelector(".cell_output pre")?.textContent.trim() ?? "",
 }))"""
 
 
@@ -50,7 +50,7 @@ def test_every_check_of_a_page_is_one_closed_line_with_its_code_and_true_behind_
         cells = [cell for cell in code_cells(read_notebook(path)) if "check" in captions(cell)]
         page.goto((site / edition / f"{path.stem}.html").as_uri())
         folds = page.evaluate(FOLDED)
-        said = [captions(cell)["check"].replace("`", "") for cell in cells]
+        said = [captions(cell)["check"].replace("`", "").replace("'", "’") for cell in cells]
         assert [fold["said"] for fold in folds] == said
         assert not any(fold["isOpen"] for fold in folds)
         assert all(fold["code"] and fold["shown"] == "True" for fold in folds)

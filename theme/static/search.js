@@ -24,7 +24,7 @@
   function placed(index, file, score, isCode) {
     const name = index.docnames[file];
     if (LISTS.test(name) && !isCode) return score / 4;
-    return EXERCISES.test(name) ? 0.6 * score : score;
+    return EXERCISES.test(name) ? 0.3 * score : score;
   }
 
   function headings(index, query, isCode) {
