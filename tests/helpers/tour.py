@@ -95,6 +95,7 @@ PRESSED = """() => [...document.querySelectorAll(`button, input, select, textare
   .sd-summary-icon, .sd-summary-state-marker`)]
   .filter((element) => element.checkVisibility() && element.getClientRects().length)
   .filter((element) => !element.matches("details[open] > .sd-summary-title")) // it is a heading
+  .filter((element) => !element.matches("details.check > summary, .hero-bar")) // it says something
   .map((element) => element.outerHTML.slice(0, 120))"""
 SHEETS = """() => [...document.querySelectorAll("html, body, main, article")]
   .map((element) => getComputedStyle(element).backgroundColor)"""

@@ -48,7 +48,7 @@ addEventListener("hashchange", keepPlace);
 keepPlace();
 
 // A box that scrolls must be reachable by keyboard; one that does not should not stop the tab key.
-// The theme sees to those of code and of tables. On which sides there is more, book.css shows.
+// The theme sees to some of them, but late. On which sides there is more, book.css shows.
 function tellMore(box) {
   const last = box.scrollWidth - box.clientWidth - 1; // a part of a pixel is no more
   const sides = { left: box.scrollLeft > 1, right: box.scrollLeft < last };
@@ -59,7 +59,6 @@ function tellMore(box) {
 const boxes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     tellMore(target);
-    if (!target.matches(".scrolls")) continue;
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
