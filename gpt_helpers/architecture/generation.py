@@ -57,26 +57,19 @@ def generate(
 def write_on(ids, n_prompt, predict, choose, eos_token_id=None):
     """Return ids (B, T) with the columns from n_prompt on written, token by token.
 
-    predict returns the logits (B, V) after ids, choose a token (B,) from them.
+    predict returns the logits (B, V) after ids, choose a token (B,) from them. After an
+    eos_token_id a row goes on with it, until all rows have ended; without one, no row ends.
     """
+    ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)  # (B,)
     for end in range(n_prompt, ids.shape[1]):
         logits = predict(ids[:, :end])  # (B, V)
         ids[:, end] = choose(logits)
-        if all_ended(ids[:, n_prompt : end + 1], eos_token_id):
-            return ids[:, : end + 1]
+        if eos_token_id is not None:
+            ids[ended, end] = eos_token_id
+            ended = ids[:, end] == eos_token_id
+            if ended.all():
+                return ids[:, : end + 1]
     return ids
-
-
-def all_ended(written, eos_token_id):
-    """Return whether all rows of written (B, N) have ended; those that had go on with the end.
-
-    Without an eos_token_id, None, no row ends.
-    """
-    if eos_token_id is None:
-        return False
-    ended = (written[:, :-1] == eos_token_id).any(1)  # (B,)
-    written[ended, -1] = eos_token_id
-    return bool((written[:, -1] == eos_token_id).all())
 
 
 def next_logits(model, ids, mask, cache=None, chunk_size=None):

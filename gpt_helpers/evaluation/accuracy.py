@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from gpt_helpers.validation import (
     check_integer,
     check_natural,
     check_real,
+    check_sequence,
+    checks,
 )
 
 Z95 = 1.959963984540054  # 95 % of a normal distribution lie within so many deviations
@@ -51,6 +54,20 @@ class Score:
         if not isinstance(other, Score):
             return NotImplemented
         return Score(self.right + other.right, self.n + other.n)
+
+
+check_scores = partial(check_sequence, kind=Score)
+
+
+@checks(scores=check_scores)
+def pooled(scores):
+    """Return (share of all together, lowest, highest) of the Scores of several seeds.
+
+    The interval spans the 95 % intervals of every seed. Raises ValueError for no scores.
+    """
+    lowest = min(score.interval[0] for score in scores)
+    highest = max(score.interval[1] for score in scores)
+    return sum(scores[1:], scores[0]).share, lowest, highest
 
 
 def wilson(right, n, z=Z95):

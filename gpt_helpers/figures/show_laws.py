@@ -9,7 +9,6 @@ from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import (
     check_captions,
     check_line,
-    check_positive,
     line_of,
     panels_of,
 )
@@ -32,15 +31,13 @@ LINES = {
     "diamonds": {"linestyle": "", "marker": "D", "markersize": 6},
 }
 MOST_TICKS = 4  # on a desk, of a logarithmic axis that spans less than a power of 10
-NAMES = {"names": (4, 3), "names below": (4, -8)}  # where a name begins, in points
 
 
 class Mark(NamedTuple):
     """What is drawn of a law or of runs.
 
-    kind is a key of LINES, "band" (y is a pair: lowest and highest), "names" or "names below"
-    (label is one text per point, drawn above or below its right). colour is the number of a
-    colour, or None for ink.
+    kind is a key of LINES, or "band" (y is a pair: lowest and highest). colour is the number of
+    a colour, or None for ink.
     """
 
     kind: str
@@ -54,17 +51,14 @@ def check_marks(name, value, log=()):
     """Raise ValueError unless value is a list of Marks that can be drawn on axes, some in log."""
     check_sequence(name, value, Mark)
     for place, mark in enumerate(value):
-        check_choice("kind", mark.kind, (*LINES, *NAMES, "band"))
+        check_choice("kind", mark.kind, (*LINES, "band"))
         edges = mark.y if mark.kind == "band" else (mark.y,)
         if not isinstance(edges, list | tuple) or (mark.kind == "band" and len(edges) != 2):
             raise ValueError(f"{name}[{place}].y={mark.y!r:.60} must be a pair: lowest, highest")
         for y in edges:
             check_line(f"{name}[{place}]", (mark.x, y), log)
         optional(check_natural)("colour", mark.colour)
-        if mark.kind in NAMES:
-            check_captions("label", mark.label, len(mark.x))
-        else:
-            check_instance("label", mark.label, (str, Real))
+        check_instance("label", mark.label, (str, Real))
 
 
 def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss"):
@@ -72,36 +66,14 @@ def run_mark(kind, rows, label="", colour=None, x="n_params", y="held_out_loss")
 
     Raises ValueError for a kind that marks does not know, and a column that rows lack.
     """
-    check_choice("kind", kind, (*LINES, *NAMES, "band"))
+    check_choice("kind", kind, (*LINES, "band"))
     check_rows("rows", rows, ())
     for name, column in (("x", x), ("y", y)):
         check_choice(name, column, tuple(rows[0]))
     check_rows("rows", rows, (x, y))
     optional(check_natural)("colour", colour)
-    check_instance("label", label, (str, list, tuple))
+    check_instance("label", label, str)
     return Mark(kind, [row[x] for row in rows], [row[y] for row in rows], label, colour)
-
-
-def names_apart(models):
-    """Return {kind: models} for names that do not lie on each other: above, or below the point.
-
-    models are rows with n_params and n_tokens. A name goes below if a point close to the right
-    or the left, and as high or higher, has its name above.
-    """
-    check_rows("models", models, ("n_params", "n_tokens"))
-    for model in models:
-        for column in ("n_params", "n_tokens"):
-            check_positive(f"{column} of models", model[column])
-    placed = {kind: [] for kind in NAMES}
-    for model in sorted(models, key=lambda row: (-row["n_tokens"], row["n_params"])):
-        near = [
-            other
-            for other in placed["names"]
-            if 0.15 < model["n_params"] / other["n_params"] < 6
-            and model["n_tokens"] > other["n_tokens"] / 2.5
-        ]
-        placed["names below" if near else "names"].append(model)
-    return placed
 
 
 @draws(panels_of_marks=panels_of(check_marks))
@@ -140,16 +112,11 @@ def label_ticks(axis, log):
 def draw_mark(axis, mark):
     """Draw one mark."""
     colour = INK if mark.colour is None else PALETTE[mark.colour % len(PALETTE)]
-    label = None if mark.kind in NAMES or mark.label == "" else named(mark.label)
+    label = None if mark.label == "" else named(mark.label)
     if mark.kind == "band":
         (x, low), (_, high) = (line_of("band", (mark.x, edge)) for edge in mark.y)
         look = {"color": colour, "alpha": 0.18, "linewidth": 0, "label": label}
         axis.fill_between(x, low, high, **look)
         return
     x, y = line_of(mark.kind, (mark.x, mark.y))
-    if mark.kind in NAMES:
-        offset = {"xytext": NAMES[mark.kind], "textcoords": "offset points"}
-        for *place, text in zip(x, y, mark.label, strict=True):
-            axis.annotate(text, place, **offset, color=colour)
-    else:
-        axis.plot(x, y, color=colour, label=label, **LINES[mark.kind])
+    axis.plot(x, y, color=colour, label=label, **LINES[mark.kind])

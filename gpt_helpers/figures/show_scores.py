@@ -1,11 +1,10 @@
 """Shares of right answers with their intervals, over seeds."""
 
-import functools
 import math
 
 from matplotlib.ticker import MaxNLocator
 
-from gpt_helpers.evaluation.accuracy import Score
+from gpt_helpers.evaluation.accuracy import check_scores, pooled
 from gpt_helpers.figures.drawn import draws
 from gpt_helpers.figures.inputs import LARGEST, check_line, drawables, line_of, panels_of
 from gpt_helpers.figures.style import (
@@ -19,22 +18,10 @@ from gpt_helpers.figures.style import (
     panels,
     soft,
 )
-from gpt_helpers.validation import check_real, check_sequence, checks, optional
+from gpt_helpers.validation import check_real, optional
 
 THICK = 0.5  # of a bar, where 1 is from one bar to the next
 MARKERS = "osD^vPX*"
-check_scores = functools.partial(check_sequence, kind=Score)
-
-
-@checks(scores=check_scores)
-def pooled(scores):
-    """Return (share of all together, lowest, highest) of the Scores of several seeds.
-
-    The interval spans the 95 % intervals of every seed. Raises ValueError for no scores.
-    """
-    lowest = min(score.interval[0] for score in scores)
-    highest = max(score.interval[1] for score in scores)
-    return sum(scores[1:], scores[0]).share, lowest, highest
 
 
 def check_by_x(name, value):

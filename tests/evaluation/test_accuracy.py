@@ -9,7 +9,7 @@ from scipy import stats
 
 from gpt_helpers.architecture.model import GPTLMHeadModel
 from gpt_helpers.config import GPTConfig
-from gpt_helpers.evaluation.accuracy import Score, exactly, wilson, written
+from gpt_helpers.evaluation.accuracy import Score, exactly, pooled, wilson, written
 from tests.helpers.reference import refused
 
 COUNTS = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -28,6 +28,14 @@ def test_an_interval_lies_within_0_and_1_and_holds_the_share(counts):
     low, high = score.interval
     assert 0 <= low <= score.share <= high <= 1
     assert low < high
+
+
+def test_seeds_are_pooled_and_the_interval_spans_those_of_all():
+    seeds = [Score(50, 100), Score(70, 100), Score(60, 100)]
+    share, low, high = pooled(seeds)
+    assert share == 0.6
+    assert (low, high) == (seeds[0].interval[0], seeds[1].interval[1])
+    assert pooled(seeds[:1]) == (0.5, *seeds[0].interval)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.99])

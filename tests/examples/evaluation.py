@@ -26,6 +26,7 @@ def of_accuracy():
     """Yield the examples of accuracy."""
     yield Example(accuracy.Score, {"right": 3, "n": 4}, {"right": "0"})
     yield Example(accuracy.wilson, {"right": 3, "n": 4, "z": 1.96}, {"right": "0"})
+    yield Example(accuracy.pooled, {"scores": [accuracy.Score(1, 2)]})
     answers = torch.tensor([[1, 2], [3, 4]])
     call = {"found": answers, "wanted": answers, "ignored": 2}
     anything = {"found": "-1 huge", "wanted": "-1 huge", "ignored": "None 0 -1"}

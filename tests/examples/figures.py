@@ -89,9 +89,7 @@ def laws_and_scores():
         {"kind": "line", "rows": rows, "label": "a", "colour": 1, "x": "n_params", "y": "n_tokens"},
         {"label": TEXT, "colour": "None 0"},
     )
-    yield Example(show_laws.names_apart, {"models": rows})
     scores = {1: [Score(1, 2)]}
-    yield Example(show_scores.pooled, {"scores": [Score(1, 2)]})
     yield Example(
         show_scores.accuracy,
         {"panels_of_scores": {"t": {"a": scores}}, "xlabel": "x", "height": 2.0, "chance": 0.5,

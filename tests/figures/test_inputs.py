@@ -285,13 +285,6 @@ def test_a_source_that_holds_a_fence_stays_in_its_listing():
     assert listing.endswith("\n````")
 
 
-@pytest.mark.parametrize("wrong", [0, "1", None, np.nan, 10**400], ids=str)
-def test_names_stand_beside_models_of_positive_numbers(wrong):
-    for column in ("n_params", "n_tokens"):
-        model = {"n_params": 1.0, "n_tokens": 1.0} | {column: wrong}
-        refused(f"{column} of models", show_laws.names_apart, [model, model])
-
-
 @pytest.mark.parametrize("wrong", [None, 3, (Y, Y, Y)], ids=str)
 def test_a_band_has_two_edges(wrong):
     refused("panels_of_marks.*a pair", marks, X, wrong, "band")

@@ -7,7 +7,7 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 import pytest
 
-from gpt_helpers.figures.show_laws import LINES, NAMES, Mark, marks, names_apart, run_mark
+from gpt_helpers.figures.show_laws import LINES, Mark, marks, run_mark
 from tests.helpers.reference import refused
 
 
@@ -35,17 +35,6 @@ def test_only_measured_points_have_markers():
     with_marker = {kind for kind, style in LINES.items() if "marker" in style}
     assert with_marker == {"points", "hollow", "diamonds"}
     assert all(style["linestyle"] == "" for kind, style in LINES.items() if kind in with_marker)
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_names_stand_beside_their_points(kind):
-    axis = drawn(Mark(kind, [1, 10], [3.0, 2.0], ["a", "b"]))
-    assert [(text.get_text(), text.xy) for text in axis.texts] == [
-        ("a", (1, 3.0)),
-        ("b", (10, 2.0)),
-    ]
-    assert axis.figure.legends == []
-    assert {text.xyann for text in axis.texts} == {NAMES[kind]}
 
 
 @pytest.mark.parametrize(("high", "is_plain"), [(5.0, True), (500.0, False)])
@@ -87,10 +76,3 @@ def test_a_mark_of_runs_has_their_columns():
     ]
     assert run_mark("points", rows)[1:3] == ([1, 10], [3.0, 2.0])
     assert run_mark("points", rows, "a", 1, "epochs", "n_params")[1:] == ([2, 4], [1, 10], "a", 1)
-
-
-def test_names_of_close_points_lie_apart():
-    near = {"n_params": 1.2e9, "n_tokens": 1e12}
-    far = {"n_params": 1e12, "n_tokens": 1e12}
-    first = {"n_params": 1e9, "n_tokens": 1e12}
-    assert names_apart([near, far, first]) == {"names": [first, far], "names below": [near]}

@@ -7,8 +7,8 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 import pytest
 
-from gpt_helpers.evaluation.accuracy import Score
-from gpt_helpers.figures.show_scores import accuracy, bars, pooled
+from gpt_helpers.evaluation.accuracy import Score, pooled
+from gpt_helpers.figures.show_scores import accuracy, bars
 from tests.helpers.reference import refused
 
 SEEDS = [Score(50, 100), Score(70, 100), Score(60, 100)]
@@ -18,13 +18,6 @@ SEEDS = [Score(50, 100), Score(70, 100), Score(60, 100)]
 def _close_figures():
     yield
     plt.close("all")
-
-
-def test_seeds_are_pooled_and_the_interval_spans_those_of_all():
-    share, low, high = pooled(SEEDS)
-    assert share == 0.6
-    assert (low, high) == (SEEDS[0].interval[0], SEEDS[1].interval[1])
-    assert pooled(SEEDS[:1]) == (0.5, *SEEDS[0].interval)
 
 
 def test_a_line_has_its_shares_in_the_order_of_x_and_bars_that_span_the_interval():
