@@ -180,7 +180,7 @@
 
   function toPattern(query) {
     const terms = split(query).flatMap((word) => (HAS_JAPANESE.test(word) ? [word] : splitQuery(word)));
-    const told = terms.filter(isTelling);
+    const told = terms.filter((term) => isTelling(term) && (term.length > 1 || terms.length === 1));
     const sources = told.map((term) => {
       if (NUMBER.test(term)) return `${grouped(term, ",?").replace(".", "\\.")}(?!\\d|[.,]\\d)`;
       if (HAS_JAPANESE.test(term)) return spelled(term);
@@ -189,7 +189,8 @@
       return escaped(start) + (start.length > 3 ? "\\p{L}*" : "(?![\\p{L}\\p{N}])");
     });
     const whole = terms.length > 1 ? [spelled(folded(query).replace(/\s+/g, " "))] : [];
-    return sources.length ? new RegExp([...whole, ...sources].join("|"), "giu") : null;
+    const parts = [...whole, ...sources].map((source) => `(${source})`);
+    return parts.length ? new RegExp(parts.join("|"), "giu") : null;
   }
 
   // A word or a number begins where no other goes on.
@@ -200,13 +201,13 @@
       !goesOn(text.slice(Math.max(found.index - 2, 0), found.index), found[0]));
   }
 
-  // Where in a text most of the query stands close together.
+  // Where in a text the whole query stands, or else most of its words close together.
   function bestPlace(marks) {
-    const weight = (mark) => {
+    const part = (mark) => mark.slice(1).findIndex(Boolean);
+    const weights = marks.map((mark) => {
       const near = marks.filter(({ index }) => index >= mark.index && index < mark.index + EXCERPT / 2);
-      return [...new Set(near.map(([word]) => word.toLowerCase()))].join("").length;
-    };
-    const weights = marks.map(weight);
+      return mark[0].length * (part(mark) === 0) + new Set(near.map(part)).size;
+    });
     return marks[weights.indexOf(Math.max(...weights))]?.index ?? 0;
   }
 
