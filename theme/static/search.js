@@ -195,8 +195,10 @@
 
   // A word or a number begins where no other goes on.
   const goesOn = (before, found) => /^[\p{sc=Latin}\d]/u.test(found) && /(?:[\p{sc=Latin}\d]|\d[.,])$/u.test(before);
-  function findIn(text) {
+  const narrow = (sign) => (sign.normalize("NFKC").length === sign.length ? sign.normalize("NFKC") : sign);
+  function findIn(shown) {
     if (!asked) return [];
+    const text = Array.from(shown, narrow).join(""); // as long as what is shown
     return [...text.matchAll(asked)].filter((found) =>
       !goesOn(text.slice(Math.max(found.index - 2, 0), found.index), found[0]));
   }
@@ -233,7 +235,7 @@
     for (const found of marks.filter(({ index }) => index >= start && index < end)) {
       const mark = document.createElement("span");
       mark.className = "highlighted";
-      mark.append(found[0]);
+      mark.append(text.substr(found.index, found[0].length));
       summary.append(text.slice(at, found.index), mark);
       at = found.index + found[0].length;
     }
