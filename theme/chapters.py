@@ -43,7 +43,7 @@ LETTER = re.compile("[ぁ-ヿ一-龯]")
 CARD = """<div class="chapter-card">
 <div class="chapter-picture{cut}" aria-hidden="true">{picture}</div>
 <p class="chapter-title"><a href="{link}">{title}</a></p>
-<p class="chapter-number"><strong>{number}</strong> {unit}<span>{what}</span></p>
+<p class="chapter-number"><strong>{number}</strong> {unit} <span>{what}</span></p>
 """
 
 

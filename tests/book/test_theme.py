@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -24,7 +25,15 @@ from theme.docstrings import to_markup
 from theme.markup import CloseUp, PlainScalars
 from theme.mathematics import drop_tall_roots, source_of_font, to_mathml, write_font
 from theme.rooms import OUTSIDE, changed_pages, modules, page_of, rooms
-from theme.search import SPLIT_QUERY, JapanesePairs, readable
+from theme.search import (
+    SPLIT_QUERY,
+    EnglishAndNumbers,
+    JapanesePairs,
+    held,
+    readable,
+    shown,
+    weigh,
+)
 from theme.tables import read_table
 from theme.where import read_rows
 
@@ -122,6 +131,30 @@ def test_the_terms_of_a_query_are_terms_of_every_text_that_holds_it(parts):
     text = before + query + after
     found = JapanesePairs({}).split(text)
     assert [term for term in japanese if len(term) == 2 and term not in found] == []
+
+
+def test_what_is_searched_is_what_an_article_shows_and_only_inline_tags_join_it():
+    page = """<nav>left</nav><article class="x"><p>a <b>wo</b>rd &amp; 1</p><p>2</p>
+    <script>let hidden</script><svg><text>3</text><text>4</text></svg></article><footer>right"""
+    assert shown(page).split() == ["a", "word", "&", "1", "2", "3", "4"]
+
+
+def test_the_index_holds_each_term_once_for_a_page_and_not_again_if_it_is_in_its_title():
+    texts = ["50,257 tokens, the token", "tokens and 50257"]
+    assert held(EnglishAndNumbers({}), texts, {}) == {"50257": [0, 1], "token": [0, 1]}
+    assert held(EnglishAndNumbers({}), texts, {"token": 1}) == {"50257": [0, 1], "token": [0]}
+    assert held(JapanesePairs({}), ["注意機構"], {"意機": [0]}).keys() == set("注意機構") | {
+        "注意",
+        "機構",
+    }
+
+
+def test_a_page_weighs_more_for_a_term_that_it_has_more_often_and_that_few_others_have():
+    pages = {"a": {"x": 9, "y": 2}, "b": {"x": 2, "z": 9}, "c": {"x": 2, "z": 2}, "d": {"w": 11}}
+    weights = weigh({page: Counter(terms) for page, terms in pages.items()})
+    assert max(weights["x"], key=weights["x"].get) == "a"
+    assert weights["w"]["d"] > weights["z"]["b"] > weights["x"]["a"]
+    assert weigh({"a": Counter({"once": 1, "twice": 2})}).keys() == {"twice"}
 
 
 def test_a_data_frame_keeps_every_cell_and_its_index_name():

@@ -9,8 +9,13 @@
   const IDENTIFIER = /[_.]|[a-z][A-Z]|[A-Z]{2}[a-z]/;
   const LISTS = /^(api|where)/; // pages that name what others are about
   const EXERCISES = /^workbook/;
-  const ENOUGH = 1 / 3; // of the query's words, for pages that are listed when none has all
+  const AGAIN = 0.7; // of the score of a further heading of a page
+  const EXCERPT = 240; // letters
+  const FEW = 3; // pages with all words of a query are enough
+  const ENOUGH = 1 / 3; // of the words, for pages that are listed with fewer
   const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/ー|[^\p{L}\p{N}]/gu, "");
+
+  const bare = (title) => title.replace(/<[^>]*>/g, "");
 
   // How well a heading or a name fits: from 40, when it holds the query, to 100, when it is it.
   function fit(name, query) {
@@ -27,16 +32,19 @@
     return EXERCISES.test(name) ? 0.3 * score : score;
   }
 
-  function headings(index, query, isCode) {
+  function headings(index, query, subject, isCode) {
     return Object.entries(index.alltitles).flatMap(([title, places]) => {
-      const score = fit(title, query);
-      if (!score) return [];
+      const fits = fit(title, query);
+      if (!fits) return [];
       // A heading of a list is the name of a module, and found as code.
-      return places.filter(([file, id]) => !id || !LISTS.test(index.docnames[file])).map(([file, id]) => {
+      const isName = ([file]) => LISTS.test(index.docnames[file]) && bare(index.titles[file]) !== title;
+      return places.filter((place) => !isName(place)).map(([file, id]) => {
         const top = index.titles[file];
-        const label = top === title ? title : `${top} > ${title}`;
-        const fits = placed(index, file, score, isCode);
-        return [index.docnames[file], label, id ? `#${id}` : "", null, fits, index.filenames[file]];
+        const score = fits < 100 ? fits + 10 * subject[file] : fits;
+        const isPage = bare(top) === title;
+        const label = isPage ? top : `${top} > ${title}`;
+        const rank = isPage && fits === 100 ? fits : placed(index, file, score, isCode);
+        return [index.docnames[file], label, id ? `#${id}` : "", null, rank, index.filenames[file]];
       });
     });
   }
@@ -49,6 +57,15 @@
       const glossary = places.filter(([, id]) => score && id.startsWith("term-"));
       return glossary.map(([file, id]) =>
         [index.docnames[file], entry, `#${id}`, index.titles[file], score, index.filenames[file]]);
+    });
+  }
+
+  // A work that is cited is found by its title, or most of it, after what the book says itself.
+  function works(index, query) {
+    return Object.entries(index.works).flatMap(([title, [file, id]]) => {
+      const score = fit(title, query);
+      if (score < 65) return []; // half of a title
+      return [[index.docnames[file], title, `#${id}`, index.titles[file], 0.6 * score, index.filenames[file]]];
     });
   }
 
@@ -70,67 +87,175 @@
     );
   }
 
-  // The pages that hold a word, or a longer one if none holds it alone.
-  function holders(table, word) {
-    const longer = () => Object.keys(table).filter((key) => key.includes(word));
-    const keys = Object.prototype.hasOwnProperty.call(table, word) ? [word] : word.length > 2 ? longer() : [];
-    return new Set(keys.flatMap((key) => table[key]));
+  // The pages that hold a term, or a longer one if none holds it alone.
+  function holders(table, term) {
+    const longer = () => Object.keys(table).filter((key) => key.includes(term));
+    const keys = Object.prototype.hasOwnProperty.call(table, term) ? [term] : term.length > 2 ? longer() : [];
+    return keys.flatMap((key) => table[key]);
+  }
+
+  // The words of a query, Japanese up to the next sign, each as the terms that the index has of it.
+  const JAPANESE = "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}";
+  const HAS_JAPANESE = new RegExp(`[${JAPANESE}]`, "u");
+  const WORD = new RegExp(`[${JAPANESE}]+|[^\\s${JAPANESE}]+`, "gu");
+  const folded = (query) => query.normalize("NFKC").toLowerCase().replace(/[ー・]/g, "").trim();
+  const split = (query) => folded(query).match(WORD) ?? [];
+  const isTelling = (term) => !stopwords.includes(term);
+  function termsOf(word) {
+    const stemmer = new Stemmer();
+    return splitQuery(word).filter(isTelling).map((term) => stemmer.stemWord(term));
   }
 
   // How much a page is about words, and pairs of them: theme/search.py writes the weights.
-  function weigher(words) {
-    const terms = [...words];
+  function subjects(index, words) {
+    const terms = words.flat();
     const pairs = terms.slice(1).map((term, i) => `${terms[i]} ${term}`);
-    return (page) => [...terms, ...pairs].reduce((sum, term) => sum + (Search.weights?.[term]?.[page] ?? 0), 0);
+    const about = (page) => [...terms, ...pairs].reduce((sum, term) => sum + (Search.weights?.[term]?.[page] ?? 0), 0);
+    const all = index.docnames.map(about);
+    const most = Math.max(...all) || 1;
+    return all.map((weight) => weight / most);
   }
 
-  // Pages that hold the words; if none holds all of them, those that hold most.
-  function pages(index, words, excluded, isCode) {
-    const inTitles = [...words].map((word) => holders(index.titleterms, word));
-    const anywhere = [...words].map((word, i) => new Set([...inTitles[i], ...holders(index.terms, word)]));
-    const without = [...excluded].flatMap((word) => [...holders(index.terms, word)]);
-    const share = (sets, file) => sets.filter((set) => set.has(file)).length / words.size;
-    const files = index.docnames.map((name, file) => file).filter((file) => !without.includes(file));
-    const best = Math.max(...files.map((file) => share(anywhere, file)));
-    const about = weigher(words);
-    const most = Math.max(...files.map((file) => about(index.docnames[file]))) || 1;
-    return files
-      .filter((file) => share(anywhere, file) >= (best === 1 ? 1 : ENOUGH))
-      .map((file) => {
-        const subject = (15 * about(index.docnames[file])) / most;
-        const score = 10 * share(anywhere, file) + 5 * share(inTitles, file) + subject;
-        const fits = placed(index, file, score, isCode);
-        return [index.docnames[file], index.titles[file], "", null, fits, index.filenames[file]];
-      });
+  // For each page how much of the words it holds in some tables of the index. Of a word the greater
+  // part counts, as of 計算予算 in a page with 計算 and 予算; less of it is another word.
+  function shares(index, words, tables) {
+    const held = words.map((word) => {
+      const sets = word.map((term) => new Set(tables.flatMap((table) => holders(table, term))));
+      const share = (file) => sets.filter((set) => set.has(file)).length / sets.length;
+      return index.docnames.map((page, file) => share(file)).map((part) => (part > 1 / 2 ? part : 0));
+    });
+    return index.docnames.map((page, file) => held.reduce((sum, word) => sum + word[file], 0) / words.length);
   }
 
-  Search._performSearch = (written, words, excluded) => {
+  // Pages that hold the words; if few but lists hold all of them, also those that hold a part.
+  function pages(index, words, subject, isCode) {
+    if (!words.length) return [];
+    const inTitle = shares(index, words, [index.titleterms]);
+    const anywhere = shares(index, words, [index.titleterms, index.terms]);
+    const isAnswer = (share, file) => share === 1 && (isCode || !LISTS.test(index.docnames[file]));
+    const least = anywhere.filter(isAnswer).length < FEW ? ENOUGH : 1;
+    return index.docnames.flatMap((page, file) => {
+      if (anywhere[file] < least) return [];
+      const score = 10 * anywhere[file] + 5 * inTitle[file] + 15 * subject[file];
+      const rank = placed(index, file, score, isCode);
+      return [[page, index.titles[file], "", null, rank, index.filenames[file]]];
+    });
+  }
+
+  // Of the headings of one page, the one that fits best comes before those of others.
+  function spread(results) {
+    const before = {};
+    for (const result of results.sort((a, b) => b[4] - a[4])) {
+      const nth = (before[result[0]] = (before[result[0]] ?? -1) + 1);
+      result[4] *= AGAIN ** nth;
+    }
+    return results;
+  }
+
+  Search._performSearch = (written) => {
     const index = Search._index;
     const query = plain(written);
+    if (!query) return [];
+    const words = split(written).map(termsOf).filter((word) => word.length);
     const isCode = IDENTIFIER.test(written.trim());
-    const named = query
-      ? [headings(index, query, isCode), terms(index, query), code(index, query, isCode)].flat()
-      : [];
+    const subject = subjects(index, words);
+    const named = [
+      ...spread(headings(index, query, subject, isCode)),
+      ...terms(index, query),
+      ...works(index, query),
+      ...code(index, query, isCode),
+    ];
     const listed = new Set(named.map(([page]) => page));
-    const whole = words.size ? pages(index, words, excluded, isCode) : [];
-    const results = [...named, ...whole.filter(([page]) => !listed.has(page))];
-    return results.sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
+    const whole = pages(index, words, subject, isCode).filter(([page]) => !listed.has(page));
+    return [...named, ...whole].sort((a, b) => a[4] - b[4] || (a[1] < b[1] ? 1 : -1)); // the last is shown first
   };
 
-  // Sphinx drops numbers from a query. Excerpts, and the page that is opened, mark them as the text
-  // writes them, with signs between the thousands, and in Japanese whole words, not pairs.
-  const grouped = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
+  // What a text holds of a query: the whole of it, or its words. A number may have signs between its
+  // thousands, a Japanese word those that writers leave out, an English one any ending.
+  const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const spelled = (word) => Array.from(word, escaped).join("[ー・]?").replace(/\s/g, "\\s");
+  const NUMBER = /^(\d+)(\.\d+)?$/;
+  const grouped = (number, sign) =>
+    number.replace(NUMBER, (all, whole, rest = "") => whole.replace(/\B(?=(\d{3})+$)/g, sign) + rest);
+
+  function toPattern(query) {
+    const terms = split(query).flatMap((word) => (HAS_JAPANESE.test(word) ? [word] : splitQuery(word)));
+    const told = terms.filter((term) => isTelling(term) && (term.length > 1 || terms.length === 1));
+    const sources = told.map((term) => {
+      if (NUMBER.test(term)) return `${grouped(term, ",?").replace(".", "\\.")}(?!\\d|[.,]\\d)`;
+      if (HAS_JAPANESE.test(term)) return spelled(term);
+      const stem = new Stemmer().stemWord(term);
+      const start = term.startsWith(stem) && stem.length > 3 ? stem : term;
+      return escaped(start) + (start.length > 3 ? "\\p{L}*" : "(?![\\p{L}\\p{N}])");
+    });
+    const whole = terms.length > 1 ? [spelled(folded(query).replace(/\s+/g, " "))] : [];
+    const parts = [...whole, ...sources].map((source) => `(${source})`);
+    return parts.length ? new RegExp(parts.join("|"), "giu") : null;
+  }
+
+  // A word or a number begins where no other goes on.
+  const goesOn = (before, found) => /^[\p{sc=Latin}\d]/u.test(found) && /(?:[\p{sc=Latin}\d]|\d[.,])$/u.test(before);
+  const narrow = (sign) => (sign.normalize("NFKC").length === sign.length ? sign.normalize("NFKC") : sign);
+  function findIn(shown) {
+    if (!asked) return [];
+    const text = Array.from(shown, narrow).join(""); // as long as what is shown
+    return [...text.matchAll(asked)].filter((found) =>
+      !goesOn(text.slice(Math.max(found.index - 2, 0), found.index), found[0]));
+  }
+
+  // Where in a text the whole query stands, or else most of its words close together.
+  function bestPlace(marks) {
+    const part = (mark) => mark.slice(1).findIndex(Boolean);
+    const weights = marks.map((mark) => {
+      const near = marks.filter(({ index }) => index >= mark.index && index < mark.index + EXCERPT / 2);
+      return mark[0].length * (part(mark) === 0) + new Set(near.map(part)).size;
+    });
+    return marks[weights.indexOf(Math.max(...weights))]?.index ?? 0;
+  }
+
+  // The text of a page as one reads it: theme/search.py writes the index from the same.
+  Search.htmlToText = (html, anchor) => {
+    const spaced = html.replace(/<(?!\/?(?:a|b|em|i|kbd|small|span|strong|u|wbr)\b)/g, " <");
+    const page = new DOMParser().parseFromString(spaced, "text/html");
+    page.querySelectorAll("script, style, noscript, .headerlink, .drawn-phone").forEach((part) => part.remove());
+    const part = (anchor && page.getElementById(anchor.slice(1))) || page.querySelector("article");
+    return part ? part.textContent.replace(/\s+/g, " ").trim() : "";
+  };
+
+  // Sphinx shows the place of a term, which may be a pair of characters or lack signs: another place.
+  Search.makeSearchSummary = (html, terms, anchor) => {
+    const text = Search.htmlToText(html, anchor);
+    const marks = findIn(text);
+    const start = Math.max(bestPlace(marks) - EXCERPT / 3, 0);
+    const end = start + EXCERPT;
+    const summary = document.createElement("p");
+    summary.className = "context";
+    let at = start;
+    summary.append(start > 0 ? "..." : "");
+    for (const found of marks.filter(({ index }) => index >= start && index < end)) {
+      const mark = document.createElement("span");
+      mark.className = "highlighted";
+      mark.append(text.substr(found.index, found[0].length));
+      summary.append(text.slice(at, found.index), mark);
+      at = found.index + found[0].length;
+    }
+    summary.append(text.slice(at, end), end < text.length ? "..." : "");
+    return summary;
+  };
+
+  // Sphinx drops numbers from a query. The page that is opened marks them as the text writes them,
+  // with signs between the thousands, and in Japanese whole words, not pairs.
+  let asked = null;
   const parse = Search._parseQuery;
   Search._parseQuery = (query) => {
     const [written, words, excluded, shown, objects] = parse(query);
-    const numbers = splitQuery(query).filter((term) => /^\d+$/.test(term));
-    const marked = new Set(IS_JAPANESE ? query.toLowerCase().split(/\s+/).filter(Boolean) : shown);
-    for (const number of numbers) {
-      words.add(number);
-      marked.add(number).add(grouped(number));
-    }
-    localStorage.setItem("sphinx_highlight_terms", [...marked].join(" "));
-    return [written, words, excluded, marked, objects];
+    const numbers = splitQuery(query).filter((term) => NUMBER.test(term));
+    const named = IS_JAPANESE ? query.toLowerCase().split(/\s+/).filter(Boolean) : [...shown];
+    const marked = [...named, ...numbers, ...numbers.map((number) => grouped(number, ","))];
+    numbers.forEach((number) => words.add(number));
+    localStorage.setItem("sphinx_highlight_terms", [...new Set(marked)].join(" "));
+    asked = toPattern(query);
+    return [written, words, excluded, new Set(named.filter((word) => /\p{L}/u.test(word))), objects];
   };
 
   // What cannot be answered is not "searching" for ever.
