@@ -156,7 +156,7 @@ class GPTModel(nn.Module):
 
 
 def tied_head(config, embedding):
-    """Return a head, (B, T, C) to (B, T, V), whose weights are the embedding itself.
+    """Return a head, (B, T, C) to (B, T, V), whose weights are the token embedding itself.
 
     Source: press2017tying.
     """
