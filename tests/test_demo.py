@@ -65,6 +65,13 @@ def placeholders(language):
     return {re.split(r"[.\[]", field)[0] for field in fields}
 
 
+def bounds(text):
+    """Return where a text calls a rounded number a bound: rounding may have crossed it."""
+    number, after = r"\{[^{}]*:[^{}]*[%f]\}", "以上|以下|未満|まで|を超え|or (?:more|less)"
+    before = r"at (?:most|least) |(?:less|more) than |up to |above |below "
+    return re.findall(rf"(?:{before}){number}|{number}\s*(?:{after})", text)
+
+
 def recorded(name):
     """Return the rows of a file of results, as they stand there."""
     with (ROOT / "gpt_helpers" / name).open(newline="", encoding="utf-8") as file:
@@ -83,6 +90,16 @@ def test_what_is_told_fits_into_80_columns_and_is_ascii_or_japanese(language, fa
     assert max(width(line) for line in text.split("\n")) <= 80
     assert SHOWN.fullmatch(text)
     assert text.isascii() == (language == "en")
+
+
+@pytest.mark.parametrize("language", demo.LANGUAGES)
+def test_no_rounded_number_is_called_a_bound(language):
+    assert bounds("".join(demo.sections(language).values())) == []
+
+
+@pytest.mark.parametrize("text", ["{a[b][0]:.1%} 以上になる", "{a:.2f} or more", "at most {a:.1%}"])
+def test_a_rounded_number_that_is_called_a_bound_is_found(text):
+    assert bounds(text) == [text.removesuffix("になる")]
 
 
 def test_numbers_that_run_long_fit_too(facts):
