@@ -13,7 +13,7 @@ live         the model that runs in the page
 markup       HTML of other packages, written anew, and the check that images have alt text
 mathematics  TeX to MathML at build time, and the font that draws it
 rooms        the pages of the API, from what is in the package
-search       Japanese search that finds words inside compounds
+search       Japanese search that finds words inside compounds, over what the pages show
 styles       one style sheet and one font of icons, without what no page uses
 tables       data frames as numbered tables
 where        where each concept is: the table of chapters/where.csv
