@@ -7,6 +7,7 @@ PAGES = [
     for edition in ("ja", "en")
     for name in ("index", "architecture", "training", "notation", "references", "search")
 ]
+N_UNFOLDED = 20  # at most
 # What the tab key should reach: everything visible that can be pressed, typed into or scrolled.
 STOPS = """() => {
   const pressed = "a[href], button, input, select, textarea, summary";
@@ -41,15 +42,20 @@ FOCUS = """() => {
   element.blur();
   const marked = ringed || look() !== focused;
   element.focus();
-  return { at: globalThis.stops.indexOf(element), seen: inView && marked,
-    html: element.outerHTML.slice(0, 100) };
+  const at = globalThis.stops.indexOf(element);
+  const unfolded = at < 0 && element.matches(".page-toc .nav .nav a");
+  return { at, unfolded, seen: inView && marked, html: element.outerHTML.slice(0, 100) };
 }"""
 
 
 def walk(page, n_stops):
-    """Press the tab key until the focus leaves the page; return where it was."""
+    """Press the tab key until the focus leaves the page; return where it was.
+
+    The list of sections unfolds below the section that the reader has come to: its links are
+    more stops than there were at first.
+    """
     path = []
-    for _ in range(n_stops + 5):
+    for _ in range(n_stops + N_UNFOLDED):
         page.keyboard.press("Tab")
         focus = page.evaluate(FOCUS)
         if focus is None:
@@ -78,8 +84,9 @@ def test_the_tab_key_reaches_everything_in_order_and_is_seen(page, address, name
     page.evaluate(TO_THE_TOP)
     stops = page.evaluate(STOPS)
     path = walk(page, len(stops))
+    assert [focus["html"] for focus in path if not focus["seen"]] == []
+    path = [focus for focus in path if not focus["unfolded"]]
     order = [focus["at"] for focus in path]
     assert [stops[i] for i in range(len(stops)) if i not in order] == []
     assert order == sorted(order)
     assert len(path) == len(stops)
-    assert [focus["html"] for focus in path if not focus["seen"]] == []
