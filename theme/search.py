@@ -172,14 +172,14 @@ def readable(title):
 def name_plainly(index, objects):
     """Leave of the general index the glossary, with its own letters, and of titles what is read.
 
-    The search finds what is defined in code as an object.
+    The search finds what is defined in code as an object. The glossary is read from the objects,
+    for Sphinx's index lacks those of pages that this build has not read anew.
     """
-    terms = {name.lower(): name for kind, name in objects if kind == "term"}
-    index["indexentries"] = {
-        terms.get(entry, entry): places
-        for entry, places in index["indexentries"].items()
-        if any(place[1].startswith("term-") for place in places)
-    }
+    places = index["docnames"].index
+    index["indexentries"] = entries = {}
+    for (kind, name), (docname, anchor) in objects.items():
+        if kind == "term":
+            entries.setdefault(name, []).append([places(docname), anchor, True])
     index["titles"] = [readable(title) for title in index["titles"]]
     index["alltitles"] = {readable(title): at for title, at in index["alltitles"].items()}
 

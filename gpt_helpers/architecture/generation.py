@@ -57,8 +57,8 @@ def generate(
 def write_on(ids, n_prompt, predict, choose, eos_token_id=None):
     """Return ids (B, T) with the columns from n_prompt on written, token by token.
 
-    predict returns the logits (B, V) after ids, choose a token (B,) from them. After an
-    eos_token_id a row goes on with it, until all rows have ended; without one, no row ends.
+    predict returns the logits (B, V) after ids, choose a token (B,) from them. A row
+    that has ended goes on with eos_token_id, until all have; without one, none ends.
     """
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)  # (B,)
     for end in range(n_prompt, ids.shape[1]):

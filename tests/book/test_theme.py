@@ -299,3 +299,10 @@ def test_a_book_that_is_up_to_date_can_be_built_again(tmp_path):
 def test_the_strict_build_fails_and_names_the_fault(log_of_a_faulty_book, fault):
     assert log_of_a_faulty_book.returncode != 0
     assert fault in log_of_a_faulty_book.stdout
+
+
+def test_the_glossary_is_in_the_index_also_if_its_page_was_not_read_anew():
+    index = {"docnames": ["a", "notation"], "titles": [], "alltitles": {}, "indexentries": {}}
+    objects = {("term", "Token"): ("notation", "term-Token"), ("label", "b"): ("a", "b")}
+    search.name_plainly(index, objects)
+    assert index["indexentries"] == {"Token": [[1, "term-Token", True]]}
