@@ -30,6 +30,7 @@ from theme.search import (
     EnglishAndNumbers,
     JapanesePairs,
     held,
+    name_plainly,
     readable,
     shown,
     weigh,
@@ -304,5 +305,5 @@ def test_the_strict_build_fails_and_names_the_fault(log_of_a_faulty_book, fault)
 def test_the_glossary_is_in_the_index_also_if_its_page_was_not_read_anew():
     index = {"docnames": ["a", "notation"], "titles": [], "alltitles": {}, "indexentries": {}}
     objects = {("term", "Token"): ("notation", "term-Token"), ("label", "b"): ("a", "b")}
-    search.name_plainly(index, objects)
+    name_plainly(index, objects)
     assert index["indexentries"] == {"Token": [[1, "term-Token", True]]}
